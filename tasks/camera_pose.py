@@ -1,0 +1,58 @@
+"""How the camera has moved between two pictures."""
+
+import numpy as np
+
+from toolkit import answer
+from toolkit.answer import Motion
+from toolkit.camera import inverse, rotation_angle, transform
+from toolkit.metrics import MotionError
+from toolkit.query import Query
+from toolkit.task import Task, task
+
+
+@task("camera_pose")
+class CameraPose(Task):
+    """Metres moved, rotation angle [deg] and direction of motion in the first camera's frame."""
+
+    images = 2
+    points = 0
+    metric = MotionError()
+    overlap = 0.3
+    """Share of the first picture's labelled points that the second must show."""
+    shortest = 0.05
+    """Motions shorter than this [m] are not asked about: their direction means nothing."""
+    asks = (
+        r"\b(camera|viewer|viewpoint|you|i|robot|car)\b.*\b(move|moved|motion|travel|travelled|rotate|rotated|turn|turned|shift|shifted)\b",
+        r"\b(pose|motion|movement|translation|rotation|baseline)\b",
+        r"\bbetween (these|the|both) (two )?(images|pictures|photos|views|frames|shots)\b",
+    )
+
+    def label(self, query: Query) -> Motion:
+        """The motion from the first camera to the second."""
+        first_from_second = query.first_from_second
+        moved = first_from_second[:3, 3]
+        distance = float(np.linalg.norm(moved))
+        right, down, forward = (moved / max(distance, np.finfo(float).tiny)).tolist()
+        return Motion(distance, rotation_angle(first_from_second[:3, :3]), (right, down, forward))
+
+    def accepts(self, query: Query) -> bool:
+        """Whether the camera moved, and the second picture shows enough of the first."""
+        return self.label(query).distance >= self.shortest and _shown(query) >= self.overlap
+
+    def write(self, value: Motion, query: Query) -> str:
+        """Distance, rotation and direction."""
+        return answer.write_motion(value)
+
+    def read(self, text: str, query: Query) -> Motion | None:
+        """The motion that the answer gives, if it gives all of it."""
+        return answer.read_motion(text)
+
+
+def _shown(query: Query) -> float:
+    """Share of the first View's labelled points whose pixels the second View contains; 1 without labels."""
+    first, second = query.views
+    if not len(first.points):
+        return 1.0
+    xyz = first.camera.unproject(first.points, first.depth_z)
+    pixels = second.camera.project(transform(inverse(query.first_from_second), xyz))
+    return float(second.camera.contains(pixels).mean())

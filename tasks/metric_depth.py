@@ -1,0 +1,22 @@
+"""How far a point is from the camera."""
+
+from toolkit.metrics import RelativeAccuracy
+from toolkit.query import Query
+from toolkit.task import Task, task
+
+
+@task("metric_depth")
+class MetricDepth(Task):
+    """Euclidean distance of the point from the camera centre [m]."""
+
+    points = 1
+    unit = "m"
+    metric = RelativeAccuracy()
+    asks = (
+        r"\bhow (far|close|near|distant)\b(?!.*\b(between|apart|from each other)\b)",
+        r"\b(distance|depth|range)\b(?!.*\b(between|apart|principal|axis)\b)",
+    )
+
+    def label(self, query: Query) -> float:
+        """Distance of the point [m]."""
+        return query.points[0].distance

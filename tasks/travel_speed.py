@@ -1,0 +1,45 @@
+"""How fast one must go to reach a point in a given time."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from toolkit import answer
+from toolkit.errors import UserError
+from toolkit.metrics import RelativeAccuracy
+from toolkit.query import Query
+from toolkit.task import Task, task
+
+
+@task("travel_speed")
+class TravelSpeed(Task):
+    """Speed needed to reach the point in the given time, from the camera, in a straight line [m/s]."""
+
+    points = 1
+    unit = "m/s"
+    metric = RelativeAccuracy()
+    times = (1.0, 10.0)
+    """Shortest and longest time that generated questions give [s]."""
+    asks = (r"\b(how fast|what speed|which speed|speed|velocity)\b(?!.*\bhow long\b)",)
+
+    def label(self, query: Query) -> float:
+        """Speed [m/s]."""
+        return query.points[0].distance / query.given["time"]
+
+    def given(self, rng: np.random.Generator) -> Mapping[str, float]:
+        """A time [s], in half seconds."""
+        return {"time": round(2 * float(rng.uniform(*self.times))) / 2}
+
+    def given_in(self, question: str) -> Mapping[str, float]:
+        """The time that the question gives [s]."""
+        time = answer.read_quantity(question, "s")
+        if time is None or time.value <= 0:
+            raise UserError(
+                f"the question gives no time: {question!r}",
+                remedy='say it, as in "how fast must I go to be there in 4 s"',
+            )
+        return {"time": time.value}
+
+    def variables(self, query: Query) -> Mapping[str, float]:
+        """The distance [m], for the working."""
+        return {"distance": query.points[0].distance}

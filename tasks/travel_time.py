@@ -1,0 +1,45 @@
+"""How long it takes to reach a point at a given speed."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from toolkit import answer
+from toolkit.errors import UserError
+from toolkit.metrics import RelativeAccuracy
+from toolkit.query import Query
+from toolkit.task import Task, task
+
+
+@task("travel_time")
+class TravelTime(Task):
+    """Time needed to reach the point at the given speed, from the camera, in a straight line [s]."""
+
+    points = 1
+    unit = "s"
+    metric = RelativeAccuracy()
+    speeds = (0.5, 5.0)
+    """Lowest and highest speed that generated questions give [m/s]."""
+    asks = (r"\b(how long|how much time|how many seconds|what time|time)\b(?!.*\bhow fast\b)",)
+
+    def label(self, query: Query) -> float:
+        """Time [s]."""
+        return query.points[0].distance / query.given["speed"]
+
+    def given(self, rng: np.random.Generator) -> Mapping[str, float]:
+        """A speed [m/s], in tenths."""
+        return {"speed": round(10 * float(rng.uniform(*self.speeds))) / 10}
+
+    def given_in(self, question: str) -> Mapping[str, float]:
+        """The speed that the question gives [m/s]."""
+        speed = answer.read_quantity(question, "m/s")
+        if speed is None or speed.value <= 0:
+            raise UserError(
+                f"the question gives no speed: {question!r}",
+                remedy='say it, as in "how long does it take at 1.5 m/s"',
+            )
+        return {"speed": speed.value}
+
+    def variables(self, query: Query) -> Mapping[str, float]:
+        """The distance [m], for the working."""
+        return {"distance": query.points[0].distance}

@@ -1,0 +1,25 @@
+"""A toolkit that fine-tunes one vision-language model to answer metric 3D questions about pictures.
+
+What a file with a task of your own needs is here: ``from toolkit import Query, Task, metrics, task``.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from toolkit import answer, metrics
+    from toolkit.query import Query
+    from toolkit.task import Task, task
+
+__all__ = ["Query", "Task", "answer", "metrics", "task"]
+
+_HOMES = {"Query": "toolkit.query", "Task": "toolkit.task", "task": "toolkit.task"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use, so that ``toolkit --help`` answers at once."""
+    if name not in __all__:
+        raise AttributeError(f"module 'toolkit' has no attribute {name!r}")
+    if name not in _HOMES:
+        return import_module(f"toolkit.{name}")
+    return getattr(import_module(_HOMES[name]), name)

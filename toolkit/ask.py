@@ -1,0 +1,278 @@
+"""Asking: a picture, a question, an answer with its unit.
+
+Pictures are canonicalised, marked and worded exactly as in training (``toolkit.sample``).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.camera import Camera
+from toolkit.checkpoint import CONTRACT, Checkpoint
+from toolkit.errors import UserError
+from toolkit.evaluate import plain
+from toolkit.frame import Frame, ImageFile, Pixels, View
+from toolkit.marker import COLORS, find_marks, rgb
+from toolkit.query import Point, Query, point_in
+from toolkit.routing import colors_in, describe_needs, route
+from toolkit.sample import Sample
+from toolkit.task import Task, get_task
+from toolkit.vlm import generate
+
+SCHEMA = 1
+DEFAULT_FOV = 60.0
+"""Horizontal field of view [deg] that is assumed where nothing is known of the camera."""
+
+_PLAUSIBLE_FOV = (15.0, 125.0)  # degrees; outside, a focal length is more likely wrong than right
+
+
+@dataclass(frozen=True)
+class CameraFlags:
+    """What the user says of the camera; at most one of them.
+
+    Attributes:
+        intrinsics: fx, fy, cx, cy [px].
+        focal: Focal length [px]; the principal point is taken to be the centre.
+        fov: Horizontal field of view [deg]; likewise.
+    """
+
+    intrinsics: tuple[float, float, float, float] | None = None
+    focal: float | None = None
+    fov: float | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said.
+
+    Attributes:
+        value: The answer in ``unit``, a name, or a motion; None if the text holds none.
+        said: The value as a person reads it, with its unit; "" if there is none.
+        unit: "m", "s", "m/s" or "".
+        text: What the model wrote.
+        task: Whose question was asked.
+        prompt: The words that the model was asked.
+        points: Where each named point lies [px of the upright picture], and how that is known.
+        camera: [fx, fy, cx, cy, width, height] of each picture.
+        camera_source: Where they come from.
+        warnings: What the user should know.
+        images: The pictures as the model saw them.
+    """
+
+    value: Any
+    said: str
+    unit: str
+    text: str
+    task: str
+    prompt: str
+    points: Mapping[str, Mapping[str, Any]]
+    camera: Sequence[Sequence[float]]
+    camera_source: str
+    warnings: Sequence[str]
+    images: Sequence[Pixels] = field(repr=False, default=())
+
+    def as_json(self) -> dict[str, Any]:
+        """The content of ``--json``."""
+        names = ("said", "unit", "text", "task", "prompt", "points", "camera", "camera_source", "warnings")
+        return {"schema": SCHEMA, "value": plain(self.value), **{name: getattr(self, name) for name in names}}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user asks.
+
+    Attributes:
+        images: One or two pictures.
+        question: The words.
+        points: (u, v) [px of the upright first picture] by name; where the question names a colour and no
+            point is given, a mark of that colour is looked for.
+        camera: What is known of the camera.
+        task: Name of the task, None to find it from the words.
+    """
+
+    images: Sequence[Path]
+    question: str
+    points: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    camera: CameraFlags = CameraFlags()
+    task: str | None = None
+
+
+def find_checkpoint(model: Path | None, root: Path = Path("runs")) -> Path:
+    """The checkpoint to ask: the one given, or the newest in ``runs``.
+
+    Raises:
+        UserError: If there is none.
+    """
+    if model is not None:
+        return model
+    found = sorted(root.glob(f"*/{CONTRACT}"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise UserError(
+            "there is no model to ask",
+            cause=f"no --model is given, and {root.resolve()} holds no trained one",
+            remedy="train one: toolkit train recipes/depth_plus_distance.yaml; or pass --model FOLDER",
+        )
+    return found[-1].parent
+
+
+def ask(checkpoint: Checkpoint, asked: Asked, max_new_tokens: int = 64) -> Answer:
+    """Ask a checkpoint one question.
+
+    Raises:
+        UserError: If the pictures, points, camera or question cannot be used.
+    """
+    frames, source, warnings = _frames(asked)
+    points = _points(asked, frames[0])
+    task = _task(checkpoint, asked, len(points))
+    sample = _sample(checkpoint, asked, task, frames, points)
+    text = generate(checkpoint.vlm, [sample.prompt], [sample.images], max_new_tokens=max_new_tokens)[0]
+    warnings += _color_warnings(checkpoint, points)
+    value = task.read(text, sample.query)
+    if isinstance(value, str):  # a point's name in the question; the user may call it otherwise
+        value = dict(zip((point.name for point in sample.query.points), points, strict=True)).get(value, value)
+    return Answer(
+        value=value,
+        said="" if value is None else task.write(value, sample.query),
+        unit=task.unit,
+        text=text,
+        task=task.name,
+        prompt=sample.prompt,
+        points={name: {"pixel": list(place), "source": how} for name, (place, how) in points.items()},
+        camera=[frame.camera.intrinsics for frame in frames],
+        camera_source=source,
+        warnings=warnings,
+        images=sample.images,
+    )
+
+
+Places = dict[str, tuple[tuple[float, float], str]]
+
+
+def _task(checkpoint: Checkpoint, asked: Asked, points: int) -> Task:
+    if asked.task is None:
+        return route(asked.question, points, len(asked.images), checkpoint.tasks)
+    task = checkpoint.tasks.get(asked.task) or get_task(asked.task)
+    if asked.task not in checkpoint.tasks:
+        raise UserError(
+            f"this model was not trained on {asked.task}",
+            cause=f"it was trained on {', '.join(sorted(checkpoint.tasks))}",
+            remedy=f"train one whose recipe has tasks.{asked.task}",
+        )
+    if (task.points, task.images) != (points, len(asked.images)):
+        raise UserError(
+            f"{task.name} needs {describe_needs(task)}, not {points} in {len(asked.images)}",
+            remedy="name each point, as in --point red=320,240",
+        )
+    return task
+
+
+def _frames(asked: Asked) -> tuple[list[Frame], str, list[str]]:
+    files = [ImageFile(path) for path in asked.images]
+    frames, warnings, source = [], [], ""
+    for file in files:
+        height, width = file.read().shape[:2]
+        camera, source, said = camera_of(width, height, asked.camera)
+        frames.append(Frame(file, camera))
+        warnings += [line for line in said if line not in warnings]
+    return frames, source, warnings
+
+
+def camera_of(width: int, height: int, flags: CameraFlags) -> tuple[Camera, str, list[str]]:
+    """The camera of a picture [px], where it comes from, and warnings.
+
+    Raises:
+        UserError: If the flags contradict each other or the picture.
+    """
+    given = [name for name in ("intrinsics", "focal", "fov") if getattr(flags, name) is not None]
+    if len(given) > 1:
+        raise UserError(f"--{' and --'.join(given)} are given together", remedy="give one of them")
+    if flags.intrinsics is not None:
+        camera = Camera.from_intrinsics([*flags.intrinsics, width, height])
+    elif flags.focal is not None:
+        _check_positive("--focal", flags.focal)
+        camera = Camera.from_focal(width, height, flags.focal)
+    else:
+        fov = DEFAULT_FOV if flags.fov is None else flags.fov
+        if not 0 < fov < 180:
+            raise UserError(f"--fov {fov:g} is no angle between 0 and 180 degrees")
+        camera = Camera.from_fov(width, height, fov)
+    if not given:
+        guess = (
+            f"nothing is known of the camera: a horizontal field of view of {DEFAULT_FOV:g} degrees is assumed, "
+            "and every distance scales with it; pass --intrinsics, --focal or --fov"
+        )
+        return camera, "assumed", [guess]
+    low, high = _PLAUSIBLE_FOV
+    wide = camera.fov[0]
+    unusual = (
+        []
+        if low <= wide <= high
+        else [
+            f"the horizontal field of view is {wide:.1f} degrees, which is unusual: focal lengths are in pixels of this "
+            "picture, not in millimetres"
+        ]
+    )
+    return camera, f"--{given[0]}", unusual
+
+
+def _check_positive(name: str, value: float) -> None:
+    if not (np.isfinite(value) and value > 0):
+        raise UserError(f"{name} {value:g} is not a positive number", remedy="give pixels of this picture")
+
+
+def _points(asked: Asked, frame: Frame) -> Places:
+    """Each point's place [px of the upright picture], and how it is known."""
+    camera = frame.camera
+    if asked.points:
+        for name, place in asked.points.items():
+            rgb(name)
+            if not camera.contains(place):
+                raise UserError(
+                    f"--point {name}={place[0]:g},{place[1]:g} lies outside the {camera.width} x {camera.height} picture",
+                    remedy="give U,V in pixels of the upright picture, U to the right and V down",
+                )
+        return {name: (place, "--point") for name, place in asked.points.items()}
+    pixels = frame.picture.read() if colors_in(asked.question) else None
+    return {color: (_found(pixels, color), "a mark in the picture") for color in colors_in(asked.question)}
+
+
+def _found(pixels: Pixels | None, color: str) -> tuple[float, float]:
+    """The one mark of a colour in a picture."""
+    assert pixels is not None
+    marks = find_marks(pixels, color)
+    if len(marks) == 1:
+        return float(marks[0][0]), float(marks[0][1])
+    places = ", ".join(f"({u:.0f}, {v:.0f})" for u, v in marks[:5])
+    raise UserError(
+        f"the question names a {color} point, and the picture has {len(marks) or 'no'} compact {color} "
+        f"mark{'s' if len(marks) != 1 else ''}" + (f": {places}" if places else ""),
+        remedy=f"say where it is: --point {color}=U,V",
+    )
+
+
+def _sample(checkpoint: Checkpoint, asked: Asked, task: Task, frames: Sequence[Frame], places: Places) -> Sample:
+    presenter = checkpoint.presenter
+    where = np.array([place for place, _ in places.values()]).reshape(-1, 2)
+    views = [
+        presenter.view(frame, keep=where if index == 0 else (), labelled=False) for index, frame in enumerate(frames)
+    ]
+    names = list(places) if presenter.reference == "marker" else presenter.names(None, len(places))
+    points = tuple(_canonical_point(views[0], name, place) for name, place in zip(names, where, strict=True))
+    return presenter.present(task, Query(tuple(views), points, dict(task.given_in(asked.question))), labelled=False)
+
+
+def _canonical_point(view: View, name: str, place: np.ndarray) -> Point:
+    return point_in(view, name, view.camera.project(view.frame.camera.rays(place)))
+
+
+def _color_warnings(checkpoint: Checkpoint, places: Places) -> list[str]:
+    presenter = checkpoint.presenter
+    unknown = [name for name in places if name not in presenter.marker.colors and name in COLORS]
+    if presenter.reference != "marker" or not unknown:
+        return []
+    return [
+        f"this model was not trained with {', '.join(unknown)} marks, but with {', '.join(presenter.marker.colors)}"
+    ]

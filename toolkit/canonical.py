@@ -1,0 +1,225 @@
+"""Canonicalisation: every picture resampled, once, so that fx = fy = one focal length and distortion is gone.
+
+Width scales by f / fx and height by f / fy (Cai et al. 2025, arXiv 2509.25413, section 3.3), then a window
+of a size that the model family takes without resizing is cut or padded. Conventions: see ``toolkit.camera``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from toolkit.camera import Array, Camera
+from toolkit.errors import UserError
+from toolkit.frame import Frame, Pixels, View
+
+PADDING = 127
+"""Grey value of pixels outside the picture: near the mean that processors subtract."""
+
+_STRIP_PIXELS = 4_000_000
+"""Supersampled pixels warped at once, so that large pictures need little memory."""
+
+_MAX_SIDE = 16_384
+"""A canonical picture above this side means implausible intrinsics."""
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """Picture sizes that a model family takes without resizing.
+
+    Attributes:
+        multiple: Both sides must be exact multiples of this [px].
+        square: If set, both sides must be exactly this [px].
+    """
+
+    multiple: int = 1
+    square: int | None = None
+
+    def fitted(self, length: int, up: bool) -> int:
+        """The side [px] nearest ``length`` that this canvas takes, rounding ``up`` or down."""
+        if self.square:
+            return self.square
+        below = length // self.multiple * self.multiple
+        return below + self.multiple if below == 0 or (up and below < length) else below
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Random windows for training, before they are fitted to the canvas.
+
+    Attributes:
+        width: Smallest and largest window width [px of the canonical picture].
+        height: Smallest and largest window height [px of the canonical picture].
+    """
+
+    width: tuple[int, int]
+    height: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Canonicalisation:
+    """How pictures are made canonical.
+
+    Attributes:
+        focal: The canonical focal length [px].
+        canvas: Sizes the model takes.
+        crop: Random crop for training, or None for the whole picture.
+    """
+
+    focal: float
+    canvas: Canvas = Canvas()
+    crop: Crop | None = None
+
+    def whole(self, camera: Camera) -> Camera:
+        """The canonical camera of the whole picture, before it is fitted to the canvas.
+
+        Raises:
+            UserError: If the canonical picture would be empty or enormous.
+        """
+        sx, sy = self.focal / camera.fx, self.focal / camera.fy
+        width, height = round(camera.width * sx), round(camera.height * sy)
+        if not (1 <= width <= _MAX_SIDE and 1 <= height <= _MAX_SIDE):
+            raise UserError(
+                f"a {camera.width} x {camera.height} picture with fx = {camera.fx:g} px and "
+                f"fy = {camera.fy:g} px would become {width} x {height} at a focal length of {self.focal:g} px",
+                cause=f"its field of view of {camera.fov[0]:.1f} x {camera.fov[1]:.1f} degrees is implausible",
+                remedy="check that the focal length is in pixels (not millimetres) of this picture's size",
+            )
+        # The outer corner of the picture keeps its place: (u + 0.5) scales about it.
+        return Camera(self.focal, self.focal, (camera.cx + 0.5) * sx - 0.5, (camera.cy + 0.5) * sy - 0.5, width, height)
+
+    def window(self, camera: Camera, rng: np.random.Generator | None, keep: ArrayLike = ()) -> Camera:
+        """The camera of the View: a window of the canonical picture whose size the canvas takes.
+
+        Args:
+            camera: The original camera.
+            rng: Draws the crop (if there is one) and the place of windows smaller than the picture;
+                None centres them.
+            keep: Pixels (N, 2) of the original picture that the window must show.
+
+        Raises:
+            UserError: If no window of that size shows all of ``keep``.
+        """
+        whole = self.whole(camera)
+        kept = to_canonical(camera, whole, np.reshape(np.asarray(keep, dtype=np.float64), (-1, 2)))
+        crops = (self.crop.width, self.crop.height) if self.crop and rng is not None else (None, None)
+        left, width = self._span(whole.width, crops[0], kept[:, 0], rng)
+        top, height = self._span(whole.height, crops[1], kept[:, 1], rng)
+        return whole.window(left, top, width, height)
+
+    def _span(
+        self, full: int, crop: tuple[int, int] | None, kept: Array, rng: np.random.Generator | None
+    ) -> tuple[int, int]:
+        """Start and length [px] of a window along one axis of a picture ``full`` px long."""
+        length = min(full, int(rng.integers(crop[0], crop[1], endpoint=True))) if rng and crop else full
+        size = self.canvas.fitted(length, up=length == full)
+        if size >= full:
+            return 0, size
+        low, high = 0, full - size
+        if kept.size:
+            low, high = max(low, int(np.ceil(kept.max())) - size + 1), min(high, int(np.floor(kept.min())))
+        if low > high:
+            raise UserError(
+                f"the points lie {kept.max() - kept.min():.0f} px apart at a focal length of {self.focal:g} px; "
+                f"the model takes {size} px",
+                remedy="ask about points that are closer together in the picture",
+            )
+        start = int(rng.integers(low, high, endpoint=True)) if rng else int(np.clip((full - size) // 2, low, high))
+        return start, size
+
+
+def to_canonical(camera: Camera, canonical: Camera, pixels: Array) -> Array:
+    """Pixels (N, 2) of the canonical picture, from pixels (N, 2) of the original one."""
+    return canonical.project(camera.rays(pixels))
+
+
+def canonicalise(frame: Frame, camera: Camera, labelled: bool = True) -> View:
+    """The View of a Frame through a canonical ``camera`` (see ``Canonicalisation.window``).
+
+    Args:
+        frame: The Frame; its picture is read.
+        camera: The canonical camera, without distortion.
+        labelled: Whether the labels are read and moved along.
+
+    Raises:
+        UserError: If the picture cannot be read or its size is not its camera's.
+    """
+    picture = frame.picture.read()
+    height, width = picture.shape[:2]
+    if (width, height) != (frame.camera.width, frame.camera.height):
+        raise UserError(
+            f"{frame.name}: the picture is {width} x {height} px, its intrinsics are for "
+            f"{frame.camera.width} x {frame.camera.height}",
+            remedy="give the intrinsics of this size: fx and cx scale with the width, fy and cy with the height",
+        )
+    pixels, mask = resample(picture, frame.camera, camera)
+    view = View(frame, pixels, camera, mask=mask)
+    if labelled and frame.labels is not None:
+        points, depth_z = frame.labels.read(frame.camera)
+        moved = to_canonical(frame.camera, camera, points)
+        inside = camera.contains(moved)
+        view = replace(view, points=moved[inside], depth_z=depth_z[inside])
+    return view
+
+
+def resample(picture: Pixels, source: Camera, target: Camera) -> tuple[Pixels, NDArray[np.bool_]]:
+    """One resample of a picture from one camera to another that shares its centre and axes.
+
+    Each target pixel is the mean of bilinear samples spaced at most one source pixel apart, which is
+    area averaging when shrinking and bilinear interpolation when enlarging.
+
+    Args:
+        picture: (h, w, 3) uint8 of ``source``.
+        source: The picture's camera, distortion included.
+        target: The camera wanted, without distortion.
+
+    Returns:
+        The picture (H, W, 3) uint8 of ``target``, padded with ``PADDING``; and the mask (H, W) of pixels
+        whose centre the source picture covers.
+    """
+    samples_u = max(1, int(np.ceil(source.fx / target.fx)))
+    samples_v = max(1, int(np.ceil(source.fy / target.fy)))
+    out = np.empty((target.height, target.width, 3), dtype=np.uint8)
+    for rows in _strips(target, samples_u * samples_v):
+        fine = _source_pixels(source, target, rows, samples_u, samples_v)
+        warped = cv2.remap(picture, fine[..., 0], fine[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        size = (target.width, len(rows))
+        out[rows] = warped if samples_u * samples_v == 1 else cv2.resize(warped, size, interpolation=cv2.INTER_AREA)
+    mask = _covered(source, target)
+    out[~mask] = PADDING
+    return out, mask
+
+
+def _strips(target: Camera, samples: int) -> Iterator[NDArray[np.int64]]:
+    """Runs of target rows that hold about ``_STRIP_PIXELS`` supersampled pixels."""
+    step = max(1, _STRIP_PIXELS // (target.width * samples))
+    for start in range(0, target.height, step):
+        yield np.arange(start, min(start + step, target.height))
+
+
+def _source_pixels(
+    source: Camera, target: Camera, rows: NDArray[np.int64], samples_u: int, samples_v: int
+) -> NDArray[np.float32]:
+    """Source pixels (len(rows) * samples_v, width * samples_u, 2) of evenly spaced places in target rows."""
+    u = (np.arange(target.width * samples_u) + 0.5) / samples_u - 0.5
+    v = (np.arange(len(rows) * samples_v) + 0.5) / samples_v - 0.5 + rows[0]
+    if not source.distortion:
+        mapped = np.empty((len(v), len(u), 2), dtype=np.float32)
+        mapped[..., 0] = (u - target.cx) * (source.fx / target.fx) + source.cx
+        mapped[..., 1] = ((v - target.cy) * (source.fy / target.fy) + source.cy)[:, None]
+        return mapped
+    grid = np.stack(np.meshgrid(u, v), axis=-1)
+    return source.project(target.rays(grid)).astype(np.float32)
+
+
+def _covered(source: Camera, target: Camera) -> NDArray[np.bool_]:
+    """Which target pixels (height, width) the source picture covers."""
+    if source.distortion:
+        return source.contains(_source_pixels(source, target, np.arange(target.height), 1, 1))
+    u = (np.arange(target.width) - target.cx) * (source.fx / target.fx) + source.cx
+    v = (np.arange(target.height) - target.cy) * (source.fy / target.fy) + source.cy
+    columns = (u >= -0.5) & (u <= source.width - 0.5)
+    lines = (v >= -0.5) & (v <= source.height - 0.5)
+    return lines[:, None] & columns

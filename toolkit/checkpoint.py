@@ -1,0 +1,148 @@
+"""A checkpoint: a stock model folder, plus ``toolkit.json`` with what must hold when the model is used.
+
+``AutoModelForImageTextToText`` and ``AutoProcessor`` load it without this toolkit. ``toolkit.json`` holds the
+contract (canonical focal length, marker, reference, template versions), which is enforced on every use.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import UserError, UserErrors
+from toolkit.plan import make_presenter, make_tasks
+from toolkit.recipe import Recipe
+from toolkit.recipe_file import load_recipe
+from toolkit.sample import Presenter
+from toolkit.task import Task
+from toolkit.vlm import Vlm, load_vlm
+
+CONTRACT = "toolkit.json"
+RECIPE = "recipe.yaml"
+SCHEMA = 1
+
+_PACKAGES = ("3dqa-toolkit", "torch", "transformers", "trl", "peft", "datasets")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model, ready to be asked as it was trained.
+
+    Attributes:
+        folder: Where it lies.
+        vlm: The model.
+        recipe: The recipe it was trained by.
+        presenter: How its questions are shown and worded, whole pictures.
+        tasks: What it was trained on, by name.
+    """
+
+    folder: Path
+    vlm: Vlm
+    recipe: Recipe
+    presenter: Presenter
+    tasks: Mapping[str, Task]
+
+
+def contract(recipe: Recipe, tasks: Sequence[Task], licenses: Sequence[str]) -> dict[str, Any]:
+    """The content of ``toolkit.json``."""
+    return {
+        "schema": SCHEMA,
+        "canonical_focal": recipe.canonical.focal,
+        "reference": recipe.reference,
+        "marker": recipe.marker.model_dump(mode="json"),
+        "think": recipe.think,
+        "conventions": {
+            "metric_depth": "euclidean distance [m]",
+            "principal_axis_distance": "depth_z [m]",
+            "camera_frame": "x right, y down, z forward",
+            "pixel": "integer coordinates are pixel centres",
+        },
+        "templates": {task.name: task.words.version for task in tasks},
+        "data_licenses": list(licenses),
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of this toolkit and of what it runs on."""
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Load a checkpoint; its contract is checked first.
+
+    Raises:
+        UserError: If it is no checkpoint of this toolkit, or the templates have changed since training.
+    """
+    saved = read_contract(folder)
+    recipe = load_recipe(folder / RECIPE)
+    tasks = {task.name: task for task, _ in make_tasks(recipe)}
+    _check_templates(folder, saved, tasks)
+    vlm = load_vlm(folder)
+    presenter = make_presenter(recipe, vlm.geometry.canvas).uncropped
+    return Checkpoint(folder, vlm, recipe, presenter, tasks)
+
+
+def read_contract(folder: Path) -> dict[str, Any]:
+    """The content of a checkpoint's ``toolkit.json``.
+
+    Raises:
+        UserError: If there is none, or it is not readable.
+    """
+    try:
+        saved = json.loads((folder / CONTRACT).read_text(encoding="utf-8"))
+    except OSError:
+        raise UserError(
+            f"{folder}: this is no checkpoint of this toolkit",
+            cause=f"there is no {CONTRACT} in it" if folder.is_dir() else "there is no such folder",
+            remedy="train one: toolkit train recipes/depth_plus_distance.yaml; or pass --model FOLDER",
+        ) from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{folder / CONTRACT}: this is not JSON", cause=str(error)) from None
+    if saved.get("schema") != SCHEMA:
+        raise UserError(
+            f"{folder / CONTRACT}: schema {saved.get('schema')!r}, this toolkit reads {SCHEMA}",
+            remedy="use the version of the toolkit that wrote it",
+        )
+    return saved
+
+
+def check_same_contract(folder: Path, recipe: Recipe) -> None:
+    """Check that a recipe shows and words questions as a checkpoint was trained.
+
+    Raises:
+        UserErrors: If focal length, reference, marker or think differ; both values are named.
+    """
+    saved = read_contract(folder)
+    wanted = contract(recipe, [], [])
+    faults = [
+        UserError(f"{key}: the checkpoint has {saved[key]!r}, the recipe {wanted[key]!r}")
+        for key in ("canonical_focal", "reference", "marker", "think")
+        if saved[key] != wanted[key]
+    ]
+    if faults:
+        raise UserErrors(
+            f"{folder} and the recipe do not fit together (give the recipe the checkpoint's values)", faults
+        )
+
+
+def _check_templates(folder: Path, saved: Mapping[str, Any], tasks: Mapping[str, Task]) -> None:
+    changed = [
+        name
+        for name, trained in saved["templates"].items()
+        if name not in tasks or tasks[name].words.version != trained
+    ]
+    if changed:
+        raise UserError(
+            f"{folder}: the templates of {', '.join(changed)} are not those that it was trained with",
+            cause="they were edited since, or another version of the toolkit has others",
+            remedy="restore them, or train again",
+        )

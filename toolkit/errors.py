@@ -1,0 +1,69 @@
+"""Errors that a user can mend: problem, cause, remedy. The command line prints them and exits with 2."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class UserError(Exception):
+    """A mistake in what the toolkit was given.
+
+    Args:
+        problem: What went wrong, with the file, line and key where there is one.
+        cause: Why, if that is known.
+        remedy: What to do about it.
+    """
+
+    def __init__(self, problem: str, cause: str = "", remedy: str = "") -> None:
+        self.problem = problem
+        self.cause = cause
+        self.remedy = remedy
+        super().__init__(problem, cause, remedy)
+
+    def __str__(self) -> str:
+        lines = [self.problem]
+        if self.cause:
+            lines.append(f"  because: {self.cause}")
+        if self.remedy:
+            lines.append(f"  try:     {self.remedy}")
+        return "\n".join(lines)
+
+
+class UserErrors(UserError):
+    """All faults of one input, reported together.
+
+    Args:
+        where: The input that has them.
+        faults: One error a fault, in the order of the input.
+        shown: How many are printed in full; the rest are counted.
+    """
+
+    def __init__(self, where: str, faults: Sequence[UserError], shown: int = 20) -> None:
+        self.faults = list(faults)
+        count = len(self.faults)
+        super().__init__(f"{where}: {count} fault{'s' if count != 1 else ''}")
+        self._shown = shown
+
+    def __str__(self) -> str:
+        lines = [self.problem, *(f"- {fault}" for fault in self.faults[: self._shown])]
+        if len(self.faults) > self._shown:
+            lines.append(f"- and {len(self.faults) - self._shown} more")
+        return "\n".join(lines)
+
+
+def raise_all(where: str, faults: Sequence[UserError]) -> None:
+    """Raise the faults of one input together; do nothing where there are none.
+
+    Raises:
+        UserErrors: If there is at least one fault.
+    """
+    if faults:
+        raise UserErrors(where, faults)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A remedy for an unknown name: the nearest known ones, or all of them."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=2, cutoff=0.6)
+    if close:
+        return f"did you mean {' or '.join(close)}? (known: {', '.join(names)})"
+    return f"use one of: {', '.join(names) or 'none are known'}"

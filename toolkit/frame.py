@@ -1,0 +1,216 @@
+"""A Frame: one image on disk (or rendered on demand), its camera and its labels. A View: its pixels, made canonical.
+
+Conventions: see ``toolkit.camera``.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from toolkit.camera import Array, Camera
+from toolkit.errors import UserError
+
+DepthType = Literal["z", "euclidean"]
+Pixels = NDArray[np.uint8]
+
+_EXIF_ORIENTATION = 274
+
+
+class Picture(Protocol):
+    """Where a Frame's pixels come from."""
+
+    @property
+    def name(self) -> str:
+        """What messages and reports call it: a path, or a scene's name."""
+
+    def read(self) -> Pixels:
+        """The upright picture, (height, width, 3) uint8 RGB."""
+
+
+class Labels(Protocol):
+    """Where a Frame's depth comes from."""
+
+    def read(self, camera: Camera) -> tuple[Array, Array]:
+        """All labelled pixels (N, 2) of the Frame's picture and their depth_z (N,) [m]; no NaN among them."""
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """A picture on disk; EXIF orientation is applied once, here."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Its path."""
+        return str(self.path)
+
+    def read(self) -> Pixels:
+        """The upright picture, (height, width, 3) uint8 RGB.
+
+        Raises:
+            UserError: If the file is missing, truncated or not a picture.
+        """
+        try:
+            with Image.open(self.path) as image:
+                return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        except FileNotFoundError:
+            raise UserError(
+                f"{self.path}: there is no such picture",
+                remedy="check the path; a manifest's paths are relative to the manifest",
+            ) from None
+        except UnidentifiedImageError:
+            raise UserError(
+                f"{self.path}: this is not a picture that Pillow reads",
+                remedy="convert it to PNG or JPEG",
+            ) from None
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise UserError(
+                f"{self.path}: the picture cannot be read",
+                cause=str(error),
+                remedy="the file is damaged or cut short: copy it again",
+            ) from None
+
+    def stored_size(self) -> tuple[int, int, int]:
+        """Width, height as stored, and the EXIF orientation (1 to 8), without decoding the pixels.
+
+        Raises:
+            UserError: If the file is missing or not a picture.
+        """
+        try:
+            with Image.open(self.path) as image:
+                return *image.size, image.getexif().get(_EXIF_ORIENTATION, 1)
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            self.read()
+            raise
+
+
+@dataclass(frozen=True)
+class SparseDepth:
+    """Labelled pixels.
+
+    Attributes:
+        pixels: (N, 2), (u, v) of the Frame's picture.
+        depth: (N,) [m], finite and positive.
+        depth_type: Whether ``depth`` is depth_z or Euclidean distance.
+    """
+
+    pixels: Array
+    depth: Array
+    depth_type: DepthType
+
+    def read(self, camera: Camera) -> tuple[Array, Array]:
+        """Pixels (N, 2) and depth_z (N,) [m]."""
+        return self.pixels, _depth_z(camera, self.pixels, self.depth, self.depth_type)
+
+
+@dataclass(frozen=True)
+class DepthFile:
+    """A depth map on disk: a 16-bit PNG or a float TIFF, EXR or .npy array of the picture's size.
+
+    Attributes:
+        path: The file.
+        scale: Metres per stored unit.
+        depth_type: Whether it holds depth_z or Euclidean distance.
+    """
+
+    path: Path
+    scale: float
+    depth_type: DepthType
+
+    def read(self, camera: Camera) -> tuple[Array, Array]:
+        """Pixels (N, 2) and depth_z (N,) [m] of every valid pixel; zero, negative and NaN are invalid.
+
+        Raises:
+            UserError: If the file is missing, damaged, or of another size than the picture.
+        """
+        stored = self._stored()
+        if stored.shape != (camera.height, camera.width):
+            raise UserError(
+                f"{self.path}: the depth map is {stored.shape[1]} x {stored.shape[0]}, "
+                f"its picture {camera.width} x {camera.height}",
+                remedy="resample the depth map to the picture's size with nearest neighbours",
+            )
+        rows, columns = np.nonzero(np.isfinite(stored) & (stored > 0))
+        pixels = np.stack([columns, rows], axis=-1).astype(np.float64)
+        depth = stored[rows, columns].astype(np.float64) * self.scale
+        return pixels, _depth_z(camera, pixels, depth, self.depth_type)
+
+    def _stored(self) -> NDArray[np.generic]:
+        if not self.path.is_file():
+            raise UserError(f"{self.path}: there is no such depth map", remedy="check `depth_map`")
+        try:
+            if self.path.suffix == ".npy":
+                stored = np.load(self.path)
+            else:
+                stored = cv2.imread(str(self.path), cv2.IMREAD_UNCHANGED)
+        except (OSError, ValueError, EOFError, cv2.error) as error:
+            raise self._unreadable(str(error)) from None
+        if stored is None:
+            raise self._unreadable("OpenCV does not recognise it")
+        if stored.ndim != 2 or not np.issubdtype(stored.dtype, np.number):
+            raise self._unreadable(f"it holds {stored.dtype} of shape {stored.shape}, not one channel")
+        return stored
+
+    def _unreadable(self, cause: str) -> UserError:
+        return UserError(
+            f"{self.path}: the depth map cannot be read",
+            cause=cause,
+            remedy="give a one-channel 16-bit PNG, a float TIFF or a .npy array",
+        )
+
+
+def _depth_z(camera: Camera, pixels: Array, depth: Array, depth_type: DepthType) -> Array:
+    return depth if depth_type == "z" else camera.z_from_distance(pixels, depth)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One image, by reference.
+
+    Attributes:
+        picture: Its pixels, read on demand.
+        camera: Its intrinsics, true of the upright picture.
+        labels: Its depth, read on demand, or None.
+        world_from_camera: Its pose (4, 4), or None.
+        sequence: The recording it belongs to; poses compare within one sequence only.
+        license: The licence of the data.
+    """
+
+    picture: Picture
+    camera: Camera
+    labels: Labels | None = None
+    world_from_camera: Array | None = None
+    sequence: str = ""
+    license: str = ""
+
+    @property
+    def name(self) -> str:
+        """What messages and reports call it."""
+        return self.picture.name
+
+
+@dataclass(frozen=True)
+class View:
+    """A Frame made canonical: what the model will see, before markers.
+
+    Attributes:
+        frame: Where it comes from.
+        pixels: (height, width, 3) uint8 RGB.
+        camera: The camera that is true of ``pixels``: fx = fy = the canonical focal length, no distortion.
+        points: (N, 2) labelled pixels of this View.
+        depth_z: (N,) their depth_z [m].
+        mask: (height, width), True where ``pixels`` shows the picture and not padding.
+    """
+
+    frame: Frame
+    pixels: Pixels
+    camera: Camera
+    points: Array = field(default_factory=lambda: np.empty((0, 2)))
+    depth_z: Array = field(default_factory=lambda: np.empty(0))
+    mask: NDArray[np.bool_] = field(default_factory=lambda: np.ones((0, 0), dtype=bool))

@@ -1,0 +1,174 @@
+"""A Mixture: which question is drawn about which picture, in which shares.
+
+``mixture[i]`` depends on (seed, i) alone, through a counter-based generator (Philox; Salmon et al. 2011):
+not on workers, ranks, order or what was drawn before.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from toolkit.errors import UserError
+from toolkit.frame import View
+from toolkit.query import Point, Query, point_in
+from toolkit.sample import Presenter, Sample
+from toolkit.sources import Source
+from toolkit.task import Task
+
+MAX_REDRAWS = 50
+"""Frames tried for one Sample before the source is held unable to feed the task."""
+
+_POINT_DRAWS = 20
+"""Sets of points tried in one View before another Frame is drawn."""
+
+_STREAM = 0x3D
+"""Second word of the generator's key: keeps a Mixture's draws apart from other uses of the same seed."""
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One source of a Mixture.
+
+    Attributes:
+        name: Its name in the recipe.
+        source: Its Frames.
+        weight: Its share among the sources that can feed a task; shares are normalised.
+    """
+
+    name: str
+    source: Source
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Sources x tasks, with weights.
+
+    Attributes:
+        tasks: Tasks and their shares; shares are normalised.
+        feeds: Sources and their shares.
+        presenter: How questions are shown and worded.
+        seed: Draws everything, together with the index.
+        length: How many Samples count as one pass; indices beyond it are valid too.
+    """
+
+    tasks: tuple[tuple[Task, float], ...]
+    feeds: tuple[Feed, ...]
+    presenter: Presenter
+    seed: int
+    length: int
+
+    def __post_init__(self) -> None:
+        for task, _ in self.tasks:
+            if not self._fed[task.name]:
+                raise UserError(
+                    f"no source can feed the task {task.name!r}",
+                    cause=_needs(task),
+                    remedy="add a source that has this, or set the task's share to 0",
+                )
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Sample:
+        """The Sample of an index.
+
+        Raises:
+            IndexError: If the index is negative.
+            UserError: If no drawn Frame can be asked about.
+        """
+        if index < 0:
+            raise IndexError(index)
+        rng = generator(self.seed, index)
+        shares = np.array([share for _, share in self.tasks])
+        task = self.tasks[_draw(rng, shares)][0]
+        feeds = self._fed[task.name]
+        feed = feeds[_draw(rng, np.array([feed.weight for feed in feeds]))]
+        return self._sample(task, feed, rng)
+
+    def only(self, task: Task) -> "Mixture":
+        """The same Mixture, asking one task."""
+        return replace(self, tasks=((task, 1.0),))
+
+    @cached_property
+    def _fed(self) -> dict[str, list[Feed]]:
+        """The sources that can feed each task."""
+        return {
+            task.name: [feed for feed in self.feeds if feed.weight > 0 and can_feed(feed.source, task)]
+            for task, _ in self.tasks
+        }
+
+    def _sample(self, task: Task, feed: Feed, rng: np.random.Generator) -> Sample:
+        for redraws in range(MAX_REDRAWS):
+            views = self._views(task, feed.source, rng)
+            query = draw_query(task, views, self.presenter, rng) if views else None
+            if query is not None:
+                sample = self.presenter.present(task, query, rng)
+                return replace(sample, source=feed.name, redraws=redraws)
+        raise UserError(
+            f"the source {feed.name!r} gave no picture to ask {task.name!r} about in {MAX_REDRAWS} draws",
+            cause="its pictures hold too few labelled points away from the border, or its pairs do not overlap",
+            remedy="look at it with `toolkit data preview`, or leave this source or task out",
+        )
+
+    def _views(self, task: Task, source: Source, rng: np.random.Generator) -> tuple[View, ...]:
+        """Views of one drawn Frame, or of it and a partner; () where it has none."""
+        first = int(rng.integers(len(source)))
+        chosen = [first]
+        if task.images == 2:
+            partners = source.partners(first)
+            if not partners:
+                return ()
+            chosen.append(int(partners[int(rng.integers(len(partners)))]))
+        return tuple(self.presenter.view(source.frame(index), rng) for index in chosen)
+
+
+def generator(seed: int, index: int) -> np.random.Generator:
+    """The generator of Sample ``index``: a counter-based stream of its own."""
+    return np.random.Generator(np.random.Philox(key=(seed, _STREAM), counter=(0, 0, index, 0)))
+
+
+def can_feed(source: Source, task: Task) -> bool:
+    """Whether a source has what the task needs: Frames with labels, and pairs with poses."""
+    count = len(source)
+    if task.images == 2 and not any(len(source.partners(index)) for index in range(count)):
+        return False
+    return any(task.points == 0 or source.frame(index).labels is not None for index in range(count))
+
+
+def draw_query(task: Task, views: tuple[View, ...], presenter: Presenter, rng: np.random.Generator) -> Query | None:
+    """A Query that the task accepts, with points drawn from the first View's labels; None if none is found."""
+    view = views[0]
+    allowed = np.flatnonzero(view.camera.contains(view.points, presenter.clearance))
+    if len(allowed) < task.points:
+        return None
+    names = presenter.names(rng, task.points)
+    for _ in range(_POINT_DRAWS if task.points else 1):
+        chosen = rng.choice(allowed, task.points, replace=False, shuffle=True) if task.points else ()
+        points = tuple(
+            point_in(view, name, view.points[k], view.depth_z[k]) for name, k in zip(names, chosen, strict=True)
+        )
+        query = Query(views, points, dict(task.given(rng)))
+        if _apart(points, presenter.separation) and task.accepts(query):
+            return query
+    return None
+
+
+def _apart(points: Sequence[Point], separation: float) -> bool:
+    return all(float(np.linalg.norm(a.pixel - b.pixel)) >= separation for i, a in enumerate(points) for b in points[:i])
+
+
+def _draw(rng: np.random.Generator, weights: np.ndarray) -> int:
+    """An index with probability proportional to its weight."""
+    return int(np.searchsorted(np.cumsum(weights), rng.random() * weights.sum(), side="right"))
+
+
+def _needs(task: Task) -> str:
+    needs = []
+    if task.images == 2:
+        needs.append("two pictures of one sequence, each with a pose (world_from_camera)")
+    if task.points:
+        needs.append("labelled points")
+    return f"it needs {' and '.join(needs)}, and no source with a share above 0 has them"

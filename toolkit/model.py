@@ -1,0 +1,75 @@
+"""The model that a recipe names: built in, in a folder, or on the hub."""
+
+import re
+
+import torch
+
+from toolkit.lora import PARTS, Lora, lora_config, trainable
+from toolkit.marker import COLORS, SHAPES
+from toolkit.recipe import ModelSettings, TinySettings
+from toolkit.resources import folder
+from toolkit.sample import TEXT_GRID
+from toolkit.tiny import TinyConfig, build_tiny
+from toolkit.vlm import Vlm, load_vlm
+
+TINY = "tiny"
+
+
+def open_model(settings: ModelSettings, seed: int = 0) -> Vlm:
+    """The model of a recipe, on the CPU, before anything is frozen or adapted.
+
+    Args:
+        settings: The recipe's section.
+        seed: Of the tiny model's random weights.
+
+    Raises:
+        UserError: If it cannot be loaded.
+    """
+    if settings.name == TINY:
+        return build_tiny(_tiny_config(settings.tiny, seed), vocabulary())
+    return load_vlm(settings.name, dtype=_dtype(settings), attn_implementation=settings.attention)
+
+
+def prepare_training(vlm: Vlm, settings: ModelSettings) -> Vlm:
+    """Freeze what the recipe freezes, or wrap the model in the recipe's adapters.
+
+    Raises:
+        UserError: If nothing is left to train.
+    """
+    if settings.lora is None:
+        trainable(vlm, [part for part in PARTS if part not in settings.freeze])
+        return vlm
+    from peft import get_peft_model
+
+    chosen = settings.lora
+    config = lora_config(vlm, Lora(chosen.rank, chosen.alpha, chosen.dropout, chosen.parts))
+    return Vlm(get_peft_model(vlm.model, config), vlm.processor, vlm.family)
+
+
+def vocabulary() -> list[str]:
+    """Texts whose words the tiny model's tokenizer knows: the built-in templates and the names of marks."""
+    templates = [path.read_text(encoding="utf-8") for path in sorted(folder("templates").glob("*.jinja"))]
+    words = [re.sub(r"{[%{#].*?[%}#]}", " ", template, flags=re.DOTALL) for template in templates]
+    marks = [f"the point marked by the {color} {shape}" for color in COLORS for shape in SHAPES]
+    return [
+        *words,
+        *marks,
+        *COLORS,
+        f"point A at ({TEXT_GRID}, 0)",
+        "m/s deg right left up down forward back",
+    ]
+
+
+def _tiny_config(settings: TinySettings, seed: int) -> TinyConfig:
+    return TinyConfig(
+        image_size=settings.picture,
+        patch_size=settings.patch,
+        width=settings.width,
+        vision_layers=settings.layers,
+        text_layers=settings.layers,
+        seed=seed,
+    )
+
+
+def _dtype(settings: ModelSettings) -> torch.dtype | str:
+    return "auto" if settings.dtype == "auto" else getattr(torch, settings.dtype)

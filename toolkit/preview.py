@@ -1,0 +1,96 @@
+"""Preview: what the model will see and learn, before anything is trained."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.plan import Plan, make_plan
+from toolkit.recipe import Recipe
+from toolkit.sample import Sample
+from toolkit.sft import CheckedCollator
+from toolkit.sheet import Cell, save_sheet
+from toolkit.storage import write_text
+from toolkit.train import open_base
+from toolkit.vlm import TokenLengths, Vlm, conversation, token_lengths
+
+IGNORED = -100
+"""Label of tokens that carry no loss (PyTorch's cross entropy)."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One Sample as the trainer feeds it.
+
+    Attributes:
+        sample: The Sample.
+        learnt: The tokens that carry loss, decoded.
+        lengths: How many tokens it takes.
+    """
+
+    sample: Sample
+    learnt: str
+    lengths: TokenLengths
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a recipe will train on.
+
+    Attributes:
+        plan: The mixtures.
+        seen: Its first Samples.
+        parameters: Of the model.
+    """
+
+    plan: Plan
+    seen: tuple[Seen, ...]
+    parameters: int
+
+    def save(self, folder: Path) -> tuple[Path, Path]:
+        """Write the contact sheet and the prompts; their paths."""
+        sheet, words = folder / "preview.png", folder / "preview.txt"
+        save_sheet([_cell(seen) for seen in self.seen], sheet)
+        write_text(words, "\n".join(describe(index, seen) for index, seen in enumerate(self.seen)))
+        return sheet, words
+
+
+def preview(recipe: Recipe, count: int) -> Preview:
+    """The first ``count`` Samples of a recipe, as its model takes them.
+
+    Raises:
+        UserError: If the recipe cannot be run.
+    """
+    vlm = open_base(recipe)
+    plan = make_plan(recipe, vlm.geometry.canvas)
+    samples = [plan.train[index] for index in range(count)]
+    return Preview(plan, tuple(look(vlm, samples)), sum(weight.numel() for weight in vlm.model.parameters()))
+
+
+def look(vlm: Vlm, samples: Sequence[Sample]) -> list[Seen]:
+    """Samples through the very collator that training uses."""
+    collate = CheckedCollator(vlm)
+    seen = []
+    for sample in samples:
+        labels = collate([conversation(sample.prompt, sample.images, sample.completion)])["labels"][0]
+        learnt = vlm.processor.tokenizer.decode(labels[labels != IGNORED])
+        seen.append(Seen(sample, learnt, token_lengths(vlm, sample.prompt, sample.completion, sample.images)))
+    return seen
+
+
+def describe(index: int, seen: Seen) -> str:
+    """A Sample in words."""
+    sample, lengths = seen.sample, seen.lengths
+    sizes = ", ".join(f"{image.shape[1]} x {image.shape[0]}" for image in sample.images)
+    return (
+        f"[{index}] {sample.task} from {sample.source}: {', '.join(sample.frames)} ({sizes} px)\n"
+        f"    prompt:     {sample.prompt}\n"
+        f"    completion: {sample.completion}\n"
+        f"    with loss:  {seen.learnt!r}\n"
+        f"    tokens:     {lengths.image} image + {lengths.prompt} prompt + {lengths.answer} answer\n"
+    )
+
+
+def _cell(seen: Seen) -> Cell:
+    lengths = seen.lengths
+    footnote = f"loss on {seen.learnt.strip()!r}; {lengths.image} + {lengths.prompt} + {lengths.answer} tokens"
+    return Cell(seen.sample.task, seen.sample.images, seen.sample.prompt, seen.sample.completion, footnote)

@@ -1,0 +1,47 @@
+"""Progress bars on terminals, plain lines elsewhere; always on stderr, and on the first process only."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+"""Where progress, warnings and logs go."""
+
+
+def is_first_process() -> bool:
+    """Whether this process reports: rank 0, or the only one."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+class Bar:
+    """One bar; without a terminal it shows nothing."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress = progress
+        self._task = task
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """Move on by ``steps``; ``note`` replaces the text behind the bar."""
+        self._progress.update(self._task, advance=steps, **({"note": note} if note else {}))
+
+    def say(self, line: str) -> None:
+        """A line above the bar."""
+        self._progress.console.print(line)
+
+
+@contextmanager
+def bar(title: str, total: int) -> Iterator[Bar]:
+    """A bar of ``total`` steps."""
+    shown = err.is_terminal and is_first_process()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=err, disable=not shown) as progress:
+        yield Bar(progress, progress.add_task(title, total=total, note=""))

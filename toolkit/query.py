@@ -1,0 +1,69 @@
+"""A Query: what one question is about, the Views and the points in them.
+
+Conventions: see ``toolkit.camera``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from toolkit.camera import Array, inverse
+from toolkit.errors import UserError
+from toolkit.frame import View
+
+
+@dataclass(frozen=True)
+class Point:
+    """A pixel that a question is about.
+
+    Attributes:
+        name: What question and answer call it: a colour where a marker shows it, else a letter.
+        pixel: (2,), (u, v) in the View's picture.
+        depth_z: Depth along the principal axis [m]; NaN when asking.
+        distance: Euclidean distance from the camera centre [m]; NaN when asking.
+        xyz: (3,) in the View's camera frame [m]; NaN when asking.
+        view: Index of its View in the Query.
+    """
+
+    name: str
+    pixel: Array
+    depth_z: float
+    distance: float
+    xyz: Array
+    view: int = 0
+
+
+def point_in(view: View, name: str, pixel: ArrayLike, depth_z: float = np.nan, index: int = 0) -> Point:
+    """The Point at ``pixel`` (2,) of a View with ``depth_z`` [m]; ``index`` is the View's in the Query."""
+    where = np.asarray(pixel, dtype=np.float64)
+    xyz = view.camera.unproject(where, depth_z)
+    return Point(name, where, float(depth_z), float(np.linalg.norm(xyz)), xyz, index)
+
+
+@dataclass(frozen=True)
+class Query:
+    """What one question is about.
+
+    Attributes:
+        views: One or two Views.
+        points: The points asked about, in the order of the question.
+        given: Numbers that the question states, by name, in SI units (``{"time": 4.0}``).
+    """
+
+    views: tuple[View, ...]
+    points: tuple[Point, ...] = ()
+    given: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def first_from_second(self) -> Array:
+        """Pose (4, 4) of the second View's camera in the first's frame [m].
+
+        Raises:
+            UserError: If there are not two Views with poses.
+        """
+        poses = [view.frame.world_from_camera for view in self.views]
+        if len(poses) != 2 or poses[0] is None or poses[1] is None:
+            raise UserError("this question needs two pictures with poses")
+        return inverse(poses[0]) @ poses[1]

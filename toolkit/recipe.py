@@ -1,0 +1,205 @@
+"""A Recipe: one YAML file with every choice of a run; its fields are the one place where options are documented."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from toolkit.errors import UserError
+from toolkit.frame import DepthType
+from toolkit.marker import COLORS, Shape, rgb
+from toolkit.sample import Reference
+from toolkit.sources.rooms import RoomSettings
+
+Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Range = tuple[Count, Count]
+ModelPart = Literal["language", "vision", "projector"]
+
+
+class Settings(BaseModel):
+    """Base of all sections: unknown keys are errors, values cannot be changed afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class LoraSettings(Settings):
+    """Low-rank adapters (Hu et al. 2021) instead of full fine-tuning."""
+
+    rank: Count = 16
+    alpha: Positive = 32.0
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    parts: tuple[ModelPart, ...] = Field(("language",), description="Parts of the model that get adapters.")
+
+
+class TinySettings(Settings):
+    """Size of the built-in tiny VLM, where ``model.name`` is tiny."""
+
+    picture: Count = Field(96, description="Side of its square pictures [px].")
+    patch: Count = Field(12, description="Side of a patch, one image token [px].")
+    width: Count = Field(128, description="Hidden size of both towers.")
+    layers: Count = Field(4, description="Layers of each tower.")
+
+
+class ModelSettings(Settings):
+    """The vision-language model that is fine-tuned."""
+
+    name: str = Field("tiny", description="tiny (built in, random weights), a folder, or a model hub's id.")
+    tiny: TinySettings = TinySettings()
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
+    lora: LoraSettings | None = None
+    freeze: tuple[ModelPart, ...] = Field((), description="Parts that full fine-tuning leaves as they are.")
+
+
+class CropSettings(Settings):
+    """Random training windows [px of the canonical picture]: smallest and largest."""
+
+    width: Range
+    height: Range
+
+    @field_validator("width", "height")
+    @classmethod
+    def _ordered(cls, value: Range) -> Range:
+        if value[0] > value[1]:
+            raise ValueError(f"the smallest, {value[0]}, is larger than the largest, {value[1]}")
+        return value
+
+
+class CanonicalSettings(Settings):
+    """How every picture is resampled to one camera."""
+
+    focal: Positive = Field(1000.0, description="Canonical focal length [px].")
+    crop: CropSettings | None = None
+
+
+class MarkerSettings(Settings):
+    """The mark drawn on the picture."""
+
+    shape: Shape = "arrow"
+    size: Annotated[int, Field(ge=2, le=200)] = Field(5, description="Length, or half extent [px].")
+    outline: Annotated[int, Field(ge=0, le=20)] = Field(1, description="Width of the contrasting outline [px].")
+    colors: tuple[str, ...] = Field(tuple(COLORS)[:6], description="Colours that points take.")
+
+    @field_validator("colors")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            for color in value:
+                rgb(color)
+        except UserError as error:
+            raise ValueError(f"{error.problem}; {error.remedy}") from None
+        if len(set(value)) < len(value) or len(value) < 2:
+            raise ValueError("give at least two different colours")
+        return value
+
+
+class TaskSettings(Settings):
+    """One task's share of the mixture; a bare number is the share."""
+
+    weight: Share = 1.0
+    options: Mapping[str, Any] = Field(default_factory=dict, description="Class attributes of the task to replace.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, value: Any) -> Any:
+        return {"weight": value} if isinstance(value, int | float | str) else value
+
+
+class RoomsSource(Settings):
+    """Built-in synthetic rooms."""
+
+    kind: Literal["rooms"]
+    weight: Share = 1.0
+    settings: RoomSettings = RoomSettings()
+    held_out_rooms: Count = Field(200, description="Rooms for evaluation; they come after the training rooms.")
+
+
+class ManifestSource(Settings):
+    """Pictures on disk, named by a JSON-lines manifest."""
+
+    kind: Literal["manifest"] = "manifest"
+    weight: Share = 1.0
+    path: Path = Field(
+        description="The manifest; relative to the recipe, or to the current folder if given on the command line."
+    )
+    depth_type: DepthType | None = Field(None, description="For manifests whose lines do not say it.")
+    held_out: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.2, description="Share of pictures kept for evaluation, whole sequences."
+    )
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return str(value.get("kind", "manifest"))
+    return getattr(value, "kind", "manifest")
+
+
+class TrainerSettings(Settings):
+    """The one ``SFTTrainer`` run."""
+
+    steps: Count = Field(1000, description="Optimiser steps.")
+    batch_size: Count = Field(8, description="Samples a step and process.")
+    accumulate: Count = Field(1, description="Batches summed before each step.")
+    learning_rate: Positive = 1e-5
+    schedule: Literal["cosine", "linear", "constant", "constant_with_warmup"] = "cosine"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1, description="Share of the steps with rising learning rate."
+    )
+    max_grad_norm: Positive = 1.0
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 on a GPU that has it."
+    )
+    gradient_checkpointing: bool = False
+    workers: Annotated[int, Field(ge=0)] = Field(0, description="Processes that render samples.")
+    log_every: Count = Field(10, description="Steps between log lines.")
+    save_every: Count = Field(200, description="Steps between checkpoints to resume from.")
+    max_tokens: Count = Field(4096, description="A sample longer than this is an error before the first step.")
+    report_to: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ()
+    full_determinism: bool = False
+
+
+class EvaluationSettings(Settings):
+    """Held-out questions, asked after training."""
+
+    samples: Annotated[int, Field(ge=0)] = Field(200, description="Questions a task; 0 asks none.")
+    batch_size: Count = 32
+    max_new_tokens: Count = 64
+
+
+class Recipe(Settings):
+    """Every choice of a run."""
+
+    model: ModelSettings = ModelSettings()
+    canonical: CanonicalSettings = CanonicalSettings()
+    reference: Reference = Field("marker", description="Points are marked in the picture, or given in the text.")
+    marker: MarkerSettings = MarkerSettings()
+    think: bool = Field(False, description="Answers say the template's think sentence before the value.")
+    tasks: dict[str, TaskSettings] = Field(min_length=1, description="Tasks and their shares.")
+    sources: dict[str, Annotated[RoomsSource | ManifestSource, Field(discriminator="kind")]] = Field(min_length=1)
+    trainer: TrainerSettings = TrainerSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    seed: Annotated[int, Field(ge=0)] = 0
+    output: Path | None = Field(None, description="Where the checkpoint goes; by default runs/NAME-OF-THE-RECIPE.")
+    include: tuple[Path, ...] = Field((), description="Python files with tasks of your own.")
+
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _default_kind(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        return {
+            name: {**entry, "kind": _kind(entry)} if isinstance(entry, Mapping) else entry
+            for name, entry in value.items()
+        }
+
+    @model_validator(mode="after")
+    def _something_to_do(self) -> "Recipe":
+        if not any(task.weight > 0 for task in self.tasks.values()):
+            raise ValueError("every task has a share of 0")
+        if not any(source.weight > 0 for source in self.sources.values()):
+            raise ValueError("every source has a share of 0")
+        return self

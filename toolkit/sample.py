@@ -1,0 +1,166 @@
+"""The one place where a Query becomes pictures and words: a Sample.
+
+Training, evaluation and asking all pass through ``Presenter``. Conventions: see ``toolkit.camera``.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from toolkit.canonical import Canonicalisation, canonicalise
+from toolkit.frame import Frame, Pixels, View
+from toolkit.marker import Marker
+from toolkit.query import Point, Query
+from toolkit.task import Task
+
+Reference = Literal["marker", "text"]
+
+TEXT_GRID = 2000
+"""Coordinates in the text run from 0 to this across the View (Cai et al. 2026, arXiv 2605.30561)."""
+
+_LETTERS = tuple("ABCDEFGH")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the trainer sees, and where it came from.
+
+    Attributes:
+        images: The marked pictures, each (H, W, 3) uint8 RGB.
+        prompt: The question.
+        completion: The true answer as text, "" when asking.
+        task: The task's name.
+        truth: The true value in the task's unit, None when asking.
+        query: What the question is about.
+        phrasing: The template block of the question.
+        source: Name of the source, "" when asking.
+        redraws: How many drawn Frames or points could not be asked about before this one.
+    """
+
+    images: tuple[Pixels, ...]
+    prompt: str
+    completion: str
+    task: str
+    truth: Any
+    query: Query = field(repr=False)
+    phrasing: str = "question"
+    source: str = ""
+    redraws: int = 0
+
+    @property
+    def frames(self) -> tuple[str, ...]:
+        """Names of the pictures."""
+        return tuple(view.frame.name for view in self.query.views)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of everything the model sees, and of the truth."""
+        digest = hashlib.sha256()
+        for image in self.images:
+            digest.update(repr(image.shape).encode() + image.tobytes())
+        digest.update(repr((self.prompt, self.completion, self.task, self.truth, self.frames)).encode())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Presenter:
+    """How Queries are shown and worded; a checkpoint's contract.
+
+    Attributes:
+        canonicalisation: Focal length, canvas and crop.
+        marker: How points are marked.
+        reference: Whether points are marked in the picture or given as coordinates in the text.
+        think: Whether answers say the template's ``think`` sentence first.
+    """
+
+    canonicalisation: Canonicalisation
+    marker: Marker = Marker()
+    reference: Reference = "marker"
+    think: bool = False
+
+    @property
+    def uncropped(self) -> "Presenter":
+        """The same, showing whole pictures: for evaluation and asking."""
+        return replace(self, canonicalisation=replace(self.canonicalisation, crop=None))
+
+    @property
+    def clearance(self) -> float:
+        """Points nearer than this [px] to the View's border are not asked about."""
+        return float(self.marker.reach) if self.reference == "marker" else 0.5
+
+    @property
+    def separation(self) -> float:
+        """Points nearer than this [px] to each other are not asked about together."""
+        return 2.0 * self.marker.reach if self.reference == "marker" else 2.0
+
+    def names(self, rng: np.random.Generator | None, count: int) -> list[str]:
+        """Names for ``count`` points: marker colours (shuffled by ``rng``), or letters."""
+        if self.reference == "text":
+            return list(_LETTERS[:count])
+        colors = list(self.marker.colors)
+        return [str(c) for c in rng.permutation(colors)[:count]] if rng is not None else colors[:count]
+
+    def view(
+        self,
+        frame: Frame,
+        rng: np.random.Generator | None = None,
+        keep: ArrayLike = (),
+        labelled: bool = True,
+    ) -> View:
+        """The canonical View of a Frame; arguments as in ``Canonicalisation.window`` and ``canonicalise``."""
+        return canonicalise(frame, self.canonicalisation.window(frame.camera, rng, keep), labelled)
+
+    def present(
+        self, task: Task, query: Query, rng: np.random.Generator | None = None, labelled: bool = True
+    ) -> Sample:
+        """The Sample of a Query.
+
+        Args:
+            task: Whose question is asked.
+            query: What it is about.
+            rng: Draws the phrasing; None takes the first.
+            labelled: Whether the truth is known and the answer is written.
+        """
+        words = task.words
+        block = words.questions[int(rng.integers(len(words.questions))) if rng is not None else 0]
+        variables = self._variables(task, query)
+        truth, completion = None, ""
+        if labelled:
+            truth = task.label(query)
+            answer = task.write(truth, query)
+            completion = words.answer({**variables, **task.variables(query), "answer": answer}, self.think)
+        prompt = words.question(block, variables)
+        return Sample(self._images(query), prompt, completion, task.name, truth, query, block)
+
+    def _variables(self, task: Task, query: Query) -> Mapping[str, Any]:
+        phrases = [self._phrase(point, query) for point in query.points]
+        return {
+            "points": phrases,
+            "names": [point.name for point in query.points],
+            "unit": task.unit,
+            **({"point": phrases[0]} if phrases else {}),
+            **query.given,
+        }
+
+    def _phrase(self, point: Point, query: Query) -> str:
+        """How the question calls a point."""
+        if self.reference == "marker":
+            return f"the point marked by the {point.name} {self.marker.shape}"
+        camera = query.views[point.view].camera
+        u, v = (point.pixel + 0.5) / (camera.width, camera.height) * TEXT_GRID
+        name = f"point {point.name}" if len(query.points) > 1 else "the point"
+        return f"{name} at ({u:.0f}, {v:.0f})"
+
+    def _images(self, query: Query) -> tuple[Pixels, ...]:
+        if self.reference == "text":
+            return tuple(view.pixels for view in query.views)
+        return tuple(
+            self.marker.draw(view.pixels, _points_in(query.points, index)) for index, view in enumerate(query.views)
+        )
+
+
+def _points_in(points: Sequence[Point], view: int) -> list[Point]:
+    return [point for point in points if point.view == view]

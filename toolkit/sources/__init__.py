@@ -1,0 +1,73 @@
+"""Sources: what yields Frames. A manifest on disk, or synthetic rooms."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from toolkit.frame import Frame
+
+
+class Source(Protocol):
+    """Frames by index. Everything depends on the index alone, so that workers agree."""
+
+    def __len__(self) -> int:
+        """How many Frames there are."""
+
+    def frame(self, index: int) -> Frame:
+        """The Frame of that index."""
+
+    def partners(self, index: int) -> Sequence[int]:
+        """Other Frames of the same sequence, where both have poses."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some Frames of a source, so that training and evaluation share none.
+
+    Attributes:
+        source: The whole.
+        indices: Which Frames of it.
+    """
+
+    source: Source
+    indices: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def frame(self, index: int) -> Frame:
+        """The Frame of that index within the part."""
+        return self.source.frame(self.indices[index])
+
+    def partners(self, index: int) -> Sequence[int]:
+        """Partners within the part."""
+        own = {whole: part for part, whole in enumerate(self.indices)}
+        return [own[other] for other in self.source.partners(self.indices[index]) if other in own]
+
+
+def split(source: Source, share: float, seed: int) -> tuple[Part, Part]:
+    """A training and a held-out part that share no sequence.
+
+    Whole sequences are drawn by ``seed``. Where there is one sequence only, its last Frames are held
+    out; a Frame without a sequence counts as a sequence of its own.
+
+    Args:
+        source: What is split.
+        share: Share of the Frames that is held out, at least; 0 holds none out.
+        seed: Draws the sequences.
+    """
+    groups: dict[str, list[int]] = {}
+    for index in range(len(source)):
+        groups.setdefault(source.frame(index).sequence or f"frame {index}", []).append(index)
+    order = list(groups.values())
+    if len(order) == 1:
+        order = [[index] for index in reversed(order[0])]
+    else:
+        np.random.default_rng(seed).shuffle(order)
+    held: list[int] = []
+    while share > 0 and order and len(held) < share * len(source):
+        held += order.pop(0)
+    kept = sorted(index for group in order for index in group)
+    return Part(source, tuple(kept)), Part(source, tuple(sorted(held)))

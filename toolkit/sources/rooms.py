@@ -1,0 +1,311 @@
+"""Synthetic rooms: furnished boxes with textures of metric size, seen from several poses; labels are exact.
+
+Conventions: see ``toolkit.camera``; the world frame is that of ``toolkit.sources.raycast``. Everything
+depends on the settings, the room's number and the view's alone, through a counter-based generator (Philox:
+Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), not on what was drawn before.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+
+import numpy as np
+
+from toolkit.camera import Array, Camera
+from toolkit.errors import UserError, raise_all
+from toolkit.frame import Frame, Pixels
+from toolkit.sources.furniture import Space, furnish
+from toolkit.sources.raycast import Hits, Scene, Triple, cast, pose
+from toolkit.sources.shading import Look, shade
+
+Range = tuple[float, float]
+
+LICENSE = "CC0-1.0 (synthetic)"
+
+_CLEARANCE = 0.3  # [m] between a camera and any wall or solid
+_ROUNDING = 1e-9  # [m] by which that may be missed
+_WHITE = 255.0
+_MANY = 2**63
+_ATTEMPTS = 64  # poses drawn for a view; the first that fits is taken
+_TARGETS = 2  # points drawn in a room; the first view looks towards the farthest of them
+_PITCH_SHARE = 1 / 3  # how far a view pitches away from the first one, as a share of how far it turns
+_CLIMB = 0.2  # greatest change of a view's height, as a share of the way moved
+_ROOM_STREAM, _POSE_STREAM, _NOISE_STREAM = range(3)
+
+
+@dataclass(frozen=True)
+class RoomSettings:
+    """Which rooms are drawn, and how they are seen. A range is (least, greatest), drawn evenly between.
+
+    Attributes:
+        rooms: How many different rooms.
+        views: Views of each room; together they are one sequence.
+        seed: Of all that is drawn.
+        first: Number of the first room; ranges of numbers that do not overlap hold different rooms.
+        width: Range of the picture's width [px].
+        height: Range of the picture's height [px].
+        fov: Range of the horizontal field of view [deg].
+        principal_shift: Greatest shift of the principal point off the centre, in picture sizes.
+        camera_height: Range of the camera's height above the floor [m].
+        pitch: Range of the turn upwards [deg]; negative looks down.
+        roll: Range of the turn about the viewing axis [deg].
+        move: Range of the way from a room's first view to another one [m].
+        turn: Greatest turn from a room's first view to another one, about the vertical [deg].
+        room_width: Range of the room's extent along world x [m]; its logarithm is drawn evenly.
+        room_depth: Range of its extent along world z [m]; its logarithm is drawn evenly.
+        room_height: Range of the room's height [m].
+        objects: Range of the number of solids that are tried to be put into a room.
+        noise: Standard deviation of the sensor noise, in grey levels of 255.
+    """
+
+    rooms: int = 1000
+    views: int = 4
+    seed: int = 0
+    first: int = 0
+    width: tuple[int, int] = (96, 96)
+    height: tuple[int, int] = (96, 96)
+    fov: Range = (50.0, 75.0)
+    principal_shift: float = 0.03
+    camera_height: Range = (0.9, 1.8)
+    pitch: Range = (-35.0, 8.0)
+    roll: Range = (-4.0, 4.0)
+    move: Range = (0.1, 1.5)
+    turn: float = 25.0
+    room_width: Range = (2.2, 9.0)
+    room_depth: Range = (3.0, 16.0)
+    room_height: Range = (2.3, 3.6)
+    objects: tuple[int, int] = (3, 10)
+    noise: float = 2.0
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, list):  # as YAML gives it; the settings must be hashable
+                object.__setattr__(self, item.name, tuple(value))
+        raise_all("rooms", self._range_faults())
+        raise_all("rooms", self._bound_faults())
+
+    def _range_faults(self) -> list[UserError]:
+        faults = []
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(item.default, tuple) and not _is_range(value):
+                faults.append(UserError(f"{item.name}: {value} is no range", remedy="give [least, greatest]"))
+        return faults
+
+    def _bound_faults(self) -> list[UserError]:
+        space = 2 * (_CLEARANCE + self.move[0])
+        bounds = [
+            ("rooms", self.rooms, 0, _MANY),
+            ("views", self.views, 1, _MANY),
+            ("seed", self.seed, 0, _MANY),
+            ("first", self.first, 0, _MANY),
+            ("width", self.width[0], 2, _MANY),
+            ("height", self.height[0], 2, _MANY),
+            ("fov", self.fov[0], 1, 179),
+            ("fov", self.fov[1], 1, 179),
+            ("principal_shift", self.principal_shift, 0, 0.25),
+            ("objects", self.objects[0], 0, _MANY),
+            ("noise", self.noise, 0, _WHITE),
+            ("move", self.move[0], 0, _MANY),
+            ("turn", self.turn, 0, 180),
+            ("room_width", self.room_width[0], space, _MANY),
+            ("room_depth", self.room_depth[0], space, _MANY),
+            ("camera_height", self.camera_height[0], space / 2, self.room_height[0] - space / 2),
+        ]
+        return [
+            UserError(f"{name}: {value} is out of bounds", remedy=f"give {least:g} to {greatest:g}")
+            for name, value, least, greatest in bounds
+            if not least <= value <= greatest
+        ]
+
+
+def _is_range(value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and value[0] <= value[1]
+
+
+class Rooms:
+    """A source of Frames: ``views`` pictures of each of ``rooms`` rooms, room after room."""
+
+    def __init__(self, settings: RoomSettings) -> None:
+        self.settings = settings
+
+    def __len__(self) -> int:
+        return self.settings.rooms * self.settings.views
+
+    def frame(self, index: int) -> Frame:
+        """The Frame of that index.
+
+        Raises:
+            IndexError: If it is not in 0 ... len - 1.
+        """
+        key = self._key(index)
+        return Frame(
+            picture=RoomPicture(key),
+            camera=_room(key.settings, key.room).camera,
+            labels=RoomDepth(key),
+            world_from_camera=_pose(key),
+            sequence=f"room-{key.room:06d}",
+            license=LICENSE,
+        )
+
+    def partners(self, index: int) -> Sequence[int]:
+        """The other views of the same room."""
+        view = self._key(index).view
+        return [index - view + other for other in range(self.settings.views) if other != view]
+
+    def _key(self, index: int) -> "ViewKey":
+        if not 0 <= index < len(self):
+            raise IndexError(f"frame {index} of {len(self)}")
+        number, view = divmod(int(index), self.settings.views)
+        return ViewKey(self.settings, self.settings.first + number, view)
+
+
+@dataclass(frozen=True)
+class ViewKey:
+    """Which view of which room; all there is to know to render it.
+
+    Attributes:
+        settings: How rooms are drawn.
+        room: Number of the room.
+        view: Number of the view in the room.
+    """
+
+    settings: RoomSettings
+    room: int
+    view: int
+
+
+@dataclass(frozen=True)
+class RoomPicture:
+    """The picture of a view, rendered on demand."""
+
+    key: ViewKey
+
+    @property
+    def name(self) -> str:
+        """The room's number and the view's."""
+        return f"room-{self.key.room:06d}/view-{self.key.view}"
+
+    def read(self) -> Pixels:
+        """The picture, (height, width, 3) uint8 RGB."""
+        key = self.key
+        room, hits = _room(key.settings, key.room), _hits(key)
+        picture = shade(room.look, room.scene, hits, _pose(key)[:3, 3])
+        rng = _generator(key.settings.seed, key.room, _NOISE_STREAM, key.view)
+        noise = rng.standard_normal(hits.depth_z.shape, dtype=np.float32) * float(key.settings.noise)
+        grey = np.clip(picture * _WHITE + noise, 0, _WHITE) + 0.5
+        return np.ascontiguousarray(np.moveaxis(grey.astype(np.uint8), 0, -1))
+
+
+@dataclass(frozen=True)
+class RoomDepth:
+    """The depth of every pixel of a view, exact at the pixel's centre."""
+
+    key: ViewKey
+
+    def read(self, camera: Camera) -> tuple[Array, Array]:
+        """All pixels (H * W, 2), row after row, and their depth_z (H * W,) [m]."""
+        depth_z = _hits(self.key).depth_z
+        rows, columns = np.indices(depth_z.shape, dtype=np.float64)
+        return np.stack([columns.ravel(), rows.ravel()], axis=-1), depth_z.flatten()
+
+
+@dataclass(frozen=True, eq=False)
+class _Room:
+    """A room as drawn.
+
+    Attributes:
+        scene: Its geometry.
+        look: How it looks.
+        camera: What it is seen with.
+        eye: Where the first view is taken from, world frame (3,) [m].
+        angles: Yaw, pitch and roll of the first view [deg].
+    """
+
+    scene: Scene
+    look: Look
+    camera: Camera
+    eye: Array
+    angles: tuple[float, float, float]
+
+
+def _generator(seed: int, room: int, stream: int, view: int = 0) -> np.random.Generator:
+    """A generator of its own for each purpose; the upper words of the counter tell them apart."""
+    return np.random.Generator(np.random.Philox(key=[seed, room], counter=[0, 0, stream, view]))
+
+
+@lru_cache(maxsize=64)
+def _room(settings: RoomSettings, number: int) -> _Room:
+    rng = _generator(settings.seed, number, _ROOM_STREAM)
+    camera = _camera(rng, settings)
+    width, depth = (
+        float(np.exp(rng.uniform(*np.log(extent)))) for extent in (settings.room_width, settings.room_depth)
+    )
+    size = (width, float(rng.uniform(*settings.room_height)), depth)
+    away = _CLEARANCE + settings.move[0]
+    eye = _eye(rng, settings, size, away)
+    targets = rng.uniform(-0.5, 0.5, (_TARGETS, 2)) * (width, depth) - eye[::2]
+    towards = targets[np.argmax(np.hypot(*targets.T))]
+    yaw = float(np.degrees(np.arctan2(*towards)))
+    angles = (yaw, float(rng.uniform(*settings.pitch)), float(rng.uniform(*settings.roll)))
+    scene, look = furnish(rng, Space(size, (float(eye[0]), float(eye[2])), away), settings.objects)
+    return _Room(scene, look, camera, eye, angles)
+
+
+def _camera(rng: np.random.Generator, settings: RoomSettings) -> Camera:
+    """A camera with square pixels and a principal point near the centre."""
+    width, height = (int(rng.integers(low, high + 1)) for low, high in (settings.width, settings.height))
+    camera = Camera.from_fov(width, height, float(rng.uniform(*settings.fov)))
+    shift = rng.uniform(-settings.principal_shift, settings.principal_shift, 2) * (width, height)
+    return replace(camera, cx=camera.cx + float(shift[0]), cy=camera.cy + float(shift[1]))
+
+
+def _eye(rng: np.random.Generator, settings: RoomSettings, size: Triple, away: float) -> Array:
+    """Where the first view is taken from, (3,) [m]: at least ``away`` from walls, floor and ceiling."""
+    x, z = rng.uniform(-1, 1, 2) * (size[0] / 2 - away, size[2] / 2 - away)
+    return np.array([x, -min(float(rng.uniform(*settings.camera_height)), size[1] - away), z])
+
+
+@lru_cache(maxsize=256)
+def _pose(key: ViewKey) -> Array:
+    """``world_from_camera`` (4, 4) of a view: the room's first one, or one that moved and turned from it."""
+    room, settings = _room(key.settings, key.room), key.settings
+    yaw, pitch, roll = room.angles
+    if key.view == 0:
+        return _frozen(pose(yaw, pitch, roll, room.eye))
+    rng = _generator(settings.seed, key.room, _POSE_STREAM, key.view)
+    turn = rng.uniform(-settings.turn, settings.turn, 2) * (1, _PITCH_SHARE)
+    pitch = float(np.clip(pitch + turn[1], *settings.pitch))
+    return _frozen(pose(yaw + turn[0], pitch, float(rng.uniform(*settings.roll)), _moved(rng, settings, room)))
+
+
+def _moved(rng: np.random.Generator, settings: RoomSettings, room: _Room) -> Array:
+    """A place (3,) [m] within the range of ``move`` of the first view's that keeps clear of everything."""
+    lengths = rng.uniform(*settings.move, _ATTEMPTS)
+    lengths[-1] = settings.move[0]  # the space around the first view is free as far as this
+    heading = rng.uniform(0, 2 * np.pi, _ATTEMPTS)
+    climb = rng.uniform(-_CLIMB, _CLIMB, _ATTEMPTS)
+    level = np.sqrt(1 - climb**2)
+    ways = np.stack([level * np.sin(heading), climb, level * np.cos(heading)], axis=-1)
+    places = room.eye + lengths[:, None] * ways
+    return places[np.argmax(_clearance(room.scene, places) >= _CLEARANCE - _ROUNDING)]
+
+
+def _clearance(scene: Scene, places: Array) -> Array:
+    """Distance (N,) [m] from places (N, 3) to the nearest wall, floor, ceiling, or solid in plan."""
+    x, y, z = places.T
+    width, height, depth = scene.size
+    walls = [width / 2 - np.abs(x), depth / 2 - np.abs(z), -y, height + y]
+    return np.min(walls + [solid.clearance(x, z) for solid in scene.solids], axis=0)
+
+
+@lru_cache(maxsize=8)
+def _hits(key: ViewKey) -> Hits:
+    room = _room(key.settings, key.room)
+    return cast(room.scene, room.camera, _pose(key))
+
+
+def _frozen(array: Array) -> Array:
+    array.flags.writeable = False
+    return array

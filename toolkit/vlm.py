@@ -1,0 +1,260 @@
+"""Vision-language models: loading, encoding, generating and saving them."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    BatchFeature,
+    GenerationConfig,
+    PreTrainedModel,
+)
+from transformers.processing_utils import ProcessorMixin
+
+from toolkit.families import Family, Geometry, Picture, check_geometry, check_pictures, family_of, keep_sizes
+from toolkit.hub import CONFIG, check_weights, clear_errors, only_local
+
+_WEIGHTS = "model*.safetensors*"
+
+
+@dataclass(frozen=True)
+class Vlm:
+    """A model with what it takes to use it.
+
+    Attributes:
+        model: The model; a peft model wrapped around it serves as well.
+        processor: Turns pictures and text into tensors, and never resizes a picture.
+        family: What its family needs.
+    """
+
+    model: PreTrainedModel
+    processor: ProcessorMixin
+    family: Family
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        """How pictures become image tokens in this model."""
+        return self.family.geometry(self.model.config)
+
+
+@dataclass(frozen=True)
+class TokenLengths:
+    """Tokens of one sample: of its pictures, of its prompt without them, and of its answer with the end."""
+
+    image: int
+    prompt: int
+    answer: int
+
+    @property
+    def total(self) -> int:
+        """Length of the sequence that the model is trained on."""
+        return self.image + self.prompt + self.answer
+
+
+def load_vlm(
+    name: str | Path,
+    *,
+    dtype: torch.dtype | str = "auto",
+    attn_implementation: str = "sdpa",
+    device: str | torch.device | None = None,
+) -> Vlm:
+    """Load a model and its processor.
+
+    Args:
+        name: A folder, or the id of a repository on the Hugging Face hub.
+        dtype: Of the weights; ``auto`` keeps that of the files.
+        attn_implementation: As transformers names them.
+        device: Where the model goes; by default it stays on the CPU.
+
+    Raises:
+        UserError: If there is no such model, if its files are not whole, or if its family is not supported.
+    """
+    local = only_local(name)
+    with clear_errors(name):
+        config = AutoConfig.from_pretrained(str(name), local_files_only=local)
+    family = family_of(config)
+    with clear_errors(name):
+        processor = family.processor.from_pretrained(str(name), backend="pil", local_files_only=local)
+        loaded: Any = AutoModelForImageTextToText.from_pretrained(
+            str(name),
+            config=config,
+            dtype=dtype,
+            attn_implementation=attn_implementation,
+            local_files_only=local,
+            output_loading_info=True,
+        )
+    model, report = loaded
+    check_weights(name, report)
+    keep_sizes(processor, family, family.geometry(config))
+    return Vlm(model.to(device) if device else model, processor, family)
+
+
+def conversation(prompt: str, images: Sequence[Picture], completion: str | None = None) -> dict[str, Any]:
+    """A row as TRL's trainer takes it, with the loss on the completion alone.
+
+    Args:
+        prompt: What the user says.
+        images: The pictures it is about: PIL, or arrays (height, width, 3) of bytes.
+        completion: What the assistant answers; without it the row is a question only.
+    """
+    row: dict[str, Any] = {
+        # Plain strings: in lists of parts Arrow fills absent keys, and templates take text for pictures.
+        "prompt": [{"role": "user", "content": prompt}],
+        "images": [_as_pil(image) for image in images],
+    }
+    if completion is not None:
+        row["completion"] = [{"role": "assistant", "content": completion}]
+    return row
+
+
+def _as_pil(image: Picture) -> Image.Image:
+    return Image.fromarray(image) if isinstance(image, np.ndarray) else image
+
+
+def encode(vlm: Vlm, prompts: Sequence[str], images: Sequence[Sequence[Picture]]) -> BatchFeature:
+    """A batch for generation: padded on the left, checked, and on the model's device.
+
+    Args:
+        vlm: The model.
+        prompts: One question a row.
+        images: The pictures of each row.
+
+    Raises:
+        GeometryError: If a picture is not of a size that the model takes.
+    """
+    check_pictures(vlm.geometry, images)
+    pictures = [[_as_pil(image) for image in row] for row in images]
+    batch = vlm.processor(
+        text=[_prompt_text(vlm, prompt, len(row)) for prompt, row in zip(prompts, images, strict=True)],
+        images=pictures if any(pictures) else None,
+        padding=True,
+        padding_side="left",  # on the right, padding would stand between question and answer
+        add_special_tokens=False,  # the chat template has written them
+        return_tensors="pt",
+    )
+    check_geometry(vlm.geometry, batch, images)
+    return batch.to(vlm.model.device, dtype=vlm.model.dtype)
+
+
+def _messages(prompt: str, pictures: int) -> list[dict[str, Any]]:
+    content = [*({"type": "image"} for _ in range(pictures)), {"type": "text", "text": prompt}]
+    return [{"role": "user", "content": content}]
+
+
+def _prompt_text(vlm: Vlm, prompt: str, pictures: int) -> str:
+    return vlm.processor.apply_chat_template(
+        _messages(prompt, pictures), add_generation_prompt=True, tokenize=False
+    )
+
+
+def _answer_text(vlm: Vlm, prompt: str, pictures: int, completion: str) -> str:
+    """What the model is trained to write after a prompt: the completion and the end of its turn."""
+    answer = {"role": "assistant", "content": [{"type": "text", "text": completion}]}
+    whole = vlm.processor.apply_chat_template([*_messages(prompt, pictures), answer], tokenize=False)
+    start = os.path.commonprefix([whole, _prompt_text(vlm, prompt, pictures)])  # noqa: RUF071 - these are texts
+    return whole[len(start) :]
+
+
+@torch.inference_mode()
+def generate(
+    vlm: Vlm,
+    prompts: Sequence[str],
+    images: Sequence[Sequence[Picture]],
+    *,
+    max_new_tokens: int = 32,
+    batch_size: int = 8,
+) -> list[str]:
+    """The model's most likely answers, without white space around them.
+
+    Args:
+        vlm: The model.
+        prompts: The questions.
+        images: The pictures of each question.
+        max_new_tokens: An answer is cut after this many tokens.
+        batch_size: How many questions are answered at once; it does not change the answers.
+    """
+    model: Any = vlm.model
+    settings = _greedy(vlm, max_new_tokens)
+    was_training = model.training
+    model.eval()
+    answers: list[str] = []
+    for start in range(0, len(prompts), batch_size):
+        rows = slice(start, start + batch_size)
+        batch = encode(vlm, prompts[rows], images[rows])
+        output = model.generate(**batch, generation_config=settings)
+        written = output[:, batch["input_ids"].shape[1] :]
+        answers += vlm.processor.tokenizer.batch_decode(written, skip_special_tokens=True)
+    model.train(was_training)
+    return [answer.strip() for answer in answers]
+
+
+def _greedy(vlm: Vlm, max_new_tokens: int) -> GenerationConfig:
+    """Plain greedy decoding: models come with sampling and penalties, which distort numbers."""
+    own = vlm.model.generation_config
+    end = own.eos_token_id if own.eos_token_id is not None else vlm.processor.tokenizer.eos_token_id
+    pad = own.pad_token_id if own.pad_token_id is not None else vlm.processor.tokenizer.pad_token_id
+    return GenerationConfig(
+        do_sample=False,
+        num_beams=1,
+        repetition_penalty=1.0,
+        no_repeat_ngram_size=0,
+        temperature=1.0,
+        top_k=50,
+        top_p=1.0,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=end,
+        pad_token_id=pad,
+    )
+
+
+def token_lengths(vlm: Vlm, prompt: str, completion: str, images: Sequence[Picture]) -> TokenLengths:
+    """How many tokens one sample takes, counted on what the trainer would feed the model."""
+    ids = encode(vlm, [prompt], [images])["input_ids"][0]
+    image = int((ids == vlm.model.config.image_token_id).sum())
+    answer = vlm.processor.tokenizer(
+        _answer_text(vlm, prompt, len(images), completion), add_special_tokens=False
+    )
+    return TokenLengths(image, len(ids) - image, len(answer["input_ids"]))
+
+
+def save_vlm(vlm: Vlm, folder: str | Path) -> None:
+    """Save a model and its processor as a stock folder that is whole, or has no configuration.
+
+    A new folder appears at once. In one that is there, the model's files are replaced, the configuration
+    last, and other files stay.
+
+    Args:
+        vlm: The model, not a peft one: ``toolkit.lora.merged`` makes that plain.
+        folder: Where.
+    """
+    if not isinstance(vlm.model, PreTrainedModel):
+        raise TypeError("a peft model saves its adapters alone: merge it first, by toolkit.lora.merged")
+    target = Path(folder)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
+        fresh = Path(scratch, "model")
+        vlm.model.save_pretrained(fresh)
+        vlm.processor.save_pretrained(fresh)
+        if target.exists():
+            _replace_model(fresh, target)
+        else:
+            fresh.rename(target)
+
+
+def _replace_model(fresh: Path, target: Path) -> None:
+    (target / CONFIG).unlink(missing_ok=True)
+    for stale in target.glob(_WEIGHTS):
+        stale.unlink()
+    config = (fresh / CONFIG).rename(fresh.with_name(CONFIG))
+    shutil.copytree(fresh, target, dirs_exist_ok=True, copy_function=os.replace)
+    config.rename(target / CONFIG)
