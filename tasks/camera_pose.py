@@ -3,11 +3,12 @@
 import numpy as np
 
 from toolkit import answer
+from toolkit.abstract_task import Task
 from toolkit.answer import Motion
 from toolkit.camera import inverse, rotation_angle, transform
 from toolkit.metrics import MotionError
 from toolkit.query import Query
-from toolkit.task import Task, task
+from toolkit.registry import task
 
 
 @task("camera_pose")

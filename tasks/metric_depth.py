@@ -1,8 +1,9 @@
 """How far a point is from the camera."""
 
+from toolkit.abstract_task import Task
 from toolkit.metrics import RelativeAccuracy
 from toolkit.query import Query
-from toolkit.task import Task, task
+from toolkit.registry import task
 
 
 @task("metric_depth")
@@ -13,8 +14,8 @@ class MetricDepth(Task):
     unit = "m"
     metric = RelativeAccuracy()
     asks = (
-        r"\bhow (far|close|near|distant)\b(?!.*\b(between|apart|from each other)\b)",
-        r"\b(distance|depth|range)\b(?!.*\b(between|apart|principal|axis)\b)",
+        r"\bhow (far|close|near|distant)\b(?!.*\b(between|apart|from each other|principal|axis)\b)",
+        r"(?<!z-)(?<!z )\b(distance|depth|range)\b(?!.*\b(between|apart|principal|axis)\b)",
     )
 
     def label(self, query: Query) -> float:

@@ -1,8 +1,9 @@
 """How far a point is along the camera's viewing direction."""
 
+from toolkit.abstract_task import Task
 from toolkit.metrics import RelativeAccuracy
 from toolkit.query import Query
-from toolkit.task import Task, task
+from toolkit.registry import task
 
 
 @task("principal_axis_distance")

@@ -1,9 +1,10 @@
 """Which of two points is closer to the camera."""
 
 from toolkit import answer
+from toolkit.abstract_task import Task
 from toolkit.metrics import Accuracy
 from toolkit.query import Query
-from toolkit.task import Task, task
+from toolkit.registry import task
 
 
 @task("relative_depth")

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from toolkit import answer
+from toolkit.abstract_task import Task
 from toolkit.errors import UserError
 from toolkit.metrics import RelativeAccuracy
 from toolkit.query import Query
-from toolkit.task import Task, task
+from toolkit.registry import task
 
 
 @task("travel_speed")

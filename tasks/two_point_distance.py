@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from toolkit.abstract_task import Task
 from toolkit.metrics import RelativeAccuracy
 from toolkit.query import Query
-from toolkit.task import Task, task
+from toolkit.registry import task
 
 
 @task("two_point_distance")

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toolkit import answer, metrics
+    from toolkit.abstract_task import Task
     from toolkit.query import Query
-    from toolkit.task import Task, task
+from toolkit.registry import task
 
 __all__ = ["Query", "Task", "answer", "metrics", "task"]
 
-_HOMES = {"Query": "toolkit.query", "Task": "toolkit.task", "task": "toolkit.task"}
+_HOMES = {"Query": "toolkit.query", "Task": "toolkit.abstract_task", "task": "toolkit.registry"}
 
 
 def __getattr__(name: str) -> Any:

@@ -159,10 +159,8 @@ def write_motion(motion: Motion) -> str:
     """A motion as text: ``0.52 m, 12.3 deg, right 0.10, down -0.02, forward 0.99``."""
     # Adding 0.0 makes a rounded -0.0 positive.
     right, down, forward = (round(component, 2) + 0.0 for component in motion.direction)
-    return (
-        f"{motion.distance:.2f} m, {motion.rotation:.1f} deg, "
-        f"right {right:.2f}, down {down:.2f}, forward {forward:.2f}"
-    )
+    way = f"right {right:.2f}, down {down:.2f}, forward {forward:.2f}"
+    return f"{motion.distance:.2f} m, {motion.rotation:.1f} deg, {way}"
 
 
 def _answer_words(text: str) -> str:

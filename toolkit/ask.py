@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.abstract_task import Task
 from toolkit.camera import Camera
 from toolkit.checkpoint import CONTRACT, Checkpoint
 from toolkit.errors import UserError
@@ -17,9 +18,9 @@ from toolkit.evaluate import plain
 from toolkit.frame import Frame, ImageFile, Pixels, View
 from toolkit.marker import COLORS, find_marks, rgb
 from toolkit.query import Point, Query, point_in
+from toolkit.registry import get_task
 from toolkit.routing import colors_in, describe_needs, route
 from toolkit.sample import Sample
-from toolkit.task import Task, get_task
 from toolkit.vlm import generate
 
 SCHEMA = 1

@@ -11,12 +11,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from toolkit.abstract_task import Task
 from toolkit.errors import UserError, UserErrors
 from toolkit.plan import make_presenter, make_tasks
 from toolkit.recipe import Recipe
 from toolkit.recipe_file import load_recipe
 from toolkit.sample import Presenter
-from toolkit.task import Task
 from toolkit.vlm import Vlm, load_vlm
 
 CONTRACT = "toolkit.json"

@@ -154,7 +154,7 @@ def list_tasks(
 ) -> None:
     """List the tasks, or show one with its phrasings."""
     _include(include)
-    from toolkit.task import get_task, task_names
+    from toolkit.registry import get_task, task_names
 
     tasks = [get_task(name)] if name else [get_task(each) for each in task_names()]
     if as_json:
@@ -237,7 +237,7 @@ def _recipe(name: str, overrides: list[str] | None, include: list[Path] | None) 
 
 
 def _include(files: list[Path] | None) -> None:
-    from toolkit.task import load_tasks
+    from toolkit.registry import load_tasks
 
     for path in files or []:
         load_tasks(path)

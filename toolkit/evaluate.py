@@ -8,12 +8,12 @@ from typing import Any
 
 from rich.table import Table
 
+from toolkit.abstract_task import Task
 from toolkit.errors import UserError
 from toolkit.mixture import Mixture
 from toolkit.predictors import Predictor
 from toolkit.sample import Sample
 from toolkit.storage import write_text
-from toolkit.task import Task
 
 SCHEMA = 1
 """Version of ``report.json`` and ``samples.jsonl``."""

@@ -46,8 +46,8 @@ def trainable(vlm: Vlm, parts: Collection[str] = PARTS) -> int:
         parameter.requires_grad_(part in counts)
         if part in counts:
             counts[part] += parameter.numel()
-    for part, count in counts.items():
-        _check_found(vlm, part, count)
+    for chosen, count in counts.items():
+        _check_found(vlm, chosen, count)
     return sum(counts.values())
 
 

@@ -75,7 +75,7 @@ class RelativeAccuracy(Metric[float]):
     Scores, and their means over the samples:
 
     - ``delta1``, ``delta2``, ``delta3``: 1 if max(answer / truth, truth / answer) < 1.25, 1.25^2, 1.25^3,
-      else 0 (Eigen, Puhrsch and Fergus 2014, section 4.2). An answer that is unreadable or not positive is 0.
+      else 0 (Eigen, Puhrsch and Fergus 2014). An answer that is unreadable or not positive is 0.
     - ``abs_rel``: |answer - truth| / truth (same source), over answered samples only: NaN for the others.
     - ``answered``: 1 if the answer was read and is positive: the share of samples in ``abs_rel``.
     - ``unparsed``: 1 if the answer was not read, or is not finite.
@@ -91,14 +91,14 @@ class RelativeAccuracy(Metric[float]):
             ValueError: If the truth is not positive and finite.
         """
         _check_positive(truth)
-        parsed = answer is not None and math.isfinite(answer)
-        value = answer if answer is not None and parsed and answer > 0 else math.nan
-        answered = not math.isnan(value)
-        ratio = _ratio(truth, value)
+        value = math.nan if answer is None else float(answer)
+        parsed = math.isfinite(value)
+        answered = parsed and value > 0
+        ratio = _ratio(truth, value) if answered else math.inf
         deltas = {f"delta{power}": float(ratio < _DELTA**power) for power in (1, 2, 3)}
         return {
             **deltas,
-            "abs_rel": float(abs(value - truth) / truth),
+            "abs_rel": abs(value - truth) / truth if answered else math.nan,
             "answered": float(answered),
             "unparsed": float(not parsed),
             "nonpositive": float(parsed and not answered),
@@ -165,21 +165,21 @@ class MotionError(Metric[Motion]):
         Raises:
             ValueError: If the true distance is not positive and finite.
         """
-        parsed = answer is not None and _is_finite(answer)
-        distance = answer.distance if answer is not None and parsed else None
-        rotation, direction = _WORST_ANGLE, _WORST_ANGLE
-        if answer is not None and parsed:
-            rotation = min(abs(answer.rotation - truth.rotation), _WORST_ANGLE)
+        if answer is not None and not _is_finite(answer):
+            answer = None
+        distance, rotation, direction = None, _WORST_ANGLE, _WORST_ANGLE
+        if answer is not None:
+            distance = answer.distance
+            rotation = min(abs(float(answer.rotation) - truth.rotation), _WORST_ANGLE)
             direction = _angle(truth.direction, answer.direction)
-        if truth.distance < _SHORTEST_DIRECTED:
-            direction = math.nan
-        worst = rotation if math.isnan(direction) else max(rotation, direction)
+        directed = truth.distance >= _SHORTEST_DIRECTED
+        worst = max(rotation, direction) if directed else rotation
         return {
             "delta1": RelativeAccuracy().score(truth.distance, distance)["delta1"],
-            "rotation_error": float(rotation),
-            "direction_error": float(direction),
+            "rotation_error": rotation,
+            "direction_error": direction if directed else math.nan,
             "auc30": _mean(float(worst < threshold) for threshold in range(1, _AUC_DEGREES + 1)),
-            "unparsed": float(not parsed),
+            "unparsed": float(answer is None),
         }
 
     def constant(self, truths: Sequence[Motion]) -> Motion:
@@ -205,7 +205,7 @@ def _check_positive(truth: float) -> None:
 
 
 def _ratio(truth: float, answer: float) -> float:
-    """max(answer / truth, truth / answer) of positive numbers; NaN of NaN."""
+    """max(answer / truth, truth / answer) of positive numbers."""
     return max(answer / truth, truth / answer)
 
 
@@ -234,8 +234,7 @@ def _angle(truth: Direction, answer: Direction) -> float:
     if min(lengths) == 0:
         return _WORST_ANGLE
     first, second = (
-        [component / length for component in vector]
-        for vector, length in zip((truth, answer), lengths, strict=True)
+        [component / length for component in vector] for vector, length in zip((truth, answer), lengths, strict=True)
     )
     apart = math.hypot(*(a - b for a, b in zip(first, second, strict=True)))
     along = math.hypot(*(a + b for a, b in zip(first, second, strict=True)))
@@ -244,6 +243,6 @@ def _angle(truth: Direction, answer: Direction) -> float:
 
 def _mean_direction(directions: Sequence[Direction]) -> Direction:
     """The normalised sum of unit vectors (right, down, forward); forward if it has no length."""
-    right, down, forward = (math.fsum(axis) for axis in zip(_NO_DIRECTION, *directions, strict=True))
+    right, down, forward = (math.fsum(direction[axis] for direction in directions) for axis in range(3))
     length = math.hypot(right, down, forward)
     return (right / length, down / length, forward / length) if length > 0 else _FORWARD

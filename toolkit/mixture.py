@@ -10,12 +10,12 @@ from functools import cached_property
 
 import numpy as np
 
+from toolkit.abstract_task import Task
 from toolkit.errors import UserError
 from toolkit.frame import View
 from toolkit.query import Point, Query, point_in
 from toolkit.sample import Presenter, Sample
 from toolkit.sources import Source
-from toolkit.task import Task
 
 MAX_REDRAWS = 50
 """Frames tried for one Sample before the source is held unable to feed the task."""

@@ -4,17 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from toolkit.abstract_task import Task
 from toolkit.canonical import Canonicalisation, Canvas, Crop
 from toolkit.errors import UserError
 from toolkit.frame import Frame
 from toolkit.marker import Marker
 from toolkit.mixture import Feed, Mixture, can_feed
 from toolkit.recipe import ManifestSource, Recipe, RoomsSource
+from toolkit.registry import get_task, load_tasks
 from toolkit.sample import Presenter
 from toolkit.sources import Source, split
 from toolkit.sources.manifest import load_manifest
 from toolkit.sources.rooms import Rooms
-from toolkit.task import Task, get_task, load_tasks
 
 EVALUATION_SEED = 1_000_003
 """Added to the recipe's seed for held-out questions, so that they are drawn apart from training."""

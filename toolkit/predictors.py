@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from toolkit.registry import get_task
 from toolkit.sample import Sample
-from toolkit.task import get_task
 from toolkit.vlm import Vlm, generate
 
 

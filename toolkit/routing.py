@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from toolkit.abstract_task import Task
 from toolkit.errors import UserError
 from toolkit.marker import COLORS
-from toolkit.task import Task
 
 
 def route(question: str, points: int, images: int, tasks: Mapping[str, Task]) -> Task:

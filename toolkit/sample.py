@@ -11,11 +11,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from toolkit.abstract_task import Task
 from toolkit.canonical import Canonicalisation, canonicalise
 from toolkit.frame import Frame, Pixels, View
 from toolkit.marker import Marker
 from toolkit.query import Point, Query
-from toolkit.task import Task
 
 Reference = Literal["marker", "text"]
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -96,13 +97,20 @@ def rows(mixture: Mixture, count: int) -> datasets.Dataset:
 
     Only indices are stored, so skipping rows when a run is resumed renders nothing.
     """
+    return datasets.Dataset.from_dict({"index": range(count)}).with_transform(Render(mixture))
 
-    def render(batch: Mapping[str, Sequence[int]]) -> dict[str, list[Any]]:
-        samples = [mixture[index] for index in batch["index"]]
+
+@dataclass(frozen=True)
+class Render:
+    """Turns indices into rows; a class, so that worker processes can be handed it."""
+
+    mixture: Mixture
+
+    def __call__(self, batch: Mapping[str, Sequence[int]]) -> dict[str, list[Any]]:
+        """Rows of a batch of indices, as columns."""
+        samples = [self.mixture[index] for index in batch["index"]]
         turns = [conversation(sample.prompt, sample.images, sample.completion) for sample in samples]
         return {key: [turn[key] for turn in turns] for key in turns[0]}
-
-    return datasets.Dataset.from_dict({"index": range(count)}).with_transform(render)
 
 
 def sft_config(recipe: Recipe, folder: Path) -> SFTConfig:

@@ -49,6 +49,10 @@ class Words:
             return answer
         return f"<think>{self._render('think', variables)}</think> <answer>{answer}</answer>"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by path: compiled templates cannot be pickled."""
+        return load_words, (self.path,)
+
     def _render(self, block: str, variables: Mapping[str, Any]) -> str:
         try:
             text = "".join(self._template.blocks[block](self._template.new_context(dict(variables))))
