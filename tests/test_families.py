@@ -98,6 +98,14 @@ def test_tiles_are_caught() -> None:
         check_geometry(vlm.geometry, batch, [noise(64, 64)])
 
 
+def test_patches_that_are_cut_off_are_caught() -> None:
+    """Pixtral's processor passes on any size, and its tower drops what makes no whole patch."""
+    vlm = build_twin("Pixtral")
+    batch = {"pixel_values": torch.zeros(1, 3, 40, 33), "image_sizes": torch.tensor([[40, 33]])}
+    with pytest.raises(GeometryError, match="multiples of 16"):
+        check_geometry(vlm.geometry, batch, [noise(33, 40)])
+
+
 def test_text_alone_needs_no_pictures() -> None:
     vlm = build_twin("Qwen2.5-VL")
     check_pictures(vlm.geometry, [[], []])

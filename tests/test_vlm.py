@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from transformers import AutoProcessor
 
 from tests.test_families import ANSWERS, PROMPTS, every_family, one_and_two
 from tests.twins import TWINS, build_twin
 from toolkit.errors import UserError
 from toolkit.tiny import TinyConfig, build_tiny
-from toolkit.vlm import conversation, encode, generate, load_vlm, save_vlm, token_lengths
+from toolkit.vlm import Vlm, conversation, encode, generate, load_vlm, save_vlm, token_lengths
 
 STOCK_PROCESSORS = {
     "Qwen2.5-VL": "Qwen2_5_VLProcessor",
@@ -64,6 +65,15 @@ def test_saved_folders_are_stock(name: str, tmp_path: Path) -> None:
         assert saved["processor_class"] == STOCK_PROCESSORS[name]
         assert saved["image_processor"]["do_resize"] is False
         assert saved.get("video_processor", {}).get("video_processor_type") == STOCK_VIDEO.get(name)
+
+
+@pytest.mark.parametrize("name", ["Idefics3", "LLaVA-SigLIP", "LLaVA-CLIP", "Gemma3"])
+def test_stock_processors_make_the_same_of_a_saved_folder(name: str, tmp_path: Path) -> None:
+    vlm = build_twin(name)
+    save_vlm(vlm, tmp_path / "model")
+    stock = Vlm(vlm.model, AutoProcessor.from_pretrained(tmp_path / "model"), vlm.family)
+    ours, theirs = (encode(v, PROMPTS, one_and_two(vlm)) for v in (vlm, stock))
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
 def test_settings_of_the_video_processor_are_kept(tmp_path: Path) -> None:

@@ -26,8 +26,9 @@ from toolkit.errors import UserError
 Array = NDArray[np.float64]
 
 _UNDISTORT_CRITERIA = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-12)
+_UNDISTORT_TOLERANCE = 0.05  # px; where undoing the distortion errs by more, it has not converged
 _ROTATION_TOLERANCE = 1e-3
-# EXIF orientation -> columns of upright_from_stored acting on (x right, y down); TIFF 6.0, tag 274.
+# EXIF orientation -> rows of upright_from_stored acting on (x right, y down); TIFF 6.0, tag 274.
 _TURNS: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {
     1: ((1, 0), (0, 1)),
     2: ((-1, 0), (0, 1)),
@@ -125,7 +126,10 @@ class Camera:
         )
 
     def rays(self, pixels: ArrayLike) -> Array:
-        """Viewing rays with z = 1, (..., 3) in the camera frame, of pixels (..., 2)."""
+        """Viewing rays with z = 1, (..., 3) in the camera frame, of pixels (..., 2).
+
+        NaN where the distortion cannot be undone: pixels beyond the radius at which its polynomial turns back.
+        """
         points = np.asarray(pixels, dtype=np.float64)
         if self.distortion and points.size:
             flat = cv2.undistortPoints(
@@ -135,6 +139,8 @@ class Camera:
                 criteria=_UNDISTORT_CRITERIA,
             )
             plane = flat.reshape(points.shape).astype(np.float64)
+            error = np.abs(self._pixels(plane) - points).max(axis=-1)
+            plane[~(error <= _UNDISTORT_TOLERANCE)] = np.nan
         else:
             plane = (points - (self.cx, self.cy)) / (self.fx, self.fy)
         return np.concatenate([plane, np.ones_like(plane[..., :1])], axis=-1)
@@ -144,11 +150,18 @@ class Camera:
         return self.rays(pixels) * np.asarray(depth_z, dtype=np.float64)[..., None]
 
     def project(self, xyz: ArrayLike) -> Array:
-        """Pixels (..., 2) of points (..., 3) [m, camera frame]; NaN behind the camera."""
+        """Pixels (..., 2) of points (..., 3) [m, camera frame].
+
+        NaN behind the camera, and where the distortion would fold the point back into the picture.
+        """
         points = np.asarray(xyz, dtype=np.float64)
         z = points[..., 2:]
         with np.errstate(divide="ignore", invalid="ignore"):
             plane = np.where(z > 0, points[..., :2] / z, np.nan)
+        return self._pixels(plane)
+
+    def _pixels(self, plane: Array) -> Array:
+        """Pixels (..., 2) of coordinates (..., 2) on the plane z = 1."""
         return self._distort(plane) * (self.fx, self.fy) + (self.cx, self.cy)
 
     def _distort(self, plane: Array) -> Array:
@@ -158,6 +171,7 @@ class Camera:
         k1, k2, p1, p2, k3 = self.distortion
         x, y = plane[..., 0], plane[..., 1]
         r2 = x * x + y * y
+        r2 = np.where(r2 < self._fold, r2, np.nan)
         radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
         return np.stack(
             [
@@ -166,6 +180,14 @@ class Camera:
             ],
             axis=-1,
         )
+
+    @property
+    def _fold(self) -> float:
+        """Squared radius at which the distorted radius r (1 + k1 r^2 + k2 r^4 + k3 r^6) stops growing."""
+        k1, k2, _, _, k3 = self.distortion
+        roots = np.roots([7 * k3, 5 * k2, 3 * k1, 1.0])
+        turning = roots.real[(np.abs(roots.imag) < 1e-9) & (roots.real > 0)]
+        return float(turning.min()) if turning.size else np.inf
 
     def distance_from_z(self, pixels: ArrayLike, depth_z: ArrayLike) -> Array:
         """Euclidean distance (...) [m] of pixels (..., 2) with depth_z (...) [m]."""
@@ -201,11 +223,11 @@ class Camera:
 
     def turned(self, orientation: int) -> "Camera":
         """The camera of the upright picture, where this one is of the stored picture (EXIF 1 to 8)."""
-        turn = np.abs(_TURNS[orientation])
-        fx, fy = turn @ (self.fx, self.fy)
-        width, height = turn @ (self.width, self.height)
-        cx, cy = turn_pixels([self.cx, self.cy], (self.width, self.height), orientation)
-        return Camera(fx, fy, cx, cy, int(width), int(height), self._turned_distortion(orientation))
+        cx, cy = turn_pixels([self.cx, self.cy], (self.width, self.height), orientation).tolist()
+        fx, fy, width, height = self.fx, self.fy, self.width, self.height
+        if orientation >= 5:
+            fx, fy, width, height = fy, fx, height, width
+        return Camera(fx, fy, cx, cy, width, height, self._turned_distortion(orientation))
 
     def _turned_distortion(self, orientation: int) -> tuple[float, ...]:
         if not self.distortion:
@@ -254,7 +276,7 @@ def checked_pose(values: ArrayLike) -> Array:
     if pose.shape != (4, 4) or not np.all(np.isfinite(pose)):
         raise UserError("the pose is not a finite 4 x 4 matrix", remedy=remedy)
     rotation = pose[:3, :3]
-    if abs(np.linalg.det(rotation)) < _ROTATION_TOLERANCE:
+    if np.linalg.matrix_rank(rotation) < 3:
         raise UserError("the pose is singular", cause="its rotation part has no inverse", remedy=remedy)
     rigid = np.allclose(rotation @ rotation.T, np.eye(3), atol=_ROTATION_TOLERANCE)
     if not rigid or np.linalg.det(rotation) < 0 or not np.allclose(pose[3], (0, 0, 0, 1)):

@@ -21,6 +21,9 @@ PADDING = 127
 _STRIP_PIXELS = 4_000_000
 """Supersampled pixels warped at once, so that large pictures need little memory."""
 
+_ROUNDING = 0.5
+"""Rounding the canonical size may leave out this much [px] of the picture's right and lower edge."""
+
 _MAX_SIDE = 16_384
 """A canonical picture above this side means implausible intrinsics."""
 
@@ -38,7 +41,7 @@ class Canvas:
     square: int | None = None
 
     def fitted(self, length: int, up: bool) -> int:
-        """The side [px] nearest ``length`` that this canvas takes, rounding ``up`` or down."""
+        """The side [px] that this canvas takes next to ``length``, above (``up``) or below it; never 0."""
         if self.square:
             return self.square
         below = length // self.multiple * self.multiple
@@ -115,11 +118,20 @@ class Canonicalisation:
         """Start and length [px] of a window along one axis of a picture ``full`` px long."""
         length = min(full, int(rng.integers(crop[0], crop[1], endpoint=True))) if rng and crop else full
         size = self.canvas.fitted(length, up=length == full)
+        last = max(full, size) - 0.5
+        if not np.all((kept >= -0.5 - _ROUNDING) & (kept <= last + _ROUNDING)):
+            raise UserError(
+                "a point of the picture has no place in the canonical picture",
+                cause="it lies outside, or so far out that the lens distortion moves it there",
+                remedy="ask about a point nearer to the middle of the picture",
+            )
         if size >= full:
             return 0, size
         low, high = 0, full - size
         if kept.size:
-            low, high = max(low, int(np.ceil(kept.max())) - size + 1), min(high, int(np.floor(kept.min())))
+            kept = kept.clip(-0.5, last)
+            low = max(low, int(np.ceil(kept.max() + 0.5)) - size)
+            high = min(high, int(np.floor(kept.min() + 0.5)))
         if low > high:
             raise UserError(
                 f"the points lie {kept.max() - kept.min():.0f} px apart at a focal length of {self.focal:g} px; "
@@ -167,8 +179,8 @@ def canonicalise(frame: Frame, camera: Camera, labelled: bool = True) -> View:
 def resample(picture: Pixels, source: Camera, target: Camera) -> tuple[Pixels, NDArray[np.bool_]]:
     """One resample of a picture from one camera to another that shares its centre and axes.
 
-    Each target pixel is the mean of bilinear samples spaced at most one source pixel apart, which is
-    area averaging when shrinking and bilinear interpolation when enlarging.
+    Each target pixel is the mean of bilinear samples spaced at most one source pixel apart (before
+    distortion), which is area averaging when shrinking and bilinear interpolation when enlarging.
 
     Args:
         picture: (h, w, 3) uint8 of ``source``.
@@ -181,12 +193,18 @@ def resample(picture: Pixels, source: Camera, target: Camera) -> tuple[Pixels, N
     """
     samples_u = max(1, int(np.ceil(source.fx / target.fx)))
     samples_v = max(1, int(np.ceil(source.fy / target.fy)))
+    averaged = samples_u * samples_v > 1
+    # Averages are taken of 16-bit samples, so that the result is rounded once and not brightened.
+    given = picture.astype(np.uint16) << 8 if averaged else picture
     out = np.empty((target.height, target.width, 3), dtype=np.uint8)
     for rows in _strips(target, samples_u * samples_v):
         fine = _source_pixels(source, target, rows, samples_u, samples_v)
-        warped = cv2.remap(picture, fine[..., 0], fine[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        size = (target.width, len(rows))
-        out[rows] = warped if samples_u * samples_v == 1 else cv2.resize(warped, size, interpolation=cv2.INTER_AREA)
+        warped = cv2.remap(given, fine[..., 0], fine[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        if averaged:
+            mean = cv2.resize(warped, (target.width, len(rows)), interpolation=cv2.INTER_AREA)
+            out[rows] = (mean + 128) >> 8
+        else:
+            out[rows] = warped
     mask = _covered(source, target)
     out[~mask] = PADDING
     return out, mask

@@ -32,6 +32,7 @@ Overrides = Annotated[
 ]
 Include = Annotated[list[Path] | None, typer.Option(help="Python file with tasks of your own; may be repeated.")]
 Output = Annotated[Path | None, typer.Option(help="Output folder.")]
+_PAGE = 120  # columns of a table that goes into a file or a pipe
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -260,7 +261,10 @@ def _print_json(value: Any) -> None:
 def _print_table(table: Any) -> None:
     from rich.console import Console
 
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = _PAGE
+    console.print(table)
 
 
 def _print_answer(answer: "Answer", folder: Path) -> None:

@@ -19,6 +19,10 @@ SCHEMA = 1
 """Version of ``report.json`` and ``samples.jsonl``."""
 
 
+_ALSO = ("abs_rel", "rotation_error", "direction_error", "auc30")
+"""Numbers beside the headline that the table shows; ``report.json`` has all."""
+
+
 @dataclass(frozen=True)
 class Answered:
     """One Sample with what was answered.
@@ -96,18 +100,14 @@ class Report:
 
     def table(self) -> Table:
         """What a person sees."""
-        table = Table(title=f"Held-out results: {self.predictor}")
-        for name in (
-            "task",
-            "questions",
-            "measure",
-            "model",
-            "best constant",
-            "that answer",
-            "unread",
-            "also",
-        ):
-            table.add_column(name, justify="right" if name in ("questions", "model", "best constant") else "left")
+        table = Table(title=f"Held-out results: {self.predictor}", caption="unread and impossible answers are wrong")
+        table.add_column("task", no_wrap=True)
+        table.add_column("questions", justify="right")
+        table.add_column("measure", no_wrap=True)
+        table.add_column("model", justify="right", style="bold")
+        table.add_column("best constant", justify="right")
+        table.add_column("unread", justify="right")
+        table.add_column("also")
         for task in self.tasks:
             table.add_row(*_cells(task))
         return table
@@ -161,18 +161,13 @@ def _report(task: Task, answered: Sequence[Answered]) -> TaskReport:
 
 
 def _cells(task: TaskReport) -> list[str]:
-    others = [
-        f"{key} {value:.3f}"
-        for key, value in task.metrics.items()
-        if key not in (task.headline, "unparsed", "answered", "count")
-    ]
+    others = (f"{key} {task.metrics[key]:.2f}" for key in _ALSO if key in task.metrics and key != task.headline)
     return [
         task.task,
         str(task.count),
         task.headline,
         f"{task.metrics[task.headline]:.3f}",
         f"{task.floor:.3f}",
-        task.constant,
         f"{task.metrics['unparsed']:.1%}",
         ", ".join(others),
     ]

@@ -64,8 +64,8 @@ class Family:
         model_types: The ``model_type`` of its configurations.
         processor: Class that turns pictures and text into tensors.
         geometry: Its Geometry, from a configuration.
-        vision: Regular expression for the start of the vision tower's modules, the projector's excluded.
-        projector: The same for what maps image features to the language model.
+        vision: Regular expression for the start of the names of the vision tower's modules.
+        projector: The same for what maps image features to the language model; it may lie in the tower.
         language: The same for the language model's layers.
         untouched: Attributes of the image processor that keep it from changing a picture's size.
         towers: The vision tower's ``model_type`` where it tells apart families of one ``model_type``.
@@ -146,7 +146,7 @@ _QWEN25 = Family(
     model_types=("qwen2_5_vl",),
     processor=processors.Qwen2_5_VLProcessor,
     geometry=partial(_any_size, seen=_grid),
-    vision=r"visual\.(?!merger|deepstack_merger_list)",
+    vision=r"visual\.",
     projector=r"visual\.(merger|deepstack_merger_list)\.",
     language=r"language_model\.",
     untouched={"do_resize": False},

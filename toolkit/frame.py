@@ -5,7 +5,7 @@ Conventions: see ``toolkit.camera``.
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import cv2
 import numpy as np
@@ -58,7 +58,7 @@ class ImageFile:
         """
         try:
             with Image.open(self.path) as image:
-                return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+                return _rgb(ImageOps.exif_transpose(image), self.path)
         except FileNotFoundError:
             raise UserError(
                 f"{self.path}: there is no such picture",
@@ -73,7 +73,7 @@ class ImageFile:
             raise UserError(
                 f"{self.path}: the picture cannot be read",
                 cause=str(error),
-                remedy="the file is damaged or cut short: copy it again",
+                remedy="the file is damaged, cut short or forbidden: copy it again",
             ) from None
 
     def stored_size(self) -> tuple[int, int, int]:
@@ -84,10 +84,20 @@ class ImageFile:
         """
         try:
             with Image.open(self.path) as image:
-                return *image.size, image.getexif().get(_EXIF_ORIENTATION, 1)
+                orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+                return *image.size, orientation if orientation in range(1, 9) else 1
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
             self.read()
             raise
+
+
+def _rgb(image: Image.Image, path: Path) -> Pixels:
+    """8-bit RGB, (height, width, 3); 16-bit grey keeps its high byte, where Pillow would clip."""
+    if image.mode == "F":
+        raise UserError(f"{path}: the picture holds floating-point numbers", remedy="convert it to PNG or JPEG")
+    if image.mode.startswith("I"):
+        image = Image.fromarray((np.clip(np.asarray(image), 0, 65535) >> 8).astype(np.uint8))
+    return np.asarray(image.convert("RGB"))
 
 
 @dataclass(frozen=True)
@@ -111,7 +121,7 @@ class SparseDepth:
 
 @dataclass(frozen=True)
 class DepthFile:
-    """A depth map on disk: a 16-bit PNG or a float TIFF, EXR or .npy array of the picture's size.
+    """A depth map on disk: a 16-bit PNG, a float TIFF or a .npy array of the picture's size.
 
     Attributes:
         path: The file.
@@ -141,7 +151,7 @@ class DepthFile:
         depth = stored[rows, columns].astype(np.float64) * self.scale
         return pixels, _depth_z(camera, pixels, depth, self.depth_type)
 
-    def _stored(self) -> NDArray[np.generic]:
+    def _stored(self) -> NDArray[Any]:
         if not self.path.is_file():
             raise UserError(f"{self.path}: there is no such depth map", remedy="check `depth_map`")
         try:
@@ -153,7 +163,7 @@ class DepthFile:
             raise self._unreadable(str(error)) from None
         if stored is None:
             raise self._unreadable("OpenCV does not recognise it")
-        if stored.ndim != 2 or not np.issubdtype(stored.dtype, np.number):
+        if stored.ndim != 2 or stored.dtype.kind not in "iuf":
             raise self._unreadable(f"it holds {stored.dtype} of shape {stored.shape}, not one channel")
         return stored
 

@@ -39,6 +39,7 @@ _MIN_SATURATION = 0.7
 _MIN_VALUE = 0.55
 _MIN_AREA = 9  # px; smaller blobs are noise of compression
 _MAX_SIDE_SHARE = 0.08  # of the picture's longer side
+_MAX_SIDE = 24  # px; a mark may be this large in a picture however small
 _MIN_FILL = 0.3  # share of its bounding box that a compact mark covers
 
 
@@ -47,7 +48,8 @@ class Marker:
     """How points are marked.
 
     Attributes:
-        shape: arrow (points right, its tip one pixel left of the meant pixel), cross, dot or box.
+        shape: arrow (points right, its tip one pixel left of the meant pixel; turned round where it does
+            not fit beside the left border), cross, dot or box.
         size: Length of the arrow, or half the extent of the other shapes [px of the View].
         outline: Width of the contrasting outline [px].
         colors: Colour names, in the order in which points take them.
@@ -61,6 +63,11 @@ class Marker:
     def __post_init__(self) -> None:
         if self.shape not in SHAPES:
             raise UserError(f"unknown marker shape {self.shape!r}", remedy=did_you_mean(self.shape, SHAPES))
+        if self.size < 1 or self.outline < 0:
+            raise UserError(
+                f"a marker of size {self.size} with an outline of {self.outline} px cannot be drawn",
+                remedy="give a size of at least 1 px and an outline of at least 0",
+            )
         for color in self.colors:
             rgb(color)
 
@@ -73,20 +80,19 @@ class Marker:
         """A copy of a picture (H, W, 3) with one mark for each Point, in the colour of its name.
 
         Raises:
-            UserError: If a Point's name is not a colour.
+            UserError: If a Point's name is not a colour, or it lies outside the picture.
         """
         marked = pixels.copy()
-        for point in points:
-            self._draw_one(marked, point)
-        for point in points:
-            u, v = _nearest(point)
+        meant = [_nearest(point, pixels) for point in points]
+        for point, (u, v) in zip(points, meant, strict=True):
+            self._draw_one(marked, point.name, u, v)
+        for u, v in meant:
             marked[v, u] = pixels[v, u]
         return marked
 
-    def _draw_one(self, marked: Pixels, point: Point) -> None:
-        u, v = _nearest(point)
+    def _draw_one(self, marked: Pixels, name: str, u: int, v: int) -> None:
         stencil = self._stencil(u, v, marked.shape[1])
-        color, outline = rgb(point.name), (255,) * 3 if point.name in _WHITE_OUTLINE else (0,) * 3
+        color, outline = rgb(name), (255,) * 3 if name in _WHITE_OUTLINE else (0,) * 3
         reach = stencil.shape[0] // 2
         top, left = v - reach, u - reach
         rows = slice(max(top, 0), min(top + stencil.shape[0], marked.shape[0]))
@@ -98,22 +104,23 @@ class Marker:
     def _stencil(self, u: int, v: int, width: int) -> NDArray[np.uint8]:
         """A square patch (S, S) around the meant pixel: 0 untouched, else _OUTLINE or _FILL."""
         size = self.size
-        reach = size + self.outline + 1
+        reach = self.reach
         y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
         if self.shape == "arrow":
-            x = -x if u - reach < 0 and u + reach < width else x
+            x = -x if u < reach and u < width - 1 - u else x
             head = (size + 1) // 2
             fill = (x <= -1) & (x >= -size) & (np.abs(y) <= np.where(x >= -head, -x - 1, head // 3))
         elif self.shape == "cross":
-            arm, gap = size // 4, max(1, size // 3)
+            # The gap is as wide as an arm, so that the arms touch at its corners: one blob for find_marks.
+            arm = size // 4
             ring = np.maximum(np.abs(x), np.abs(y))
-            fill = (np.minimum(np.abs(x), np.abs(y)) <= arm) & (ring > gap) & (ring <= size)
+            fill = (np.minimum(np.abs(x), np.abs(y)) <= arm) & (ring > arm) & (ring <= size)
         elif self.shape == "dot":
             square = x * x + y * y
             fill = (square <= (size + 0.5) ** 2) & (square > max(0.5, (size / 4) ** 2))
         else:
             ring = np.maximum(np.abs(x), np.abs(y))
-            fill = (ring <= size) & (ring > size - max(1, size // 4))
+            fill = (ring <= size) & (ring > size - max(1, (size + 2) // 4))
         kernel = np.ones((2 * self.outline + 1,) * 2, np.uint8)
         grown = cv2.dilate(fill.astype(np.uint8), kernel)
         kept = x >= 0 if self.shape == "arrow" else (x == 0) & (y == 0)
@@ -134,8 +141,19 @@ def rgb(color: str) -> tuple[int, int, int]:
     return COLORS[color]
 
 
-def _nearest(point: Point) -> tuple[int, int]:
-    u, v = np.rint(point.pixel).astype(int)
+def _nearest(point: Point, pixels: Pixels) -> tuple[int, int]:
+    """The pixel (u, v) of a picture (H, W, 3) nearest to a Point.
+
+    The Point may lie half a pixel outside: a canonical picture's size is rounded.
+    """
+    size = np.array(pixels.shape[1::-1])
+    if not np.all((point.pixel >= -1) & (point.pixel <= size)):
+        raise UserError(
+            f"the {point.name} point ({point.pixel[0]:g}, {point.pixel[1]:g}) lies outside the "
+            f"{size[0]} x {size[1]} picture",
+            remedy="mark points of this picture only",
+        )
+    u, v = np.rint(point.pixel).clip(0, size - 1).astype(int)
     return int(u), int(v)
 
 
@@ -150,12 +168,12 @@ def find_marks(pixels: Pixels, color: str) -> NDArray[np.float64]:
     """
     if color == "white":
         raise UserError("a white mark cannot be told from the picture", remedy="pass --point white=U,V")
-    wanted = cv2.cvtColor(np.float32([[rgb(color)]]) / 255, cv2.COLOR_RGB2HSV)[0, 0]
+    wanted = cv2.cvtColor(np.array([[rgb(color)]], np.float32) / 255, cv2.COLOR_RGB2HSV)[0, 0]
     hue, saturation, value = np.moveaxis(cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2HSV), -1, 0)
     turn = np.abs((hue - wanted[0] + 180) % 360 - 180)
     like = (turn <= _HUE_TOLERANCE) & (saturation >= _MIN_SATURATION) & (value >= _MIN_VALUE)
     _, _, boxes, centres = cv2.connectedComponentsWithStats(like.astype(np.uint8), connectivity=8)
-    largest = max(_MAX_SIDE_SHARE * max(pixels.shape[:2]), 2 * np.sqrt(_MIN_AREA))
+    largest = max(_MAX_SIDE_SHARE * max(pixels.shape[:2]), _MAX_SIDE)
     compact = (
         (boxes[:, cv2.CC_STAT_AREA] >= _MIN_AREA)
         & (boxes[:, cv2.CC_STAT_WIDTH] <= largest)

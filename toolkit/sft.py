@@ -8,7 +8,7 @@ from typing import Any
 
 import datasets
 import torch
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
@@ -82,7 +82,7 @@ def make_trainer(vlm: Vlm, mixture: Mixture, recipe: Recipe, folder: Path, progr
     """
     settings = sft_config(recipe, folder)
     per_step = settings.per_device_train_batch_size * settings.gradient_accumulation_steps
-    return SFTTrainer(
+    trainer = SFTTrainer(
         model=vlm.model,
         args=settings,
         train_dataset=rows(mixture, settings.max_steps * per_step * settings.world_size),
@@ -90,6 +90,8 @@ def make_trainer(vlm: Vlm, mixture: Mixture, recipe: Recipe, folder: Path, progr
         data_collator=CheckedCollator(vlm),
         callbacks=[ShowProgress(progress)],
     )
+    trainer.remove_callback(PrinterCallback)  # prints each log a second time
+    return trainer
 
 
 def rows(mixture: Mixture, count: int) -> datasets.Dataset:
@@ -134,7 +136,8 @@ def sft_config(recipe: Recipe, folder: Path) -> SFTConfig:
         weight_decay=settings.weight_decay,
         bf16=use_bfloat16(recipe),
         use_cpu=not gpu,
-        gradient_checkpointing=settings.gradient_checkpointing,
+        gradient_checkpointing=None,  # the old name of what follows; TRL turns it on
+        activation_checkpointing=settings.gradient_checkpointing,
         dataloader_num_workers=settings.workers,
         dataloader_persistent_workers=settings.workers > 0,
         dataloader_pin_memory=gpu,

@@ -1,5 +1,6 @@
 """Contact sheets: pictures as the model sees them, with what is asked and answered beneath."""
 
+import io
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ class Cell:
 def draw_sheet(cells: Sequence[Cell], columns: int = 4, width: int = 300) -> Image.Image:
     """A sheet of cells, each ``width`` px wide; small pictures are enlarged without smoothing."""
     drawn = [_draw_cell(cell, width) for cell in cells]
-    columns = min(columns, len(drawn))
+    columns = max(1, min(columns, len(drawn)))
     lines = [drawn[start : start + columns] for start in range(0, len(drawn), columns)]
     heights = [max(cell.height for cell in line) for line in lines]
     sheet = Image.new("RGB", (columns * (width + 2 * _MARGIN), sum(heights) + 2 * _MARGIN * len(lines)), _PAPER)
@@ -59,9 +60,7 @@ def save_sheet(cells: Sequence[Cell], path: Path, columns: int = 4, width: int =
 
 def save_png(pixels: Pixels, path: Path) -> None:
     """Write a picture (H, W, 3) as PNG, whole or not at all."""
-    from io import BytesIO
-
-    buffer = BytesIO()
+    buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     write_bytes(path, buffer.getvalue())
 

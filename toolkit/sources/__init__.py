@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -43,8 +44,12 @@ class Part:
 
     def partners(self, index: int) -> Sequence[int]:
         """Partners within the part."""
-        own = {whole: part for part, whole in enumerate(self.indices)}
+        own = self._own
         return [own[other] for other in self.source.partners(self.indices[index]) if other in own]
+
+    @cached_property
+    def _own(self) -> dict[int, int]:
+        return {whole: part for part, whole in enumerate(self.indices)}
 
 
 def split(source: Source, share: float, seed: int) -> tuple[Part, Part]:
@@ -58,9 +63,9 @@ def split(source: Source, share: float, seed: int) -> tuple[Part, Part]:
         share: Share of the Frames that is held out, at least; 0 holds none out.
         seed: Draws the sequences.
     """
-    groups: dict[str, list[int]] = {}
+    groups: dict[str | int, list[int]] = {}
     for index in range(len(source)):
-        groups.setdefault(source.frame(index).sequence or f"frame {index}", []).append(index)
+        groups.setdefault(source.frame(index).sequence or index, []).append(index)
     order = list(groups.values())
     if len(order) == 1:
         order = [[index] for index in reversed(order[0])]

@@ -1,14 +1,16 @@
 """Manifests: JSON lines that name pictures, cameras and depth; DepthLM's files load unchanged.
 
-Keys of a line: ``image`` and ``intrinsics`` [fx, fy, cx, cy, width, height]; labels as ``pixel_coords``
-with ``depth``, or as ``depth_map`` with ``depth_scale`` [m per unit]; ``depth_type`` ("z" or "euclidean");
-optionally ``distortion``, ``world_from_camera``, ``sequence`` and ``license``. Paths are relative to the
-manifest. Conventions: see ``toolkit.camera``.
+Keys of a line: ``image`` and ``intrinsics`` [fx, fy, cx, cy, width, height]; labels as ``pixel_coords`` with ``depth``,
+or as ``depth_map`` with ``depth_scale`` [m per unit], which wins where both are given; ``depth_type`` ("z" or
+"euclidean"); optionally ``distortion``, ``world_from_camera``, ``sequence`` and ``license``. Paths are relative
+to the manifest; a key that is null counts as left out. Intrinsics and ``pixel_coords`` are those of the upright
+picture, or of the stored one where its size tells them apart. Conventions: see ``toolkit.camera``.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -70,38 +72,218 @@ class Manifest:
         return groups
 
 
-def load_manifest(path: Path, depth_type: DepthType | None = None, check_files: bool = True) -> Manifest:
+def load_manifest(path: Path, depth_type: DepthType | None = None, decode: bool = False) -> Manifest:
     """Read and check a manifest; every fault of the file is reported.
 
     Args:
         path: The JSON-lines file.
         depth_type: What the depths of lines without ``depth_type`` are.
-        check_files: Whether each picture's size is compared with its intrinsics, which opens it.
+        decode: Whether pictures and depth maps are read whole, which finds damaged ones and takes time;
+            else only the pictures' sizes are read.
 
     Raises:
         UserError: If there is no such file or it holds no line.
         UserErrors: If lines are faulty.
     """
+    frames, faults = [], []
+    for number, text in enumerate(_lines(path), start=1):
+        if not text.strip():
+            continue
+        line = _Line(f"{path}, line {number}", path.parent, depth_type)
+        frame = line.frame(text, decode)
+        faults += line.faults
+        if frame is not None:
+            frames.append(frame)
+    raise_all(str(path), faults)
+    if not frames:
+        raise UserError(f"{path}: the manifest is empty", remedy="it needs one JSON object a line, one a picture")
+    return Manifest(path, tuple(frames))
+
+
+def _lines(path: Path) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines: JSON strings may hold U+2028 and its like, which end no line.
+        return path.read_text(encoding="utf-8-sig").split("\n")
     except OSError:
         raise UserError(f"{path}: there is no such manifest", remedy="check the path in the recipe") from None
     except UnicodeDecodeError:
         raise UserError(
             f"{path}: this is not a manifest", cause="it is not UTF-8 text", remedy="give a .jsonl file"
         ) from None
-    frames, faults = [], []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+
+
+@dataclass
+class _Line:
+    """One line while it is read: its faults are gathered under their keys.
+
+    Attributes:
+        where: File and line, for messages.
+        folder: What paths are relative to.
+        default_depth_type: What depths are if the line does not say.
+        row: The parsed line.
+        faults: What was found wrong.
+    """
+
+    where: str
+    folder: Path
+    default_depth_type: DepthType | None
+    row: Mapping[str, Any] = field(default_factory=dict)
+    faults: list[UserError] = field(default_factory=list)
+
+    @contextmanager
+    def _at(self, key: str) -> Iterator[None]:
         try:
-            frames.append(_Line(path, _parsed(line), depth_type).frame(check_files))
+            yield
         except UserError as fault:
-            faults.append(UserError(f"{path}, line {number}: {fault.problem}", fault.cause, fault.remedy))
-    raise_all(str(path), faults)
-    if not frames:
-        raise UserError(f"{path}: the manifest is empty", remedy="it needs one JSON object a line, one a picture")
-    return Manifest(path, tuple(frames))
+            self.faults.append(UserError(f"{self.where}, {key}: {fault.problem}", fault.cause, fault.remedy))
+
+    def frame(self, text: str, decode: bool) -> Frame | None:
+        """The Frame of a line, None if it cannot be made."""
+        with self._at("the whole line"):
+            self.row = _parsed(text)
+        if self.faults:
+            return None
+        self._check_keys()
+        image = self._image()
+        camera = self._camera()
+        orientation = self._orientation(image, camera) if image and camera else 1
+        labels = self._labels(camera, orientation) if camera else None
+        pose = self._pose(orientation)
+        if self.faults or image is None or camera is None:
+            return None
+        frame = Frame(image, camera.turned(orientation), labels, pose, self._word("sequence"), self._word("license"))
+        if decode:
+            self._decode(frame)
+        return frame
+
+    def _decode(self, frame: Frame) -> None:
+        with self._at("image"):
+            frame.picture.read()
+        with self._at("depth_map"):
+            if frame.labels is not None:
+                frame.labels.read(frame.camera)
+
+    def _check_keys(self) -> None:
+        for key in self.row:
+            with self._at(key):
+                if key not in KEYS:
+                    raise UserError("this key is unknown", remedy=did_you_mean(key, KEYS))
+
+    def _has(self, key: str) -> bool:
+        return self.row.get(key) is not None
+
+    def _word(self, key: str) -> str:
+        return str(self.row[key]) if self._has(key) else ""
+
+    def _path(self, key: str) -> Path:
+        value = self.row.get(key)
+        if not isinstance(value, str) or not value:
+            raise UserError(
+                f"{value!r} is no path" if self._has(key) else "it is missing",
+                remedy="give a path relative to the manifest",
+            )
+        return self.folder / value
+
+    def _image(self) -> ImageFile | None:
+        with self._at("image"):
+            return ImageFile(self._path("image"))
+        return None
+
+    def _camera(self) -> Camera | None:
+        camera = None
+        with self._at("intrinsics"):
+            intrinsics = _numbers(self.row.get("intrinsics"), "give [fx, fy, cx, cy, width, height] in pixels")
+            camera = Camera.from_intrinsics(intrinsics)
+        if camera is not None and self._has("distortion"):
+            with self._at("distortion"):
+                distortion = _numbers(self.row["distortion"], "give [k1, k2, p1, p2, k3], or leave it out")
+                camera = Camera.from_intrinsics(intrinsics, distortion)
+        return camera
+
+    def _orientation(self, image: ImageFile, camera: Camera) -> int:
+        """The EXIF turn that the camera and its labels still need: 1 where the intrinsics are upright already."""
+        width, height, orientation = 0, 0, 0
+        with self._at("image"):
+            width, height, orientation = image.stored_size()
+        upright = (height, width) if orientation >= 5 else (width, height)
+        if not orientation or (camera.width, camera.height) == upright:
+            return 1
+        if (camera.width, camera.height) == (width, height):
+            return orientation
+        with self._at("intrinsics"):
+            raise UserError(
+                f"they are for {camera.width} x {camera.height} px, the picture is {upright[0]} x {upright[1]}",
+                remedy="give the intrinsics of this size: fx and cx scale with the width, fy and cy with the height",
+            )
+        return 1
+
+    def _pose(self, orientation: int) -> Array | None:
+        if not self._has("world_from_camera"):
+            return None
+        with self._at("world_from_camera"):
+            rows = self.row["world_from_camera"]
+            remedy = "give 4 rows of 4 numbers, or leave it out"
+            if not isinstance(rows, list):
+                raise UserError("it is not a list of rows", remedy=remedy)
+            return turn_pose(checked_pose([_numbers(row, remedy) for row in rows]), orientation)
+        return None
+
+    def _labels(self, camera: Camera, orientation: int) -> Labels | None:
+        if self._has("depth_map"):
+            return self._depth_file(orientation)
+        if self._has("pixel_coords"):
+            return self._sparse(camera, orientation)
+        with self._at("pixel_coords"):
+            raise UserError(
+                "there are no labels", remedy="give 'pixel_coords' with 'depth', or 'depth_map' with 'depth_scale'"
+            )
+        return None
+
+    def _depth_file(self, orientation: int) -> DepthFile | None:
+        path, scale, depth_type = None, None, self._depth_type()
+        with self._at("depth_map"):
+            path = self._path("depth_map")
+            if not path.is_file():
+                raise UserError(f"{path}: there is no such depth map", remedy="paths are relative to the manifest")
+            if orientation != 1:
+                raise UserError(
+                    "the picture has an EXIF orientation and a depth map", remedy="store both upright, without the tag"
+                )
+        with self._at("depth_scale"):
+            remedy = "give metres per stored unit: 0.001 for millimetres"
+            scale = _numbers([self.row.get("depth_scale")], remedy)[0]
+            if not 0 < scale < np.inf:
+                raise UserError(f"{scale:g} is not a positive number", remedy=remedy)
+        return DepthFile(path, scale, depth_type) if path and scale and depth_type else None
+
+    def _sparse(self, camera: Camera, orientation: int) -> SparseDepth | None:
+        places, metres, depth_type = None, None, self._depth_type()
+        with self._at("pixel_coords"):
+            places = _places(self.row["pixel_coords"], camera)
+        with self._at("depth"):
+            metres = _metres(self.row.get("depth"))
+            if places is not None and len(metres) != len(places):
+                raise UserError(
+                    f"{len(metres)} depths for {len(places)} pixels", remedy="give one depth for each of pixel_coords"
+                )
+        if places is None or metres is None or depth_type is None:
+            return None
+        return SparseDepth(turn_pixels(places, (camera.width, camera.height), orientation), metres, depth_type)
+
+    def _depth_type(self) -> DepthType | None:
+        value = self.row["depth_type"] if self._has("depth_type") else self.default_depth_type
+        with self._at("depth_type"):
+            if value is None:
+                raise UserError(
+                    "it is missing",
+                    cause='depth along the principal axis ("z") and distance from the camera ("euclidean") differ',
+                    remedy='add "depth_type": "z" or "euclidean" to the line, or depth_type to the source in the '
+                    "recipe; `toolkit data audit` finds out which it is",
+                )
+            if value not in DEPTH_TYPES:
+                raise UserError(f"{value!r} is neither", remedy=did_you_mean(str(value), DEPTH_TYPES))
+            return value
+        return None
 
 
 def _parsed(line: str) -> Mapping[str, Any]:
@@ -112,149 +294,50 @@ def _parsed(line: str) -> Mapping[str, Any]:
             f"malformed JSON at column {error.colno}: {error.msg}", remedy="each line must be one whole JSON object"
         ) from None
     if not isinstance(row, dict):
-        raise UserError("the line is not a JSON object", remedy='write {"image": …, "intrinsics": […], …}')
+        raise UserError("it is not a JSON object", remedy='write {"image": …, "intrinsics": […], …}')
     return row
 
 
-@dataclass(frozen=True)
-class _Line:
-    """One parsed line."""
+def _numbers(values: Any, remedy: str) -> list[float]:
+    """A list of JSON numbers; true, "1" and null are none."""
+    if not isinstance(values, list):
+        raise UserError("it is missing" if values is None else f"{values!r} is not a list", remedy=remedy)
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise UserError(f"{json.dumps(value)} is not a number", remedy=remedy)
+    return np.array(values, dtype=np.float64).tolist()
 
-    path: Path
-    row: Mapping[str, Any]
-    default_depth_type: DepthType | None
 
-    def frame(self, check_files: bool) -> Frame:
-        for key in self.row:
-            if key not in KEYS:
-                raise UserError(f"unknown key {key!r}", remedy=did_you_mean(key, KEYS))
-        image = ImageFile(self._file("image"))
-        camera = self._camera()
-        orientation = _orientation(image, camera) if check_files else 1
-        pose = self._pose()
-        return Frame(
-            picture=image,
-            camera=camera.turned(orientation) if orientation != 1 else camera,
-            labels=self._labels(camera, orientation),
-            world_from_camera=turn_pose(pose, orientation) if pose is not None and orientation != 1 else pose,
-            sequence=str(self.row.get("sequence", "")),
-            license=str(self.row.get("license", "")),
-        )
-
-    def _file(self, key: str) -> Path:
-        value = self.row.get(key)
-        if not isinstance(value, str) or not value:
-            raise UserError(f"{key!r} is missing or is no path", remedy="paths are relative to the manifest")
-        return self.path.parent / value
-
-    def _camera(self) -> Camera:
-        values = self.row.get("intrinsics")
-        if not isinstance(values, list):
-            raise UserError("'intrinsics' is missing", remedy="give [fx, fy, cx, cy, width, height] in pixels")
-        return Camera.from_intrinsics(
-            _numbers("intrinsics", values), _numbers("distortion", self.row.get("distortion") or [])
-        )
-
-    def _pose(self) -> Array | None:
-        values = self.row.get("world_from_camera")
-        return None if values is None else checked_pose(values)
-
-    def _labels(self, camera: Camera, orientation: int) -> Labels:
-        if "depth_map" in self.row:
-            if orientation != 1:
-                raise UserError(
-                    "the picture has an EXIF orientation and a depth map", remedy="store both upright, without the tag"
-                )
-            return self._depth_file()
-        if "pixel_coords" in self.row:
-            sparse = self._sparse(camera)
-            if orientation == 1:
-                return sparse
-            turned = turn_pixels(sparse.pixels, (camera.width, camera.height), orientation)
-            return SparseDepth(turned, sparse.depth, sparse.depth_type)
+def _places(pairs: Any, camera: Camera) -> Array:
+    """Labelled pixels (N, 2), all inside the picture."""
+    remedy = "give a list of pairs [u, v], u = column, v = row, of this picture"
+    if not isinstance(pairs, list) or not pairs:
+        raise UserError("it is not a list of pairs", remedy=remedy)
+    rows = [_numbers(pair, remedy) for pair in pairs]
+    if any(len(row) != 2 for row in rows):
+        raise UserError("an entry is not a pair", remedy=remedy)
+    places = np.array(rows)
+    outside = np.flatnonzero(~camera.contains(places))
+    if outside.size:
+        u, v = places[outside[0]]
         raise UserError(
-            "there are no labels", remedy="give 'pixel_coords' with 'depth', or 'depth_map' with 'depth_scale'"
+            f"{outside.size} of {len(places)} lie outside the {camera.width} x {camera.height} picture, "
+            f"the first is number {outside[0]}: ({u:g}, {v:g})",
+            cause="the labels belong to another size, or u and v are exchanged",
+            remedy=remedy,
         )
+    return places
 
-    def _depth_file(self) -> DepthFile:
-        scale = self.row.get("depth_scale")
-        if not isinstance(scale, int | float) or isinstance(scale, bool) or not 0 < scale < np.inf:
-            raise UserError(
-                f"'depth_scale' is {scale!r}",
-                remedy="give metres per stored unit: 0.001 for millimetres",
-            )
-        path = self._file("depth_map")
-        if not path.is_file():
-            raise UserError(f"{path}: there is no such depth map", remedy="paths are relative to the manifest")
-        return DepthFile(path, float(scale), self._depth_type())
 
-    def _sparse(self, camera: Camera) -> SparseDepth:
-        pixels, depth = self.row["pixel_coords"], self.row.get("depth")
-        if not isinstance(pixels, list) or not isinstance(depth, list) or len(pixels) != len(depth) or not pixels:
-            raise UserError("'pixel_coords' and 'depth' are not lists of the same, positive length")
-        places = np.array(
-            [_numbers("pixel_coords", pair) for pair in pixels if isinstance(pair, list) and len(pair) == 2]
+def _metres(values: Any) -> Array:
+    """Depths (N,) [m], all positive."""
+    remedy = "give metres, one for each of pixel_coords; leave out points without depth"
+    metres = np.array(_numbers(values, remedy))
+    invalid = np.flatnonzero(~(np.isfinite(metres) & (metres > 0)))
+    if invalid.size:
+        raise UserError(
+            f"{invalid.size} of {len(metres)} are not positive numbers, "
+            f"the first is number {invalid[0]}: {metres[invalid[0]]:g}",
+            remedy=remedy,
         )
-        if len(places) != len(pixels):
-            raise UserError("an entry of 'pixel_coords' is not a pair [u, v]")
-        metres = np.array(_numbers("depth", depth))
-        self._check_points(camera, places, metres)
-        return SparseDepth(places, metres, self._depth_type())
-
-    @staticmethod
-    def _check_points(camera: Camera, places: Array, metres: Array) -> None:
-        outside = np.flatnonzero(~camera.contains(places))
-        if outside.size:
-            u, v = places[outside[0]]
-            raise UserError(
-                f"{outside.size} of {len(places)} 'pixel_coords' lie outside the {camera.width} x {camera.height} "
-                f"picture, the first is number {outside[0]}: ({u:g}, {v:g})",
-                cause="the labels belong to another size, or u and v are exchanged",
-                remedy="give (u, v) = (column, row) of this picture",
-            )
-        invalid = np.flatnonzero(~(np.isfinite(metres) & (metres > 0)))
-        if invalid.size:
-            raise UserError(
-                f"{invalid.size} of {len(metres)} depths are not positive numbers, "
-                f"the first is number {invalid[0]}: {metres[invalid[0]]:g}",
-                remedy="leave out points without depth",
-            )
-
-    def _depth_type(self) -> DepthType:
-        value = self.row.get("depth_type", self.default_depth_type)
-        if value is None:
-            raise UserError(
-                "'depth_type' is missing",
-                cause='depth along the principal axis ("z") and distance from the camera ("euclidean") differ',
-                remedy='add "depth_type": "z" or "euclidean" to the line, or depth_type to the source in the recipe; '
-                "`toolkit data audit` finds out which it is",
-            )
-        if value not in DEPTH_TYPES:
-            raise UserError(f"'depth_type' is {value!r}", remedy=did_you_mean(str(value), DEPTH_TYPES))
-        return value
-
-
-def _numbers(key: str, values: Any) -> list[float]:
-    try:
-        return [float(value) for value in values]
-    except (TypeError, ValueError):
-        raise UserError(f"{key!r} holds something that is not a number") from None
-
-
-def _orientation(image: ImageFile, camera: Camera) -> int:
-    """The EXIF turn that the camera and its labels still need: 1 where the intrinsics are upright already.
-
-    Raises:
-        UserError: If the picture is missing, or its size is not the intrinsics'.
-    """
-    width, height, orientation = image.stored_size()
-    upright = (height, width) if orientation >= 5 else (width, height)
-    if (camera.width, camera.height) == upright:
-        return 1
-    if (camera.width, camera.height) == (width, height):
-        return orientation
-    raise UserError(
-        f"{image.path}: the picture is {upright[0]} x {upright[1]} px, its intrinsics are for "
-        f"{camera.width} x {camera.height}",
-        remedy="give the intrinsics of this size: fx and cx scale with the width, fy and cy with the height",
-    )
+    return metres

@@ -1,0 +1,181 @@
+"""The mixture: deterministic by index alone, in the shares that were asked for."""
+
+import multiprocessing
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import line, write_manifest
+
+from toolkit.canonical import Canonicalisation, Canvas, Crop
+from toolkit.errors import UserError
+from toolkit.marker import Marker
+from toolkit.mixture import Feed, Mixture, generator
+from toolkit.registry import get_task
+from toolkit.sample import Presenter
+from toolkit.sources.manifest import load_manifest
+from toolkit.sources.rooms import Rooms, RoomSettings
+
+SAMPLES = 2000
+PRESENTER = Presenter(Canonicalisation(26, Canvas(square=32), Crop((24, 32), (24, 32))), Marker("dot", 2))
+
+
+def small_rooms(first: int = 0) -> Rooms:
+    return Rooms(RoomSettings(rooms=30, views=3, first=first, width=(28, 40), height=(28, 40), objects=(1, 3)))
+
+
+def mixture(seed: int = 3, **tasks: float) -> Mixture:
+    shares = tasks or {"metric_depth": 0.5, "two_point_distance": 0.2, "relative_depth": 0.2, "camera_pose": 0.1}
+    chosen = tuple((get_task(name), share) for name, share in shares.items())
+    feeds = (Feed("near", small_rooms(), 3.0), Feed("far", small_rooms(first=500), 1.0))
+    return Mixture(chosen, feeds, PRESENTER, seed, SAMPLES)
+
+
+def fingerprint(index: int) -> str:
+    """Run in worker processes, which build the mixture anew."""
+    return mixture()[index].fingerprint()
+
+
+def fingerprint_of(job: tuple[Mixture, int]) -> str:
+    """Run in worker processes, to which the mixture is pickled."""
+    return job[0][job[1]].fingerprint()
+
+
+@pytest.mark.slow
+def test_samples_depend_on_seed_and_index_alone() -> None:
+    whole = mixture()
+    alone = [whole[index].fingerprint() for index in range(SAMPLES)]
+    assert len(set(alone)) > 0.98 * SAMPLES  # a few pairs of pictures come twice: there are 60 pictures
+    order = np.random.default_rng(0).permutation(SAMPLES)
+    restarted = mixture()
+    shuffled = {int(index): restarted[int(index)].fingerprint() for index in order}
+    assert [shuffled[index] for index in range(SAMPLES)] == alone
+    for workers in (1, 4):
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
+            assert list(pool.map(fingerprint, range(SAMPLES), chunksize=50)) == alone
+
+
+def test_a_mixture_can_be_sent_to_a_fresh_process() -> None:
+    whole = mixture()
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        sent = list(pool.map(fingerprint_of, [(whole, index) for index in range(4)]))
+    assert sent == [whole[index].fingerprint() for index in range(4)]
+
+
+def test_another_seed_gives_other_samples() -> None:
+    one, two = mixture(seed=3), mixture(seed=4)
+    assert all(one[index].fingerprint() != two[index].fingerprint() for index in range(10))
+
+
+def test_generators_of_neighbours_are_apart() -> None:
+    draws = [generator(seed, index).random(4) for seed in (0, 1) for index in range(50)]
+    assert len({tuple(draw) for draw in draws}) == 100
+    assert np.abs(np.corrcoef(draws[0:2])[0, 1]) < 1
+
+
+def within(count: int, share: float, total: int) -> bool:
+    """Whether a count is within four standard deviations of its share."""
+    return abs(count - share * total) <= 4 * np.sqrt(total * share * (1 - share))
+
+
+def test_shares_match_their_weights() -> None:
+    drawn = mixture()
+    samples = [drawn[index] for index in range(800)]
+    tasks = Counter(sample.task for sample in samples)
+    for name, share in {"metric_depth": 0.5, "two_point_distance": 0.2, "camera_pose": 0.1}.items():
+        assert within(tasks[name], share, 800), (name, tasks[name])
+    sources = Counter(sample.source for sample in samples)
+    assert within(sources["near"], 0.75, 800), sources
+
+
+def test_a_share_of_zero_is_never_drawn() -> None:
+    drawn = mixture(metric_depth=1.0, relative_depth=0.0)
+    samples = [drawn[index] for index in range(100)]
+    assert {sample.task for sample in samples} == {"metric_depth"}
+
+
+def test_truth_is_what_the_scene_says(manifest: Path) -> None:
+    source = load_manifest(manifest)
+    tasks = tuple((get_task(name), 1.0) for name in ("principal_axis_distance", "metric_depth"))
+    drawn = Mixture(tasks, (Feed("walls", source),), Presenter(Canonicalisation(50)), 0, 50)
+    for index in range(50):
+        sample = drawn[index]
+        (point,) = sample.query.points
+        ray = np.array([*(point.pixel - sample.query.views[0].camera.matrix[:2, 2]) / 50, 1.0])
+        expected = 2.5 if sample.task == "principal_axis_distance" else 2.5 * np.linalg.norm(ray)
+        assert sample.truth == pytest.approx(expected)
+        assert sample.completion == f"{expected:.2f} m"
+
+
+def test_points_keep_clear_of_the_border_and_of_each_other() -> None:
+    whole = mixture(two_point_distance=1.0)
+    for index in range(60):
+        sample = whole[index]
+        first, second = sample.query.points
+        camera = sample.query.views[0].camera
+        assert camera.contains([first.pixel, second.pixel], PRESENTER.clearance).all()
+        assert np.linalg.norm(first.pixel - second.pixel) >= PRESENTER.separation
+        assert first.name != second.name
+
+
+def test_marks_stand_where_the_points_are() -> None:
+    from toolkit.marker import find_marks
+
+    big = Presenter(Canonicalisation(80, Canvas(square=96)), Marker("dot", 5, colors=("red", "blue")))
+    drawn = Mixture(((get_task("metric_depth"), 1.0),), (Feed("rooms", Rooms(RoomSettings(rooms=20))),), big, 0, 20)
+    for index in range(20):
+        sample = drawn[index]
+        (point,) = sample.query.points
+        (mark,) = find_marks(sample.images[0], point.name)
+        assert np.abs(mark - point.pixel).max() <= 0.75
+
+
+def test_text_reference_leaves_the_picture_alone() -> None:
+    plain = Presenter(Canonicalisation(26, Canvas(square=32)), reference="text")
+    drawn = Mixture(((get_task("relative_depth"), 1.0),), (Feed("rooms", small_rooms()),), plain, 0, 5)
+    sample = drawn[0]
+    assert (sample.images[0] == sample.query.views[0].pixels).all()
+    u, v = sample.query.points[0].pixel
+    assert f"point A at ({(u + 0.5) / 32 * 2000:.0f}, {(v + 0.5) / 32 * 2000:.0f})" in sample.prompt
+    assert sample.truth in ("A", "B")
+
+
+def test_a_task_that_no_source_can_feed(tmp_path: Path) -> None:
+    source = load_manifest(write_manifest(tmp_path, [line(0, world_from_camera=None, sequence=None)]))
+    with pytest.raises(UserError, match="no source can feed the task 'camera_pose'") as caught:
+        Mixture(((get_task("camera_pose"), 1.0),), (Feed("photos", source),), PRESENTER, 0, 1)
+    assert "world_from_camera" in caught.value.cause
+
+
+def test_a_source_whose_points_cannot_be_marked_is_named(tmp_path: Path) -> None:
+    source = load_manifest(write_manifest(tmp_path, [line(0, pixel_coords=[[0, 0]], depth=[2.0])]))
+    drawn = Mixture(((get_task("metric_depth"), 1.0),), (Feed("corner", source),), Presenter(Canonicalisation(100)), 0, 1)
+    with pytest.raises(UserError, match="'corner' gave no picture to ask 'metric_depth' about"):
+        drawn[0]
+
+
+def test_redraws_are_counted(tmp_path: Path) -> None:
+    rows = [line(0, pixel_coords=[[0, 0]], depth=[2.0]), line(1)]
+    drawn = Mixture(
+        ((get_task("metric_depth"), 1.0),),
+        (Feed("half", load_manifest(write_manifest(tmp_path, rows))),),
+        Presenter(Canonicalisation(100)),
+        0,
+        40,
+    )
+    redraws = [drawn[index].redraws for index in range(40)]
+    assert 0 in redraws
+    assert max(redraws) > 0
+
+
+def test_negative_index() -> None:
+    with pytest.raises(IndexError):
+        mixture()[-1]
+
+
+def test_held_out_presenter_shows_whole_pictures() -> None:
+    assert PRESENTER.uncropped.canonicalisation.crop is None
+    assert PRESENTER.canonicalisation.crop is not None
+

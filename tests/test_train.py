@@ -1,0 +1,169 @@
+"""Training: one run, one checkpoint; what must move moves; resuming is exact; nothing is lost."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from trl import SFTTrainer
+
+from toolkit.checkpoint import load_checkpoint
+from toolkit.errors import UserError
+from toolkit.preview import look, preview
+from toolkit.recipe_file import load_recipe
+from toolkit.train import open_base, train
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def test_a_run_leaves_a_whole_checkpoint(quick: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(quick)
+    trained = train(recipe, tmp_path / "run")
+    assert trained.samples == 24
+    assert trained.moved > 0.9
+    assert trained.report is not None
+    assert {task.task for task in trained.report.tasks} == {"metric_depth", "two_point_distance"}
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names >= {"config.json", "model.safetensors", "toolkit.json", "recipe.yaml", "README.md", "evaluation"}
+    saved = json.loads((tmp_path / "run" / "toolkit.json").read_text())
+    assert saved["canonical_focal"] == 26
+    assert saved["marker"]["shape"] == "dot"
+    assert set(saved["templates"]) == {"metric_depth", "two_point_distance"}
+    assert saved["data_licenses"] == ["CC0-1.0 (synthetic)"]
+    card = (tmp_path / "run" / "README.md").read_text()
+    assert "| metric_depth | 8 | delta1 |" in card
+    lines = (tmp_path / "run" / "evaluation" / "samples.jsonl").read_text().splitlines()
+    assert len(lines) == 16
+    assert {"prompt", "answer", "value", "truth", "scores", "sample_sha256"} <= set(json.loads(lines[0]))
+    assert load_checkpoint(tmp_path / "run").recipe == recipe
+
+
+def test_the_checkpoint_loads_without_the_toolkit(quick: Path, tmp_path: Path) -> None:
+    train(load_recipe(quick, ["evaluation.samples=0", "trainer.steps=2"]), tmp_path / "run")
+    code = (
+        "import sys; from transformers import AutoModelForImageTextToText as M, AutoProcessor as P\n"
+        f"M.from_pretrained({str(tmp_path / 'run')!r}); P.from_pretrained({str(tmp_path / 'run')!r})\n"
+        "assert not any(name.split('.')[0] == 'toolkit' for name in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+
+
+def test_every_trainable_tensor_moves(quick: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(quick, ["evaluation.samples=0"])
+    before = {name: weight.clone() for name, weight in open_base(recipe).model.state_dict().items()}
+    train(recipe, tmp_path / "run")
+    after = load_checkpoint(tmp_path / "run").vlm.model.state_dict()
+    # LLaVA reads the tower's last hidden state, before this norm; keys' biases have no gradient but rounding.
+    unused = ("post_layernorm", "k_proj.bias")
+    still = [name for name in before if torch.equal(before[name], after[name])]
+    assert [name for name in still if not any(part in name for part in unused)] == []
+
+
+def test_frozen_parts_do_not_move(quick: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(quick, ["evaluation.samples=0", "model.freeze=[vision,projector]"])
+    before = {name: weight.clone() for name, weight in open_base(recipe).model.state_dict().items()}
+    train(recipe, tmp_path / "run")
+    vlm = load_checkpoint(tmp_path / "run").vlm
+    after = vlm.model.state_dict()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert {vlm.family.part(name) for name in moved} == {"language"}
+
+
+def test_a_lora_run_saves_adapter_and_merged_model(quick: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(quick, ["evaluation.samples=0", "model.lora.rank=4", "trainer.learning_rate=0.01"])
+    before = {name: weight.clone() for name, weight in open_base(recipe).model.state_dict().items()}
+    train(recipe, tmp_path / "run")
+    assert (tmp_path / "run" / "adapter" / "adapter_model.safetensors").is_file()
+    after = load_checkpoint(tmp_path / "run").vlm.model.state_dict()
+    moved = {name for name in before if not torch.allclose(before[name], after[name], atol=1e-7)}
+    assert moved
+    assert all("language_model" in name and "_proj" in name for name in moved)
+
+
+@pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
+def test_resuming_is_exact(quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lora: bool) -> None:
+    recipe = load_recipe(quick, ["evaluation.samples=0", *(["model.lora.rank=4"] if lora else [])])
+    train(recipe, tmp_path / "whole")
+    step = SFTTrainer.training_step
+
+    def interrupted(self: SFTTrainer, *args: object, **kwargs: object) -> torch.Tensor:
+        if self.state.global_step == 5:
+            raise KeyboardInterrupt
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(SFTTrainer, "training_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "broken")
+    monkeypatch.setattr(SFTTrainer, "training_step", step)
+    assert train(recipe, tmp_path / "broken").samples == 8  # steps 5 and 6
+    whole, resumed = weights(tmp_path / "whole"), weights(tmp_path / "broken")
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_finished_run_is_not_run_again(quick: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(quick, ["evaluation.samples=0", "trainer.steps=1"])
+    train(recipe, tmp_path / "run")
+    with pytest.raises(UserError, match="finished, no steps remain"):
+        train(recipe, tmp_path / "run")
+
+
+def test_another_runs_folder_is_refused_with_the_differences(quick: Path, tmp_path: Path) -> None:
+    train(load_recipe(quick, ["evaluation.samples=0", "trainer.steps=1"]), tmp_path / "run")
+    kept = weights(tmp_path / "run")
+    with pytest.raises(UserError, match="another run is here") as caught:
+        train(load_recipe(quick, ["evaluation.samples=0", "trainer.steps=2"]), tmp_path / "run")
+    assert "trainer.steps: 1 -> 2" in str(caught.value)
+    assert all(torch.equal(kept[name], weight) for name, weight in weights(tmp_path / "run").items())
+
+
+def test_a_folder_with_something_else_is_refused(quick: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("precious")
+    with pytest.raises(UserError, match="not a run"):
+        train(load_recipe(quick), tmp_path / "mine")
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "precious"
+
+
+def test_resume_never_and_resume_from_nothing(quick: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(quick, ["evaluation.samples=0", "trainer.steps=1"])
+    train(recipe, tmp_path / "run")
+    with pytest.raises(UserError, match="there is a run here already"):
+        train(recipe, tmp_path / "run", resume="never")
+    with pytest.raises(UserError, match="nothing to resume from"):
+        train(recipe, tmp_path / "other", resume=str(tmp_path / "nowhere"))
+
+
+def test_going_on_from_a_checkpoint_needs_its_contract(quick: Path, tmp_path: Path) -> None:
+    train(load_recipe(quick, ["evaluation.samples=0", "trainer.steps=1"]), tmp_path / "base")
+    named = ["evaluation.samples=0", "trainer.steps=1", f"model.name={tmp_path / 'base'}"]
+    with pytest.raises(UserError) as caught:
+        train(load_recipe(quick, [*named, "canonical.focal=30"]), tmp_path / "next")
+    assert "canonical_focal: the checkpoint has 26.0, the recipe 30.0" in str(caught.value)
+    train(load_recipe(quick, named), tmp_path / "next")
+    assert (tmp_path / "next" / "toolkit.json").is_file()
+
+
+@pytest.mark.parametrize("task", ["metric_depth", "camera_pose", "travel_speed", "relative_depth"])
+def test_loss_is_on_the_answer_alone(quick: Path, task: str) -> None:
+    shown = preview(load_recipe(quick, [f"tasks={{{task}: 1}}"]), 3)
+    for seen in shown.seen:
+        assert seen.learnt == seen.sample.completion + "<end>"
+        assert seen.lengths.image == 16 * len(seen.sample.images)
+
+
+def test_look_uses_the_trainers_own_collator(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = load_recipe(quick)
+    vlm = open_base(recipe)
+    monkeypatch.setattr("toolkit.sft.check_geometry", lambda *_: (_ for _ in ()).throw(UserError("checked")))
+    with pytest.raises(UserError, match="checked"):
+        look(vlm, [preview(recipe, 1).seen[0].sample])
+
+
+def test_reporting_to_what_is_not_installed(quick: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="trackio, which is not installed"):
+        train(load_recipe(quick, ["trainer.report_to=[trackio]"]), tmp_path / "run")
