@@ -45,7 +45,9 @@ def pose_of(turn: Array, shift: Array) -> Array:
 @pytest.mark.parametrize("camera", CAMERAS)
 def test_project_is_opencvs(camera: Camera) -> None:
     xyz = np.random.default_rng(0).uniform((-1, -0.8, 1.5), (1, 0.8, 4), (200, 3))
-    expected, _ = cv2.projectPoints(xyz, np.zeros(3), np.zeros(3), camera.matrix, np.array(camera.distortion or [0.0] * 5))
+    expected, _ = cv2.projectPoints(
+        xyz, np.zeros(3), np.zeros(3), camera.matrix, np.array(camera.distortion or [0.0] * 5)
+    )
     np.testing.assert_allclose(camera.project(xyz), expected[:, 0], atol=1e-9)
 
 

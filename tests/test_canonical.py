@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
 
 from toolkit import canonical
@@ -87,7 +88,7 @@ def test_a_ramp_keeps_its_grey_at_every_place(focal: float, distortion: tuple[fl
     pixels, mask = resample(picture, camera, target)
     source = camera.project(target.rays(grid(target)))
     inner = mask & camera.contains(source, margin=3)
-    error = (pixels[..., :2] - (source + (10, 20)))[inner]
+    error = (pixels[..., :2] - (source + np.array([10, 20])))[inner]
     assert inner.mean() > 0.8
     assert np.abs(error).max() < 0.6
     assert np.abs(error.mean(axis=0)).max() < 0.06
@@ -114,7 +115,7 @@ def test_shrinking_averages_the_area() -> None:
     checks = (grid(camera).sum(axis=-1) % 2) * 255
     for focal in (100.0, 90.0):
         target = Canonicalisation(focal).window(camera, None)
-        pixels, mask = resample(picture_of(camera, checks), camera, target)
+        pixels, _ = resample(picture_of(camera, checks), camera, target)
         assert np.abs(pixels[2:-2, 2:-2].astype(int) - 127.5).max() <= 6
     pixels, _ = resample(picture_of(camera, checks), camera, Canonicalisation(100).window(camera, None))
     assert pixels.std() < 1
@@ -257,7 +258,7 @@ def test_the_corner_pixels_can_be_kept_when_shrinking() -> None:
 
 def test_points_too_far_apart_are_an_error() -> None:
     camera = Camera(1000.0, 1000.0, 319.5, 239.5, 640, 480)
-    with pytest.raises(UserError, match="500 px apart .* takes 224 px") as caught:
+    with pytest.raises(UserError, match=r"500 px apart .* takes 224 px") as caught:
         Canonicalisation(1000, Canvas(square=224)).window(camera, None, [[50, 100], [550, 100]])
     assert "closer together" in caught.value.remedy
 
@@ -306,7 +307,7 @@ NORMAL, OFFSET = np.array([0.35, -0.25, 0.9]), 3.0  # the plane n . X = d [m]
 BLOB = 0.035  # standard deviation of the painted blob [m]
 
 
-def on_plane(camera: Camera, pixels: Array) -> Array:
+def on_plane(camera: Camera, pixels: ArrayLike) -> Array:
     """Points (..., 3) of the plane at pixels (..., 2)."""
     rays = camera.rays(pixels)
     return rays * (OFFSET / (rays @ NORMAL))[..., None]

@@ -8,7 +8,9 @@ from toolkit.errors import UserError, UserErrors, did_you_mean, raise_all
 
 
 def test_an_error_reads_problem_cause_remedy() -> None:
-    assert str(UserError("no depth", "it is missing", "add it")) == "no depth\n  because: it is missing\n  try:     add it"
+    assert (
+        str(UserError("no depth", "it is missing", "add it")) == "no depth\n  because: it is missing\n  try:     add it"
+    )
     assert str(UserError("no depth", remedy="add it")) == "no depth\n  try:     add it"
     assert str(UserError("no depth", "it is missing")) == "no depth\n  because: it is missing"
     assert str(UserError("no depth")) == "no depth"
@@ -43,7 +45,9 @@ def test_errors_survive_the_way_back_from_a_worker() -> None:
 
 
 def test_did_you_mean() -> None:
-    assert did_you_mean("metric_dept", ["metric_depth", "travel_time"]).startswith("did you mean metric_depth? (known: ")
+    assert did_you_mean("metric_dept", ["metric_depth", "travel_time"]).startswith(
+        "did you mean metric_depth? (known: "
+    )
     assert did_you_mean("zzz", ["b", "a"]) == "use one of: a, b"
     assert did_you_mean("zzz", []) == "use one of: none are known"
-    assert did_you_mean("color", ["colors", "colour"]).startswith("did you mean colors or colour?")
+    assert did_you_mean("color", ["colors", "colour"]).startswith("did you mean colour or colors?")

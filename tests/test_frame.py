@@ -163,9 +163,7 @@ def cut(path: Path) -> Path:
         (floating, "holds floating-point numbers"),
     ],
 )
-def test_bad_pictures_are_errors_that_name_them(
-    tmp_path: Path, bad: Callable[[Path], Path], words_of_it: str
-) -> None:
+def test_bad_pictures_are_errors_that_name_them(tmp_path: Path, bad: Callable[[Path], Path], words_of_it: str) -> None:
     path = bad(tmp_path)
     with pytest.raises(UserError, match=words_of_it) as caught:
         ImageFile(path).read()
@@ -197,7 +195,7 @@ def test_a_png_in_millimetres_has_no_depth_where_it_is_zero(tmp_path: Path) -> N
 @pytest.mark.parametrize("suffix", ["npy", "tiff"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_floats_have_no_depth_where_they_are_not_positive(tmp_path: Path, suffix: str, dtype: type) -> None:
-    stored = np.full((3, 4), np.nan, dtype)
+    stored: np.ndarray = np.full((3, 4), np.nan, dtype)
     stored[0, 1], stored[2, 3], stored[1, 1], stored[1, 2], stored[1, 3] = 1.25, 4.5, -1.0, 0.0, np.inf
     path = tmp_path / f"depth.{suffix}"
     if suffix == "npy":

@@ -46,13 +46,11 @@ def test_a_marked_pixel_stays_sharp_when_enlarged() -> None:
 
 
 def test_long_questions_are_wrapped_within_their_cell() -> None:
-    short, long = (np.asarray(draw_sheet([cell(question=words)], width=200)) for words in ("far?", "how far is it? " * 20))
+    short, long = (
+        np.asarray(draw_sheet([cell(question=words)], width=200)) for words in ("far?", "how far is it? " * 20)
+    )
     assert long.shape[0] > short.shape[0] + 80
     assert (long[:, -12:] == 255).all() and (long[-12:] == 255).all()
-
-
-def test_a_sheet_of_nothing_is_an_empty_page() -> None:
-    assert min(draw_sheet([]).size) > 0
 
 
 def test_side_by_side_pads_with_white() -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from toolkit import answer, metrics
     from toolkit.abstract_task import Task
     from toolkit.query import Query
-from toolkit.registry import task
+    from toolkit.registry import task
 
 __all__ = ["Query", "Task", "answer", "metrics", "task"]
 

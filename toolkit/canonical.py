@@ -202,7 +202,7 @@ def resample(picture: Pixels, source: Camera, target: Camera) -> tuple[Pixels, N
         warped = cv2.remap(given, fine[..., 0], fine[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         if averaged:
             mean = cv2.resize(warped, (target.width, len(rows)), interpolation=cv2.INTER_AREA)
-            out[rows] = (mean + 128) >> 8
+            out[rows] = (mean.astype(np.uint16) + 128) >> 8
         else:
             out[rows] = warped
     mask = _covered(source, target)

@@ -84,7 +84,8 @@ class ImageFile:
         """
         try:
             with Image.open(self.path) as image:
-                orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+                # Not image.getexif(): for PNG that decodes the pixels, in search of EXIF behind them.
+                orientation = Image.Image.getexif(image).get(_EXIF_ORIENTATION, 1)
                 return *image.size, orientation if orientation in range(1, 9) else 1
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
             self.read()

@@ -35,9 +35,7 @@ def _is_folder(name: str | Path) -> bool:
         _check_folder(folder)
         return True
     if folder.exists() or isinstance(name, Path) or not _HUB_ID.fullmatch(name):
-        raise UserError(
-            f"{name}: there is no such folder", remedy="give a model folder or a hub repository's id"
-        )
+        raise UserError(f"{name}: there is no such folder", remedy="give a model folder or a hub repository's id")
     return False
 
 

@@ -49,9 +49,7 @@ class Qwen2_5_VLProcessor(_WithoutVideo, transformers.Qwen2_5_VLProcessor):  # n
 
     stock_video = "Qwen2VLVideoProcessor"
 
-    def __init__(
-        self, image_processor: Any = None, tokenizer: Any = None, chat_template: Any = None, **_: Any
-    ) -> None:
+    def __init__(self, image_processor: Any = None, tokenizer: Any = None, chat_template: Any = None, **_: Any) -> None:
         super().__init__(image_processor, tokenizer, None, chat_template=chat_template)
 
 
@@ -60,9 +58,7 @@ class Qwen3VLProcessor(_WithoutVideo, transformers.Qwen3VLProcessor):
 
     stock_video = "Qwen3VLVideoProcessor"
 
-    def __init__(
-        self, image_processor: Any = None, tokenizer: Any = None, chat_template: Any = None, **_: Any
-    ) -> None:
+    def __init__(self, image_processor: Any = None, tokenizer: Any = None, chat_template: Any = None, **_: Any) -> None:
         super().__init__(image_processor, tokenizer, None, chat_template=chat_template)
 
 

@@ -1,7 +1,6 @@
 """Contact sheets: pictures as the model sees them, with what is asked and answered beneath."""
 
 import io
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -41,7 +40,7 @@ class Cell:
 def draw_sheet(cells: Sequence[Cell], columns: int = 4, width: int = 300) -> Image.Image:
     """A sheet of cells, each ``width`` px wide; small pictures are enlarged without smoothing."""
     drawn = [_draw_cell(cell, width) for cell in cells]
-    columns = max(1, min(columns, len(drawn)))
+    columns = min(columns, len(drawn))
     lines = [drawn[start : start + columns] for start in range(0, len(drawn), columns)]
     heights = [max(cell.height for cell in line) for line in lines]
     sheet = Image.new("RGB", (columns * (width + 2 * _MARGIN), sum(heights) + 2 * _MARGIN * len(lines)), _PAPER)
@@ -111,5 +110,12 @@ def _scaled(image: Image.Image, width: int) -> Image.Image:
 
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
-    per_line = max(10, int(width / max(1.0, font.getlength("abcdefghij n") / 12)))
-    return textwrap.wrap(text, per_line) or [""]
+    """Lines of whole words, none wider than ``width`` px."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines

@@ -74,9 +74,7 @@ class TinyConfig:
     seed: int = 0
 
 
-def build_tokenizer(
-    texts: Iterable[str], special_tokens: Sequence[str] = SPECIAL_TOKENS
-) -> PreTrainedTokenizerFast:
+def build_tokenizer(texts: Iterable[str], special_tokens: Sequence[str] = SPECIAL_TOKENS) -> PreTrainedTokenizerFast:
     """A tokenizer with one token for each word of ``texts``, each digit and each punctuation mark.
 
     Any other text is spelt byte by byte, so decoding gives back whatever was encoded.

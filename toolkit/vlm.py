@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -24,6 +24,9 @@ from transformers.processing_utils import ProcessorMixin
 from toolkit.families import Family, Geometry, Picture, check_geometry, check_pictures, family_of, keep_sizes
 from toolkit.hub import CONFIG, check_weights, clear_errors, only_local
 
+if TYPE_CHECKING:
+    from peft import PeftModel  # slow to import
+
 _WEIGHTS = "model*.safetensors*"
 
 
@@ -37,7 +40,7 @@ class Vlm:
         family: What its family needs.
     """
 
-    model: PreTrainedModel
+    model: "PreTrainedModel | PeftModel"
     processor: ProcessorMixin
     family: Family
 
@@ -152,9 +155,7 @@ def _messages(prompt: str, pictures: int) -> list[dict[str, Any]]:
 
 
 def _prompt_text(vlm: Vlm, prompt: str, pictures: int) -> str:
-    return vlm.processor.apply_chat_template(
-        _messages(prompt, pictures), add_generation_prompt=True, tokenize=False
-    )
+    return vlm.processor.apply_chat_template(_messages(prompt, pictures), add_generation_prompt=True, tokenize=False)
 
 
 def _answer_text(vlm: Vlm, prompt: str, pictures: int, completion: str) -> str:
@@ -221,9 +222,7 @@ def token_lengths(vlm: Vlm, prompt: str, completion: str, images: Sequence[Pictu
     """How many tokens one sample takes, counted on what the trainer would feed the model."""
     ids = encode(vlm, [prompt], [images])["input_ids"][0]
     image = int((ids == vlm.model.config.image_token_id).sum())
-    answer = vlm.processor.tokenizer(
-        _answer_text(vlm, prompt, len(images), completion), add_special_tokens=False
-    )
+    answer = vlm.processor.tokenizer(_answer_text(vlm, prompt, len(images), completion), add_special_tokens=False)
     return TokenLengths(image, len(ids) - image, len(answer["input_ids"]))
 
 

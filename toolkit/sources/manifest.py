@@ -305,7 +305,10 @@ def _numbers(values: Any, remedy: str) -> list[float]:
     for value in values:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise UserError(f"{json.dumps(value)} is not a number", remedy=remedy)
-    return np.array(values, dtype=np.float64).tolist()
+    try:
+        return [float(value) for value in values]
+    except OverflowError:
+        raise UserError("it holds a number of more than 300 digits", remedy=remedy) from None
 
 
 def _places(pairs: Any, camera: Camera) -> Array:

@@ -1,0 +1,69 @@
+"""Make the pictures of the README from synthetic rooms: the seven tasks, and the room that the demo asks about.
+
+    python docs/make_pictures.py
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from toolkit.canonical import Canonicalisation, Canvas
+from toolkit.marker import Marker
+from toolkit.mixture import Feed, Mixture
+from toolkit.registry import get_task
+from toolkit.sample import Presenter, Sample
+from toolkit.sheet import Cell, save_png, save_sheet
+from toolkit.sources.rooms import Rooms, RoomSettings
+
+HERE = Path(__file__).parent
+TASKS = {  # task: which draw looks well
+    "metric_depth": 3,
+    "principal_axis_distance": 1,
+    "two_point_distance": 2,
+    "relative_depth": 0,
+    "travel_speed": 2,
+    "travel_time": 1,
+    "camera_pose": 2,
+}
+ROOMS = RoomSettings(rooms=400, views=3, seed=11, width=(480, 560), height=(360, 420), noise=1.0)
+PRESENTER = Presenter(
+    Canonicalisation(380, Canvas(multiple=28)), Marker("arrow", 16, 2, ("red", "blue", "yellow", "green"))
+)
+ROOM = RoomSettings(rooms=50, views=1, seed=4, width=(320, 320), height=(240, 240))
+ROOM_INDEX, ROOM_POINT = 13, (165, 190)
+
+
+def seven_tasks() -> list[Cell]:
+    """One marked picture a task, with its question and its true answer."""
+    return [_cell(_mixture(name, seed)[index]) for seed, (name, index) in enumerate(TASKS.items())]
+
+
+def _mixture(name: str, seed: int) -> Mixture:
+    return Mixture(((get_task(name), 1.0),), (Feed("rooms", Rooms(ROOMS)),), PRESENTER, seed, 10)
+
+
+def _cell(sample: Sample) -> Cell:
+    images = tuple(_cut(image, mask=view.mask) for image, view in zip(sample.images, sample.query.views, strict=True))
+    return Cell(sample.task.replace("_", " "), images, sample.prompt, sample.completion)
+
+
+def _cut(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Without the padding that rounds the size up to the model's grid."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def demo_room() -> None:
+    """The picture that the demo asks about; prints its camera and the true distance of the point."""
+    frame = Rooms(replace(ROOM)).frame(ROOM_INDEX)
+    save_png(frame.picture.read(), HERE / "room.png")
+    pixels, depth_z = frame.labels.read(frame.camera) if frame.labels else (np.empty((0, 2)), np.empty(0))
+    here = np.flatnonzero((pixels == ROOM_POINT).all(axis=1))
+    distance = frame.camera.distance_from_z(pixels[here], depth_z[here])
+    print(f"room.png: intrinsics {frame.camera.intrinsics}, the point {ROOM_POINT} is {distance[0]:.2f} m away")
+
+
+if __name__ == "__main__":
+    save_sheet(seven_tasks(), HERE / "seven_tasks.png", columns=4, width=330)
+    demo_room()
