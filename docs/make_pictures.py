@@ -1,6 +1,6 @@
 """Make the pictures of the README from synthetic rooms: the seven tasks, and the room that the demo asks about.
 
-    python docs/make_pictures.py
+Run it as ``python docs/make_pictures.py``.
 """
 
 from dataclasses import replace

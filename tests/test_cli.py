@@ -24,11 +24,13 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
     def call(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["toolkit", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
+        code = 0
+        try:
             main()
-            sys.exit(0)
+        except SystemExit as ended:
+            code = int(ended.code or 0)
         out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
+        return code, out, err
 
     return call
 
@@ -117,7 +119,8 @@ def test_preview_of_photos(run: Run, quick: Path, manifest: Path, tmp_path: Path
 
 
 def test_validate(run: Run, manifest: Path, quick: Path) -> None:
-    assert run("data", "validate", manifest)[1].startswith(f"{manifest}: 8 pictures are sound; 8 with poses, 2 sequences")
+    found = run("data", "validate", manifest)[1]
+    assert found.startswith(f"{manifest}: 8 pictures are sound; 8 with poses, 2 sequences")
     assert "pictures to train on: rooms 100" in run("data", "validate", quick)[1]
 
 
@@ -155,7 +158,11 @@ def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     ).replace("{words}", repr(list(words)))
     root = str(Path(__file__).parent.parent)
     shown = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": root}, check=False
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": root},
+        check=False,
     )
     assert shown.returncode == 0, shown.stderr
     if words and words != ("data",):

@@ -112,7 +112,7 @@ def test_every_kind_of_grey_picture_is_read_as_rgb(tmp_path: Path, stored: Calla
 
 
 def test_sixteen_bit_grey_is_not_clipped_to_white(tmp_path: Path) -> None:
-    ramp = np.linspace(0, 65535, 256).astype(np.uint16)[None].repeat(4, axis=0)
+    ramp = (np.arange(256) * 256 + 17).astype(np.uint16)[None].repeat(4, axis=0)
     cv2.imwrite(str(tmp_path / "a.png"), ramp)
     np.testing.assert_array_equal(ImageFile(tmp_path / "a.png").read()[0, :, 1], np.arange(256))
 
@@ -174,6 +174,11 @@ def test_bad_pictures_are_errors_that_name_them(tmp_path: Path, bad: Callable[[P
 def test_the_size_of_a_bad_picture_is_an_error(tmp_path: Path, bad: Callable[[Path], Path]) -> None:
     with pytest.raises(UserError):
         ImageFile(bad(tmp_path)).stored_size()
+
+
+def test_the_size_is_read_without_the_pixels(tmp_path: Path) -> None:
+    assert ImageFile(truncated_png(tmp_path)).stored_size() == (60, 40, 1)
+    assert ImageFile(truncated_jpeg(tmp_path)).stored_size() == (60, 40, 1)
 
 
 def test_a_png_in_millimetres_has_no_depth_where_it_is_zero(tmp_path: Path) -> None:

@@ -151,7 +151,8 @@ def test_a_task_that_no_source_can_feed(tmp_path: Path) -> None:
 
 def test_a_source_whose_points_cannot_be_marked_is_named(tmp_path: Path) -> None:
     source = load_manifest(write_manifest(tmp_path, [line(0, pixel_coords=[[0, 0]], depth=[2.0])]))
-    drawn = Mixture(((get_task("metric_depth"), 1.0),), (Feed("corner", source),), Presenter(Canonicalisation(100)), 0, 1)
+    tasks = ((get_task("metric_depth"), 1.0),)
+    drawn = Mixture(tasks, (Feed("corner", source),), Presenter(Canonicalisation(100)), 0, 1)
     with pytest.raises(UserError, match="'corner' gave no picture to ask 'metric_depth' about"):
         drawn[0]
 
@@ -178,4 +179,3 @@ def test_negative_index() -> None:
 def test_held_out_presenter_shows_whole_pictures() -> None:
     assert PRESENTER.uncropped.canonicalisation.crop is None
     assert PRESENTER.canonicalisation.crop is not None
-

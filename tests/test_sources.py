@@ -71,6 +71,11 @@ def test_sequences_are_drawn_by_the_seed() -> None:
     assert len(drawn) > 10 and all(len(indices) == 2 for indices in drawn)
 
 
+def test_a_frame_without_a_sequence_is_one_of_its_own() -> None:
+    drawn = {split(Walks(("",) * 10), 0.2, seed)[1].indices for seed in range(30)}
+    assert len(drawn) > 10 and all(len(indices) == 2 for indices in drawn)
+
+
 def test_no_more_sequences_than_needed_are_held_out() -> None:
     walks = Walks(tuple("aabbccddee"))
     assert {len(split(walks, share, 0)[1]) for share in (0.01, 0.2)} == {2}

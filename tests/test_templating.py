@@ -76,5 +76,5 @@ def test_missing_template_says_how_to_write_one(tmp_path: Path) -> None:
 
 def test_templates_are_sandboxed(tmp_path: Path) -> None:
     text = "{% block question %}{{ point.__class__.__mro__ }}{% endblock %}{% block answer %}a{% endblock %}"
-    with pytest.raises(UserError, match="cannot be rendered|not there"):
+    with pytest.raises(UserError, match=r"cannot be rendered|not there"):
         load_words(template(tmp_path, text)).question("question", {"point": "it"})

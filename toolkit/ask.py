@@ -212,8 +212,8 @@ def camera_of(width: int, height: int, flags: CameraFlags) -> tuple[Camera, str,
         []
         if low <= wide <= high
         else [
-            f"the horizontal field of view is {wide:.1f} degrees, which is unusual: focal lengths are in pixels of this "
-            "picture, not in millimetres"
+            f"the horizontal field of view is {wide:.1f} degrees, which is unusual: focal lengths are in pixels "
+            "of this picture, not in millimetres"
         ]
     )
     return camera, f"--{given[0]}", unusual
@@ -232,7 +232,8 @@ def _points(asked: Asked, frame: Frame) -> Places:
             rgb(name)
             if not camera.contains(place):
                 raise UserError(
-                    f"--point {name}={place[0]:g},{place[1]:g} lies outside the {camera.width} x {camera.height} picture",
+                    f"--point {name}={place[0]:g},{place[1]:g} lies outside the "
+                    f"{camera.width} x {camera.height} picture",
                     remedy="give U,V in pixels of the upright picture, U to the right and V down",
                 )
         return {name: (place, "--point") for name, place in asked.points.items()}

@@ -156,6 +156,7 @@ def list_tasks(
     """List the tasks, or show one with its phrasings."""
     _include(include)
     from toolkit.registry import get_task, task_names
+    from toolkit.routing import describe_needs
 
     tasks = [get_task(name)] if name else [get_task(each) for each in task_names()]
     if as_json:
@@ -163,8 +164,7 @@ def list_tasks(
         return
     for task in tasks:
         about = task.describe()
-        unit = f" [{task.unit}]" if task.unit else ""
-        print(f"{task.name:<26}{task.images} picture(s), {task.points} point(s)  {about['summary']}{unit}")
+        print(f"{task.name:<25} {describe_needs(task):<25} {about['summary']}")
     if name:
         print(tasks[0].template_path().read_text(encoding="utf-8"))
 

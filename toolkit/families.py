@@ -101,7 +101,7 @@ def _grid(batch: Batch, patch: int) -> list[Size]:
     return [(columns * patch, rows * patch) for _, rows, columns in batch["image_grid_thw"].tolist()]
 
 
-def _texts(batch: Batch, _: int) -> list[Size]:
+def _listed(batch: Batch, _: int) -> list[Size]:
     return [(width, height) for height, width in torch.as_tensor(batch["image_sizes"]).tolist()]
 
 
@@ -182,7 +182,7 @@ FAMILIES: tuple[Family, ...] = (
         _LLAVA,
         name="Pixtral",
         processor=processors.PixtralProcessor,
-        geometry=partial(_any_size, seen=_texts),
+        geometry=partial(_any_size, seen=_listed),
         untouched={"do_resize": False},
         towers=("pixtral",),
     ),

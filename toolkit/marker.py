@@ -109,7 +109,7 @@ class Marker:
         if self.shape == "arrow":
             x = -x if u < reach and u < width - 1 - u else x
             head = (size + 1) // 2
-            fill = (x <= -1) & (x >= -size) & (np.abs(y) <= np.where(x >= -head, -x - 1, head // 3))
+            fill = (x >= -size) & (np.abs(y) <= np.where(x >= -head, -x - 1, head // 3))
         elif self.shape == "cross":
             # The gap is as wide as an arm, so that the arms touch at its corners: one blob for find_marks.
             arm = size // 4

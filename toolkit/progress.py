@@ -25,7 +25,9 @@ class Bar:
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         """Move on by ``steps``; ``note`` replaces the text behind the bar."""
-        self._progress.update(self._task, advance=steps, **({"note": note} if note else {}))
+        self._progress.update(self._task, advance=steps)
+        if note:
+            self._progress.update(self._task, note=note)
 
     def say(self, line: str) -> None:
         """A line above the bar."""

@@ -28,9 +28,7 @@ class CheckedCollator:
     """
 
     def __init__(self, vlm: Vlm) -> None:
-        self._collate = DataCollatorForVisionLanguageModeling(
-            vlm.processor, max_length=None, completion_only_loss=True
-        )
+        self._collate = DataCollatorForVisionLanguageModeling(vlm.processor, max_length=None, completion_only_loss=True)
         self._geometry: Geometry = vlm.geometry
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -136,7 +134,6 @@ def sft_config(recipe: Recipe, folder: Path) -> SFTConfig:
         weight_decay=settings.weight_decay,
         bf16=use_bfloat16(recipe),
         use_cpu=not gpu,
-        gradient_checkpointing=None,  # the old name of what follows; TRL turns it on
         activation_checkpointing=settings.gradient_checkpointing,
         dataloader_num_workers=settings.workers,
         dataloader_persistent_workers=settings.workers > 0,

@@ -148,7 +148,7 @@ def save_checkpoint(vlm: Vlm, recipe: Recipe, plan: Plan, output: Path) -> Vlm:
         The model as saved, LoRA adapters merged.
     """
     if recipe.model.lora is not None:
-        vlm.model.save_pretrained(output / ADAPTER)
+        vlm.model.save_pretrained(str(output / ADAPTER))
         vlm = merged(vlm)
     scratch = output / ".saving"
     shutil.rmtree(scratch, ignore_errors=True)

@@ -72,7 +72,7 @@ def split(source: Source, share: float, seed: int) -> tuple[Part, Part]:
     else:
         np.random.default_rng(seed).shuffle(order)
     held: list[int] = []
-    while share > 0 and order and len(held) < share * len(source):
+    while order and len(held) < share * len(source):
         held += order.pop(0)
     kept = sorted(index for group in order for index in group)
     return Part(source, tuple(kept)), Part(source, tuple(sorted(held)))

@@ -1,0 +1,27 @@
+"""A wheel holds all of the toolkit, in one import package."""
+
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+
+
+def test_every_package_is_named() -> None:
+    inside = {"toolkit", *(f"toolkit.{path.parent.name}" for path in (ROOT / "toolkit").glob("*/__init__.py"))}
+    assert set(SETUPTOOLS["packages"]) == inside | {"toolkit.tasks", "toolkit.templates", "toolkit.recipes"}
+    for package in SETUPTOOLS["packages"]:
+        assert package.split(".")[0] == "toolkit"
+
+
+def test_folders_beside_the_package_are_mapped_into_it() -> None:
+    for name in ("tasks", "templates", "recipes"):
+        assert SETUPTOOLS["package-dir"][f"toolkit.{name}"] == name
+        assert (ROOT / name).is_dir()
+
+
+def test_tested_versions_are_pinned() -> None:
+    pins = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and line[0] != "#"]
+    assert all("==" in pin for pin in pins)
+    assert not any(pin.startswith("torchvision") for pin in pins)
+    assert any(pin.startswith("torch==") for pin in pins)
