@@ -223,6 +223,14 @@ def test_crops_spread_over_their_range_and_over_the_picture() -> None:
     assert max(x + w.width for x, w in zip(left, windows, strict=True)) > 2900
 
 
+def test_crops_are_fitted_downwards_and_whole_pictures_upwards() -> None:
+    camera = Camera(1000.0, 1000.0, 999.5, 749.5, 2000, 1500)
+    cropped = Canonicalisation(1000, Canvas(32), Crop((1000, 1000), (700, 700))).window(camera, rng())
+    assert (cropped.width, cropped.height) == (992, 672)
+    whole = Canonicalisation(1000, Canvas(32)).window(camera, None)
+    assert (whole.width, whole.height) == (2016, 1504)
+
+
 def test_the_same_generator_gives_the_same_window() -> None:
     camera = Camera(1100.0, 1000.0, 1499.5, 999.5, 3000, 2000)
     shape = Canonicalisation(900, Canvas(28), TRAINING)

@@ -22,7 +22,7 @@ def validate(path: Path, overrides: Sequence[str] = ()) -> str:
         UserError: With every fault that was found.
     """
     if path.suffix in _MANIFESTS:
-        return describe_manifest(load_manifest(path))
+        return describe_manifest(load_manifest(path, decode=True))
     recipe = load_recipe(path, overrides)
     plan = make_plan(recipe, Canvas())
     counts = ", ".join(f"{feed.name} {len(feed.source)}" for feed in plan.train.feeds)

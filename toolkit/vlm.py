@@ -20,12 +20,15 @@ from transformers import (
     PreTrainedModel,
 )
 from transformers.processing_utils import ProcessorMixin
+from transformers.utils import logging as transformers_logging
 
 from toolkit.families import Family, Geometry, Picture, check_geometry, check_pictures, family_of, keep_sizes
 from toolkit.hub import CONFIG, check_weights, clear_errors, only_local
 
 if TYPE_CHECKING:
     from peft import PeftModel  # slow to import
+
+transformers_logging.disable_progress_bar()  # one bar a shard hides what matters
 
 _WEIGHTS = "model*.safetensors*"
 
