@@ -9,10 +9,11 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"ask", "measure", "preview", "validate"},
+    {"ask", "export", "measure", "preview", "validate"},
     {"train"},
-    {"card"},
+    {"card", "estimate"},
     {"checkpoint", "sft", "evaluate"},
+    {"collate"},
     {"predictors", "model"},
     {"tiny", "lora"},
     {"vlm"},

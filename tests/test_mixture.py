@@ -142,6 +142,53 @@ def test_text_reference_leaves_the_picture_alone() -> None:
     assert sample.truth in ("A", "B")
 
 
+def several(presenter: Presenter, questions: int, **tasks: float) -> Mixture:
+    chosen = tuple((get_task(name), share) for name, share in tasks.items())
+    return Mixture(chosen, (Feed("rooms", Rooms(RoomSettings(rooms=20, views=2))),), presenter, 1, 40, questions)
+
+
+MARKED = Presenter(Canonicalisation(80, Canvas(square=96)), Marker("dot", 3))
+WRITTEN = Presenter(Canonicalisation(80, Canvas(square=96)), reference="text")
+
+
+@pytest.mark.parametrize("presenter", [MARKED, WRITTEN], ids=["marker", "text"])
+def test_several_questions_share_a_picture_and_no_point(presenter: Presenter) -> None:
+    drawn = several(presenter, 8, metric_depth=0.5, two_point_distance=0.3, relative_depth=0.2)
+    for index in range(20):
+        sample = drawn[index]
+        points = [point for turn in sample.turns for point in turn.query.points]
+        assert len(points) == len({point.name for point in points})
+        for i, one in enumerate(points):
+            for other in points[:i]:
+                assert np.linalg.norm(one.pixel - other.pixel) >= presenter.separation
+        assert len(sample.images) == 1
+        assert all(turn.query.views == sample.query.views for turn in sample.turns)
+
+
+def test_text_coordinates_allow_all_the_questions_that_are_asked_for() -> None:
+    drawn = several(WRITTEN, 8, metric_depth=0.6, two_point_distance=0.4)
+    assert {len(drawn[index].turns) for index in range(20)} == {8}
+
+
+def test_marks_allow_as_many_questions_as_there_are_colours() -> None:
+    drawn = several(MARKED, 12, metric_depth=1.0)
+    assert {len(drawn[index].turns) for index in range(20)} == {8}
+    (mark,) = {len(np.unique(drawn[index].images[0] != drawn[index].query.views[0].pixels)) for index in range(1)}
+    assert mark == 2
+
+
+def test_shares_hold_among_later_questions_too() -> None:
+    drawn = several(WRITTEN, 8, metric_depth=0.75, principal_axis_distance=0.25)
+    tasks = Counter(turn.task for index in range(60) for turn in drawn[index].turns)
+    assert within(tasks["metric_depth"], 0.75, 480), tasks
+
+
+def test_two_pictures_get_one_question() -> None:
+    drawn = several(WRITTEN, 8, camera_pose=1.0, metric_depth=1e-9)
+    sample = drawn[0]
+    assert (sample.task, len(sample.turns)) == ("camera_pose", 1)
+
+
 def test_a_task_that_no_source_can_feed(tmp_path: Path) -> None:
     source = load_manifest(write_manifest(tmp_path, [line(0, world_from_camera=None, sequence=None)]))
     with pytest.raises(UserError, match="no source can feed the task 'camera_pose'") as caught:

@@ -159,11 +159,11 @@ def test_loss_is_on_the_answer_alone(quick: Path, task: str) -> None:
 def test_look_uses_the_trainers_own_collator(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = load_recipe(quick)
     vlm = open_base(recipe)
-    monkeypatch.setattr("toolkit.sft.check_geometry", lambda *_: (_ for _ in ()).throw(UserError("checked")))
+    monkeypatch.setattr("toolkit.collate.check_geometry", lambda *_: (_ for _ in ()).throw(UserError("checked")))
     with pytest.raises(UserError, match="checked"):
         look(vlm, [preview(recipe, 1).seen[0].sample])
 
 
 def test_reporting_to_what_is_not_installed(quick: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="trackio, which is not installed"):
+    with pytest.raises(UserError, match="asks for trackio, which is not installed"):
         train(load_recipe(quick, ["trainer.report_to=[trackio]"]), tmp_path / "run")

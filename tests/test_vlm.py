@@ -14,7 +14,7 @@ from tests.test_families import ANSWERS, PROMPTS, every_family, one_and_two
 from tests.twins import TWINS, build_twin
 from toolkit.errors import UserError
 from toolkit.tiny import TinyConfig, build_tiny
-from toolkit.vlm import Vlm, conversation, encode, generate, load_vlm, save_vlm, token_lengths
+from toolkit.vlm import Vlm, conversation, encode, generate, load_vlm, save_vlm
 
 STOCK_PROCESSORS = {
     "Qwen2.5-VL": "Qwen2_5_VLProcessor",
@@ -116,18 +116,6 @@ def test_generation_ignores_a_models_own_sampling_and_penalties() -> None:
     own.do_sample, own.repetition_penalty, own.temperature, own.no_repeat_ngram_size = True, 5.0, 9.0, 1
     assert generate(vlm, PROMPTS, images, max_new_tokens=12) == plain
     assert any(plain)
-
-
-@every_family
-def test_token_lengths(name: str) -> None:
-    vlm = build_twin(name)
-    images = one_and_two(vlm)[1]
-    lengths = token_lengths(vlm, PROMPTS[1], ANSWERS[1], images)
-    assert lengths.image == sum(vlm.geometry.image_tokens(i.shape[1], i.shape[0]) for i in images)
-    assert lengths.image + lengths.prompt == encode(vlm, PROMPTS[1:], [images])["input_ids"].shape[1]
-    twin = TWINS[name]
-    answer = twin.lead + ANSWERS[1] + twin.end + twin.tail
-    assert lengths.answer == len(vlm.processor.tokenizer(answer, add_special_tokens=False)["input_ids"])
 
 
 def test_conversation_is_plain_text_with_pil_pictures() -> None:

@@ -147,6 +147,21 @@ def ask(
         _print_answer(answer, folder)
 
 
+@app.command(epilog="Example: toolkit export runs/all_tasks exported/all_tasks")
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="A folder that toolkit train wrote, or a training/checkpoint-N.")],
+    dest: Annotated[Path, typer.Argument(help="A new folder.")],
+    include: Include = None,
+) -> None:
+    """Write a plain model folder, LoRA adapters merged, and prove that it answers as before."""
+    _include(include)
+    from toolkit.export import export as run
+
+    exported = run(checkpoint, dest)
+    merged = "adapter merged" if exported.adapter else "no adapter to merge"
+    print(f"wrote {exported.folder}: {merged}; logits differ by {exported.difference:.2%} of their spread")
+
+
 @app.command("tasks", epilog="Example: toolkit tasks travel_time")
 def list_tasks(
     name: Annotated[str | None, typer.Argument(help="Show one task.")] = None,

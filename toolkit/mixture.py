@@ -4,7 +4,7 @@
 not on workers, ranks, order or what was drawn before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,7 +14,7 @@ from toolkit.abstract_task import Task
 from toolkit.errors import UserError
 from toolkit.frame import View
 from toolkit.query import Point, Query, point_in
-from toolkit.sample import Presenter, Sample
+from toolkit.sample import Presenter, Sample, Turn
 from toolkit.sources import Source
 
 MAX_REDRAWS = 50
@@ -52,6 +52,7 @@ class Mixture:
         presenter: How questions are shown and worded.
         seed: Draws everything, together with the index.
         length: How many Samples count as one pass; indices beyond it are valid too.
+        questions: Most questions that a Sample asks about its picture.
     """
 
     tasks: tuple[tuple[Task, float], ...]
@@ -59,6 +60,7 @@ class Mixture:
     presenter: Presenter
     seed: int
     length: int
+    questions: int = 1
 
     def __post_init__(self) -> None:
         for task, _ in self.tasks:
@@ -105,13 +107,33 @@ class Mixture:
             views = self._views(task, feed.source, rng)
             query = draw_query(task, views, self.presenter, rng) if views else None
             if query is not None:
-                sample = self.presenter.present(task, query, rng)
+                first = self.presenter.turn(task, query, rng)
+                sample = self.presenter.gather([first, *self._more_turns(feed, views, query, rng)])
                 return replace(sample, source=feed.name, redraws=redraws)
         raise UserError(
             f"the source {feed.name!r} gave no picture to ask {task.name!r} about in {MAX_REDRAWS} draws",
             cause="its pictures hold too few labelled points away from the border, or its pairs do not overlap",
             remedy="look at it with `toolkit data preview`, or leave this source or task out",
         )
+
+    def _more_turns(
+        self, feed: Feed, views: tuple[View, ...], query: Query, rng: np.random.Generator
+    ) -> Iterator[Turn]:
+        """Further questions about one picture, each about points of its own.
+
+        No point serves twice, so no answer can be worked out from an earlier one. With markers there are as
+        many questions as there are colours left.
+        """
+        choices = [(task, share) for task, share in self.tasks if task.images == 1 and feed in self._fed[task.name]]
+        if len(views) > 1 or not choices:
+            return
+        taken = list(query.points)
+        for _ in range(self.questions - 1):
+            task = choices[_draw(rng, np.array([share for _, share in choices]))][0]
+            further = draw_query(task, views, self.presenter, rng, taken)
+            if further is not None:
+                taken += further.points
+                yield self.presenter.turn(task, further, rng)
 
     def _views(self, task: Task, source: Source, rng: np.random.Generator) -> tuple[View, ...]:
         """Views of one drawn Frame, or of it and a partner; () where it has none."""
@@ -138,20 +160,37 @@ def can_feed(source: Source, task: Task) -> bool:
     return any(task.points == 0 or source.frame(index).labels is not None for index in range(count))
 
 
-def draw_query(task: Task, views: tuple[View, ...], presenter: Presenter, rng: np.random.Generator) -> Query | None:
-    """A Query that the task accepts, with points drawn from the first View's labels; None if none is found."""
+def draw_query(
+    task: Task,
+    views: tuple[View, ...],
+    presenter: Presenter,
+    rng: np.random.Generator,
+    taken: Sequence[Point] = (),
+) -> Query | None:
+    """A Query that the task accepts, with points drawn from the first View's labels.
+
+    Args:
+        task: Who asks.
+        views: What it is about.
+        presenter: Says how far points must keep from the border and from each other, and names them.
+        rng: Draws.
+        taken: Points of other questions about the same View, to keep away from.
+
+    Returns:
+        The Query; None if none is found, or there are no names left.
+    """
     view = views[0]
     allowed = np.flatnonzero(view.camera.contains(view.points, presenter.clearance))
-    if len(allowed) < task.points:
+    names = presenter.names(rng, task.points, [point.name for point in taken])
+    if len(allowed) < task.points or len(names) < task.points:
         return None
-    names = presenter.names(rng, task.points)
     for _ in range(_POINT_DRAWS if task.points else 1):
         chosen = rng.choice(allowed, task.points, replace=False, shuffle=True) if task.points else ()
         points = tuple(
             point_in(view, name, view.points[k], view.depth_z[k]) for name, k in zip(names, chosen, strict=True)
         )
         query = Query(views, points, dict(task.given(rng)))
-        if _apart(points, presenter.separation) and task.accepts(query):
+        if _apart([*taken, *points], presenter.separation) and task.accepts(query):
             return query
     return None
 

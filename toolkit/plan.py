@@ -55,7 +55,8 @@ def make_plan(recipe: Recipe, canvas: Canvas) -> Plan:
     kept = tuple(Feed(name, held, recipe.sources[name].weight) for name, (_, held) in opened.items() if len(held))
     presenter = make_presenter(recipe, canvas)
     settings = recipe.trainer
-    train = Mixture(tasks, feeds, presenter, recipe.seed, settings.steps * settings.batch_size * settings.accumulate)
+    length = settings.steps * settings.batch_size * settings.accumulate
+    train = Mixture(tasks, feeds, presenter, recipe.seed, length, recipe.questions_per_image)
     held_out, notes = _held_out(recipe, tasks, kept, presenter)
     return Plan(train, held_out, tuple(notes))
 

@@ -4,17 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.collate import IGNORED, Collator, TokenLengths, row_of
 from toolkit.plan import Plan, make_plan
 from toolkit.recipe import Recipe
 from toolkit.sample import Sample
-from toolkit.sft import CheckedCollator
 from toolkit.sheet import Cell, save_sheet
 from toolkit.storage import write_text
 from toolkit.train import open_base
-from toolkit.vlm import TokenLengths, Vlm, conversation, token_lengths
-
-IGNORED = -100
-"""Label of tokens that carry no loss (PyTorch's cross entropy)."""
+from toolkit.vlm import Vlm
 
 
 @dataclass(frozen=True)
@@ -68,12 +65,12 @@ def preview(recipe: Recipe, count: int) -> Preview:
 
 def look(vlm: Vlm, samples: Sequence[Sample]) -> list[Seen]:
     """Samples through the very collator that training uses."""
-    collate = CheckedCollator(vlm)
+    collate = Collator(vlm)
     seen = []
     for sample in samples:
-        labels = collate([conversation(sample.prompt, sample.images, sample.completion)])["labels"][0]
+        labels = collate([row_of(sample)])["labels"][0]
         learnt = vlm.processor.tokenizer.decode(labels[labels != IGNORED])
-        seen.append(Seen(sample, learnt, token_lengths(vlm, sample.prompt, sample.completion, sample.images)))
+        seen.append(Seen(sample, learnt, collate.lengths(row_of(sample))))
     return seen
 
 
@@ -81,16 +78,21 @@ def describe(index: int, seen: Seen) -> str:
     """A Sample in words."""
     sample, lengths = seen.sample, seen.lengths
     sizes = ", ".join(f"{image.shape[1]} x {image.shape[0]}" for image in sample.images)
+    turns = [
+        f"    {turn.task}\n      prompt:     {turn.prompt}\n      completion: {turn.completion}\n"
+        for turn in sample.turns
+    ]
     return (
-        f"[{index}] {sample.task} from {sample.source}: {', '.join(sample.frames)} ({sizes} px)\n"
-        f"    prompt:     {sample.prompt}\n"
-        f"    completion: {sample.completion}\n"
-        f"    with loss:  {seen.learnt!r}\n"
+        f"[{index}] from {sample.source}: {', '.join(sample.frames)} ({sizes} px)\n"
+        + "".join(turns)
+        + f"    with loss:  {seen.learnt!r}\n"
         f"    tokens:     {lengths.image} image + {lengths.prompt} prompt + {lengths.answer} answer\n"
     )
 
 
 def _cell(seen: Seen) -> Cell:
-    lengths = seen.lengths
+    lengths, turns = seen.lengths, seen.sample.turns
     footnote = f"loss on {seen.learnt.strip()!r}; {lengths.image} + {lengths.prompt} + {lengths.answer} tokens"
-    return Cell(seen.sample.task, seen.sample.images, seen.sample.prompt, seen.sample.completion, footnote)
+    title = ", ".join(dict.fromkeys(turn.task for turn in turns))
+    questions = " / ".join(turn.prompt for turn in turns)
+    return Cell(title, seen.sample.images, questions, " / ".join(turn.completion for turn in turns), footnote)

@@ -144,6 +144,9 @@ class TrainerSettings(Settings):
     batch_size: Count = Field(8, description="Samples a step and process.")
     accumulate: Count = Field(1, description="Batches summed before each step.")
     learning_rate: Positive = 1e-5
+    reference_batch: Count | None = Field(
+        None, description="Total batch for which learning_rate holds; for others it scales with the square root."
+    )
     schedule: Literal["cosine", "linear", "constant", "constant_with_warmup"] = "cosine"
     warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.1, description="Share of the steps with rising learning rate."
@@ -154,6 +157,7 @@ class TrainerSettings(Settings):
         "auto", description="auto: bfloat16 on a GPU that has it."
     )
     gradient_checkpointing: bool = False
+    liger: bool = Field(False, description="Fused kernels of liger-kernel, if it is installed.")
     workers: Annotated[int, Field(ge=0)] = Field(0, description="Processes that render samples.")
     log_every: Count = Field(10, description="Steps between log lines.")
     save_every: Count = Field(200, description="Steps between checkpoints to resume from.")
@@ -177,6 +181,9 @@ class Recipe(Settings):
     canonical: CanonicalSettings = CanonicalSettings()
     reference: Reference = Field("marker", description="Points are marked in the picture, or given in the text.")
     marker: MarkerSettings = MarkerSettings()
+    questions_per_image: Count = Field(
+        1, description="Most questions a sample asks about its picture, on other points."
+    )
     think: bool = Field(False, description="Answers say the template's think sentence before the value.")
     tasks: dict[str, TaskSettings] = Field(min_length=1, description="Tasks and their shares.")
     sources: dict[str, Annotated[RoomsSource | ManifestSource, Field(discriminator="kind")]] = Field(min_length=1)

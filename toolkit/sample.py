@@ -4,8 +4,9 @@ Training, evaluation and asking all pass through ``Presenter``. Conventions: see
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from string import ascii_uppercase
 from typing import Any, Literal
 
 import numpy as np
@@ -22,34 +23,72 @@ Reference = Literal["marker", "text"]
 TEXT_GRID = 2000
 """Coordinates in the text run from 0 to this across the View (Cai et al. 2026, arXiv 2605.30561)."""
 
-_LETTERS = tuple("ABCDEFGH")
+
+_TEXT_SEPARATION = 0.04
+"""Least distance of two points, in focal lengths (about 2 degrees): the answer for one is not that of the other."""
 
 
 @dataclass(frozen=True)
-class Sample:
-    """What the trainer sees, and where it came from.
+class Turn:
+    """One question with its answer.
 
     Attributes:
-        images: The marked pictures, each (H, W, 3) uint8 RGB.
         prompt: The question.
         completion: The true answer as text, "" when asking.
         task: The task's name.
         truth: The true value in the task's unit, None when asking.
         query: What the question is about.
         phrasing: The template block of the question.
-        source: Name of the source, "" when asking.
-        redraws: How many drawn Frames or points could not be asked about before this one.
     """
 
-    images: tuple[Pixels, ...]
     prompt: str
     completion: str
     task: str
     truth: Any
     query: Query = field(repr=False)
     phrasing: str = "question"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the trainer sees, and where it came from. The properties speak of the first question.
+
+    Attributes:
+        images: The marked pictures, each (H, W, 3) uint8 RGB.
+        turns: The questions about them; one, unless a recipe asks for more.
+        source: Name of the source, "" when asking.
+        redraws: How many drawn Frames or points could not be asked about before this one.
+    """
+
+    images: tuple[Pixels, ...]
+    turns: tuple[Turn, ...]
     source: str = ""
     redraws: int = 0
+
+    @property
+    def prompt(self) -> str:
+        """The question."""
+        return self.turns[0].prompt
+
+    @property
+    def completion(self) -> str:
+        """The true answer as text."""
+        return self.turns[0].completion
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+        return self.turns[0].task
+
+    @property
+    def truth(self) -> Any:
+        """The true value in the task's unit."""
+        return self.turns[0].truth
+
+    @property
+    def query(self) -> Query:
+        """What the question is about."""
+        return self.turns[0].query
 
     @property
     def frames(self) -> tuple[str, ...]:
@@ -61,7 +100,8 @@ class Sample:
         digest = hashlib.sha256()
         for image in self.images:
             digest.update(repr(image.shape).encode() + image.tobytes())
-        digest.update(repr((self.prompt, self.completion, self.task, self.truth, self.frames)).encode())
+        for turn in self.turns:
+            digest.update(repr((turn.prompt, turn.completion, turn.task, turn.truth, self.frames)).encode())
         return digest.hexdigest()
 
 
@@ -94,14 +134,16 @@ class Presenter:
     @property
     def separation(self) -> float:
         """Points nearer than this [px] to each other are not asked about together."""
-        return 2.0 * self.marker.reach if self.reference == "marker" else 2.0
+        if self.reference == "marker":
+            return 2.0 * self.marker.reach
+        return max(2.0, _TEXT_SEPARATION * self.canonicalisation.focal)
 
-    def names(self, rng: np.random.Generator | None, count: int) -> list[str]:
-        """Names for ``count`` points: marker colours (shuffled by ``rng``), or letters."""
+    def names(self, rng: np.random.Generator | None, count: int, taken: Collection[str] = ()) -> list[str]:
+        """Names for up to ``count`` points that are not ``taken``: marker colours (shuffled by ``rng``), or letters."""
         if self.reference == "text":
-            return list(_LETTERS[:count])
-        colors = list(self.marker.colors)
-        return [str(c) for c in rng.permutation(colors)[:count]] if rng is not None else colors[:count]
+            return [letter for letter in ascii_uppercase if letter not in taken][:count]
+        colors = [color for color in self.marker.colors if color not in taken]
+        return [str(color) for color in (rng.permutation(colors) if rng is not None else colors)[:count]]
 
     def view(
         self,
@@ -116,7 +158,11 @@ class Presenter:
     def present(
         self, task: Task, query: Query, rng: np.random.Generator | None = None, labelled: bool = True
     ) -> Sample:
-        """The Sample of a Query.
+        """The Sample of one Query; arguments as in ``turn``."""
+        return self.gather([self.turn(task, query, rng, labelled)])
+
+    def turn(self, task: Task, query: Query, rng: np.random.Generator | None = None, labelled: bool = True) -> Turn:
+        """One question with its answer.
 
         Args:
             task: Whose question is asked.
@@ -132,8 +178,12 @@ class Presenter:
             truth = task.label(query)
             answer = task.write(truth, query)
             completion = words.answer({**variables, **task.variables(query), "answer": answer}, self.think)
-        prompt = words.question(block, variables)
-        return Sample(self._images(query), prompt, completion, task.name, truth, query, block)
+        return Turn(words.question(block, variables), completion, task.name, truth, query, block)
+
+    def gather(self, turns: Sequence[Turn]) -> Sample:
+        """The Sample of questions about the same Views, with all their points marked."""
+        points = [point for turn in turns for point in turn.query.points]
+        return Sample(self._images(turns[0].query.views, points), tuple(turns))
 
     def _variables(self, task: Task, query: Query) -> Mapping[str, Any]:
         phrases = [self._phrase(point, query) for point in query.points]
@@ -154,12 +204,10 @@ class Presenter:
         name = f"point {point.name}" if len(query.points) > 1 else "the point"
         return f"{name} at ({u:.0f}, {v:.0f})"
 
-    def _images(self, query: Query) -> tuple[Pixels, ...]:
+    def _images(self, views: Sequence[View], points: Sequence[Point]) -> tuple[Pixels, ...]:
         if self.reference == "text":
-            return tuple(view.pixels for view in query.views)
-        return tuple(
-            self.marker.draw(view.pixels, _points_in(query.points, index)) for index, view in enumerate(query.views)
-        )
+            return tuple(view.pixels for view in views)
+        return tuple(self.marker.draw(view.pixels, _points_in(points, index)) for index, view in enumerate(views))
 
 
 def _points_in(points: Sequence[Point], view: int) -> list[Point]:

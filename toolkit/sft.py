@@ -1,6 +1,7 @@
 """The one ``SFTTrainer`` run of a recipe: loss on the answer only, samples rendered when they are needed."""
 
 import importlib.util
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,33 +11,13 @@ import datasets
 import torch
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import SFTConfig, SFTTrainer
-from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
+from toolkit.collate import Collator, row_of
 from toolkit.errors import UserError
-from toolkit.families import Geometry, check_geometry
 from toolkit.mixture import Mixture
-from toolkit.progress import Bar
-from toolkit.recipe import Recipe
-from toolkit.vlm import Vlm, conversation
-
-
-class CheckedCollator:
-    """TRL's collator; every batch is checked to reach the vision tower at its own size.
-
-    Raises:
-        GeometryError: When a batch would not.
-    """
-
-    def __init__(self, vlm: Vlm) -> None:
-        self._collate = DataCollatorForVisionLanguageModeling(vlm.processor, max_length=None, completion_only_loss=True)
-        self._geometry: Geometry = vlm.geometry
-
-    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """The batch of some rows (see ``toolkit.vlm.conversation``)."""
-        images = [row["images"] for row in rows]
-        batch = self._collate(rows)
-        check_geometry(self._geometry, batch, images)
-        return batch
+from toolkit.progress import Bar, processes
+from toolkit.recipe import Recipe, TrainerSettings
+from toolkit.vlm import Vlm
 
 
 class ShowProgress(TrainerCallback):
@@ -85,10 +66,13 @@ def make_trainer(vlm: Vlm, mixture: Mixture, recipe: Recipe, folder: Path, progr
         args=settings,
         train_dataset=rows(mixture, settings.max_steps * per_step * settings.world_size),
         processing_class=vlm.processor,
-        data_collator=CheckedCollator(vlm),
+        data_collator=Collator(vlm),
         callbacks=[ShowProgress(progress)],
     )
     trainer.remove_callback(PrinterCallback)  # prints each log a second time
+    # TRL's own loss divides by the tokens of all processes and accumulated batches, if it is told their number;
+    # transformers withholds it for models whose forward takes no loss arguments (LLaVA), which TRL does not use.
+    trainer.model_accepts_loss_kwargs = True
     return trainer
 
 
@@ -108,9 +92,8 @@ class Render:
 
     def __call__(self, batch: Mapping[str, Sequence[int]]) -> dict[str, list[Any]]:
         """Rows of a batch of indices, as columns."""
-        samples = [self.mixture[index] for index in batch["index"]]
-        turns = [conversation(sample.prompt, sample.images, sample.completion) for sample in samples]
-        return {key: [turn[key] for turn in turns] for key in turns[0]}
+        rows = [row_of(self.mixture[index]) for index in batch["index"]]
+        return {key: [row[key] for row in rows] for key in rows[0]}
 
 
 def sft_config(recipe: Recipe, folder: Path) -> SFTConfig:
@@ -121,13 +104,15 @@ def sft_config(recipe: Recipe, folder: Path) -> SFTConfig:
     """
     settings = recipe.trainer
     _check_installed(settings.report_to)
+    if settings.liger:
+        _check_installed(["liger_kernel"])
     gpu = torch.cuda.is_available()
     return SFTConfig(
         output_dir=str(folder),
         max_steps=settings.steps,
         per_device_train_batch_size=settings.batch_size,
         gradient_accumulation_steps=settings.accumulate,
-        learning_rate=settings.learning_rate,
+        learning_rate=learning_rate(settings, processes()),
         lr_scheduler_type=settings.schedule,
         warmup_steps=round(settings.warmup * settings.steps),
         max_grad_norm=settings.max_grad_norm,
@@ -150,7 +135,16 @@ def sft_config(recipe: Recipe, folder: Path) -> SFTConfig:
         log_level="error",
         seed=recipe.seed,
         full_determinism=settings.full_determinism,
+        use_liger_kernel=settings.liger,
     )
+
+
+def learning_rate(settings: TrainerSettings, processes: int) -> float:
+    """The learning rate for the total batch: it scales with its square root (Cai et al. 2025, section 4)."""
+    if settings.reference_batch is None:
+        return settings.learning_rate
+    total = settings.batch_size * settings.accumulate * processes
+    return settings.learning_rate * math.sqrt(total / settings.reference_batch)
 
 
 def use_bfloat16(recipe: Recipe) -> bool:
@@ -164,6 +158,6 @@ def _check_installed(packages: Sequence[str]) -> None:
     for package in packages:
         if importlib.util.find_spec(package) is None:
             raise UserError(
-                f"trainer.report_to names {package}, which is not installed",
-                remedy=f"pip install {package}, or leave it out",
+                f"the recipe asks for {package}, which is not installed",
+                remedy=f"pip install {package.replace('_', '-')}, or take it out of trainer",
             )

@@ -13,12 +13,13 @@ import torch
 from toolkit.card import model_card
 from toolkit.checkpoint import CONTRACT, RECIPE, check_same_contract, contract
 from toolkit.errors import UserError, UserErrors
+from toolkit.estimate import estimate
 from toolkit.evaluate import Report, evaluate
 from toolkit.lora import merged
 from toolkit.model import open_model, prepare_training
 from toolkit.plan import Plan, make_plan
 from toolkit.predictors import VlmPredictor
-from toolkit.progress import bar, err, is_first_process
+from toolkit.progress import bar, err, is_first_process, processes
 from toolkit.recipe import Recipe
 from toolkit.recipe_file import differences, dump_recipe, load_recipe
 from toolkit.sft import make_trainer
@@ -110,7 +111,7 @@ def find_start(recipe: Recipe, output: Path, resume: str) -> Path | None:
         return None
     if not (output / RECIPE).is_file():
         raise UserError(f"{output}: this folder holds something that is not a run", remedy="choose another --output")
-    if resume == "never":
+    if resume == "never" and is_first_process():  # the first process may have made the folder just now
         raise UserError(f"{output}: there is a run here already", remedy="choose another --output, or --resume auto")
     changed = [
         line for line in differences(load_recipe(output / RECIPE), recipe) if not line.startswith(_FREE_TO_CHANGE)
@@ -126,7 +127,7 @@ def find_start(recipe: Recipe, output: Path, resume: str) -> Path | None:
             remedy="choose another --output to train again, or ask it: toolkit ask IMAGE QUESTION --model "
             + str(output),
         )
-    saved = [path for path in (output / TRAINING).glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
+    saved = [path for path in (output / TRAINING).glob("checkpoint-*") if _is_whole(path)]
     return max(saved, key=_step_of, default=None)
 
 
@@ -162,6 +163,10 @@ def save_checkpoint(vlm: Vlm, recipe: Recipe, plan: Plan, output: Path) -> Vlm:
 
 
 def _run(learner: Vlm, recipe: Recipe, plan: Plan, output: Path, start: Path | None) -> Trained:
+    needed = estimate(learner, plan, recipe, processes())
+    if is_first_process():
+        for line in needed.lines():
+            err.print(line)
     before = _probe(learner)
     first = _step_of(start) if start else 0
     clock = time.monotonic()
@@ -184,8 +189,16 @@ def _run(learner: Vlm, recipe: Recipe, plan: Plan, output: Path, start: Path | N
     return Trained(output, report, seconds, (recipe.trainer.steps - first) * per_step, moved)
 
 
+def _is_whole(path: Path) -> bool:
+    """Whether a ``checkpoint-N`` was saved to its end: the trainer writes its state last."""
+    try:
+        return isinstance(json.loads((path / "trainer_state.json").read_text(encoding="utf-8")), dict)
+    except (OSError, ValueError):
+        return False
+
+
 def _given_start(path: Path) -> Path:
-    if not (path / "trainer_state.json").is_file():
+    if not _is_whole(path):
         raise UserError(
             f"{path}: this is nothing to resume from",
             remedy="give a folder like runs/NAME/training/checkpoint-200, or --resume auto",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 transformers_logging.disable_progress_bar()  # one bar a shard hides what matters
 
+_ROLES = ("user", "assistant")
 _WEIGHTS = "model*.safetensors*"
 
 
@@ -51,20 +52,6 @@ class Vlm:
     def geometry(self) -> Geometry:
         """How pictures become image tokens in this model."""
         return self.family.geometry(self.model.config)
-
-
-@dataclass(frozen=True)
-class TokenLengths:
-    """Tokens of one sample: of its pictures, of its prompt without them, and of its answer with the end."""
-
-    image: int
-    prompt: int
-    answer: int
-
-    @property
-    def total(self) -> int:
-        """Length of the sequence that the model is trained on."""
-        return self.image + self.prompt + self.answer
 
 
 def load_vlm(
@@ -105,13 +92,19 @@ def load_vlm(
     return Vlm(model.to(device) if device else model, processor, family)
 
 
-def conversation(prompt: str, images: Sequence[Picture], completion: str | None = None) -> dict[str, Any]:
-    """A row as TRL's trainer takes it, with the loss on the completion alone.
+def conversation(
+    prompt: str,
+    images: Sequence[Picture],
+    completion: str | None = None,
+    more: Sequence[tuple[str, str]] = (),
+) -> dict[str, Any]:
+    """A row as TRL's trainer takes it; ``toolkit.collate`` puts the loss on the answers alone.
 
     Args:
         prompt: What the user says.
         images: The pictures it is about: PIL, or arrays (height, width, 3) of bytes.
         completion: What the assistant answers; without it the row is a question only.
+        more: Further questions about the same pictures, with their answers.
     """
     row: dict[str, Any] = {
         # Plain strings: in lists of parts Arrow fills absent keys, and templates take text for pictures.
@@ -119,7 +112,8 @@ def conversation(prompt: str, images: Sequence[Picture], completion: str | None 
         "images": [_as_pil(image) for image in images],
     }
     if completion is not None:
-        row["completion"] = [{"role": "assistant", "content": completion}]
+        said = [("assistant", completion), *(pair for question in more for pair in zip(_ROLES, question, strict=True))]
+        row["completion"] = [{"role": role, "content": text} for role, text in said]
     return row
 
 
@@ -141,7 +135,7 @@ def encode(vlm: Vlm, prompts: Sequence[str], images: Sequence[Sequence[Picture]]
     check_pictures(vlm.geometry, images)
     pictures = [[_as_pil(image) for image in row] for row in images]
     batch = vlm.processor(
-        text=[_prompt_text(vlm, prompt, len(row)) for prompt, row in zip(prompts, images, strict=True)],
+        text=[chat_text(vlm, [prompt], len(row)) for prompt, row in zip(prompts, images, strict=True)],
         images=pictures if any(pictures) else None,
         padding=True,
         padding_side="left",  # on the right, padding would stand between question and answer
@@ -152,21 +146,20 @@ def encode(vlm: Vlm, prompts: Sequence[str], images: Sequence[Sequence[Picture]]
     return batch.to(vlm.model.device, dtype=vlm.model.dtype)
 
 
-def _messages(prompt: str, pictures: int) -> list[dict[str, Any]]:
-    content = [*({"type": "image"} for _ in range(pictures)), {"type": "text", "text": prompt}]
-    return [{"role": "user", "content": content}]
+def chat_text(vlm: Vlm, said: Sequence[str], pictures: int) -> str:
+    """A conversation as the model's chat template writes it.
 
-
-def _prompt_text(vlm: Vlm, prompt: str, pictures: int) -> str:
-    return vlm.processor.apply_chat_template(_messages(prompt, pictures), add_generation_prompt=True, tokenize=False)
-
-
-def _answer_text(vlm: Vlm, prompt: str, pictures: int, completion: str) -> str:
-    """What the model is trained to write after a prompt: the completion and the end of its turn."""
-    answer = {"role": "assistant", "content": [{"type": "text", "text": completion}]}
-    whole = vlm.processor.apply_chat_template([*_messages(prompt, pictures), answer], tokenize=False)
-    start = os.path.commonprefix([whole, _prompt_text(vlm, prompt, pictures)])  # noqa: RUF071 - these are texts
-    return whole[len(start) :]
+    Args:
+        vlm: The model.
+        said: What user and assistant say in turn. If the user spoke last, the assistant's turn is opened.
+        pictures: How many pictures come before the first question.
+    """
+    messages = [
+        {"role": _ROLES[index % 2], "content": [{"type": "text", "text": text}]} for index, text in enumerate(said)
+    ]
+    first = messages[0]["content"]
+    messages[0]["content"] = [*({"type": "image"} for _ in range(pictures)), *first]
+    return vlm.processor.apply_chat_template(messages, add_generation_prompt=len(said) % 2 == 1, tokenize=False)
 
 
 @torch.inference_mode()
@@ -219,14 +212,6 @@ def _greedy(vlm: Vlm, max_new_tokens: int) -> GenerationConfig:
         eos_token_id=end,
         pad_token_id=pad,
     )
-
-
-def token_lengths(vlm: Vlm, prompt: str, completion: str, images: Sequence[Picture]) -> TokenLengths:
-    """How many tokens one sample takes, counted on what the trainer would feed the model."""
-    ids = encode(vlm, [prompt], [images])["input_ids"][0]
-    image = int((ids == vlm.model.config.image_token_id).sum())
-    answer = vlm.processor.tokenizer(_answer_text(vlm, prompt, len(images), completion), add_special_tokens=False)
-    return TokenLengths(image, len(ids) - image, len(answer["input_ids"]))
 
 
 def save_vlm(vlm: Vlm, folder: str | Path) -> None:

@@ -1,0 +1,89 @@
+"""Loss on the answers alone: for every family, one picture and two, one question and several."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.test_families import ANSWERS, PROMPTS, every_family, one_and_two
+from tests.twins import TWINS, build_twin
+
+from toolkit.collate import IGNORED, Collator
+from toolkit.errors import UserError
+from toolkit.families import GeometryError
+from toolkit.vlm import Vlm, chat_text, conversation, encode
+
+MORE = [("How far is the blue one?", "12.05 m"), ("And which is closer?", "red")]
+
+
+def learnt(vlm: Vlm, labels: torch.Tensor) -> list[str]:
+    """Each unbroken run of tokens with loss, decoded."""
+    marks = (labels != IGNORED).int().tolist()
+    starts = [i for i, on in enumerate(marks) if on and (i == 0 or not marks[i - 1])]
+    ends = [i + 1 for i, on in enumerate(marks) if on and (i + 1 == len(marks) or not marks[i + 1])]
+    return [vlm.processor.tokenizer.decode(labels[a:b]) for a, b in zip(starts, ends, strict=True)]
+
+
+def row(images: list[np.ndarray], more: list[tuple[str, str]]) -> dict[str, Any]:
+    return conversation(PROMPTS[0], images, ANSWERS[0], more)
+
+
+@every_family
+@pytest.mark.parametrize("more", [[], MORE], ids=["one question", "three questions"])
+def test_loss_is_on_the_answers_alone(name: str, more: list[tuple[str, str]]) -> None:
+    vlm, twin = build_twin(name), TWINS[name]
+    one, two = one_and_two(vlm)
+    batch = Collator(vlm)([row(list(one), more), row(list(two), more)])
+    answers = [ANSWERS[0], *(answer for _, answer in more)]
+    for labels in batch["labels"]:
+        assert "".join(learnt(vlm, labels)) == "".join(twin.lead + text + twin.end + twin.tail for text in answers)
+        assert len(learnt(vlm, labels)) == len(answers)
+
+
+@every_family
+def test_the_sequence_is_the_chat_template_itself(name: str) -> None:
+    vlm = build_twin(name)
+    (image,) = one_and_two(vlm)[0]
+    batch = Collator(vlm)([row([image], MORE)])
+    said = [PROMPTS[0], ANSWERS[0], *(text for pair in MORE for text in pair)]
+    whole = chat_text(vlm, said, 1)
+    start = len(chat_text(vlm, said[:1], 1))
+    asked = encode(vlm, PROMPTS[:1], [[image]])["input_ids"][0].tolist()
+    rest = vlm.processor.tokenizer(whole[start:], add_special_tokens=False)["input_ids"]
+    assert batch["input_ids"][0].tolist() == asked + rest
+
+
+@every_family
+def test_lengths(name: str) -> None:
+    vlm, twin = build_twin(name), TWINS[name]
+    images = list(one_and_two(vlm)[1])
+    lengths = Collator(vlm).lengths(row(images, []))
+    assert lengths.image == sum(vlm.geometry.image_tokens(i.shape[1], i.shape[0]) for i in images)
+    assert lengths.image + lengths.prompt == encode(vlm, PROMPTS[:1], [images])["input_ids"].shape[1]
+    answer = twin.lead + ANSWERS[0] + twin.end + twin.tail
+    assert lengths.answer == len(vlm.processor.tokenizer(answer, add_special_tokens=False)["input_ids"])
+
+
+def test_rows_are_not_changed() -> None:
+    vlm = build_twin("Qwen3-VL")
+    given = row(list(one_and_two(vlm)[0]), MORE)
+    Collator(vlm)([given])
+    assert given["prompt"] == [{"role": "user", "content": PROMPTS[0]}]
+    assert len(given["images"]) == 1
+
+
+def test_a_batch_of_another_size_is_stopped() -> None:
+    vlm = build_twin("Qwen3-VL")
+    with pytest.raises(GeometryError, match="multiples of"):
+        Collator(vlm)([row([np.zeros((33, 47, 3), np.uint8)], [])])
+
+
+def test_a_template_that_rewrites_the_past_is_refused() -> None:
+    vlm = build_twin("Qwen3-VL")
+    template = vlm.processor.chat_template
+    vlm.processor.chat_template = template + "{% if messages | length > 3 %}{{ 'again' }}{% endif %}"
+    images = list(one_and_two(vlm)[0])
+    Collator(vlm)([row(images, [])])
+    with pytest.raises(UserError, match="does not keep questions and answers apart") as caught:
+        Collator(vlm)([row(images, MORE)])
+    assert "questions_per_image: 1" in caught.value.remedy

@@ -1,0 +1,100 @@
+"""Batches for training: loss on the answers alone, pictures checked to reach the vision tower as they are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
+
+from toolkit.errors import UserError
+from toolkit.families import check_geometry, check_pictures
+from toolkit.sample import Sample
+from toolkit.vlm import Vlm, chat_text, conversation
+
+IGNORED = -100
+"""Label of tokens that carry no loss (PyTorch's cross entropy)."""
+
+
+@dataclass(frozen=True)
+class TokenLengths:
+    """Tokens of one sample: of its pictures, of its questions, and of its answers with their ends."""
+
+    image: int
+    prompt: int
+    answer: int
+
+    @property
+    def total(self) -> int:
+        """Length of the sequence that the model is trained on."""
+        return self.image + self.prompt + self.answer
+
+
+def row_of(sample: Sample) -> dict[str, Any]:
+    """A Sample as a row of the trainer's data set; made anew each time, since collators change rows."""
+    first, *rest = sample.turns
+    more = [(turn.prompt, turn.completion) for turn in rest]
+    return conversation(first.prompt, sample.images, first.completion, more)
+
+
+class Collator:
+    """TRL's collator for pictures, with two things added: it checks sizes, and it masks later questions.
+
+    TRL puts loss on all that follows the first question; where a row holds several questions, those in
+    between must carry none.
+    """
+
+    def __init__(self, vlm: Vlm) -> None:
+        self._vlm = vlm
+        self._geometry = vlm.geometry
+        self._collate = DataCollatorForVisionLanguageModeling(vlm.processor, max_length=None, completion_only_loss=True)
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The batch of some rows (see ``row_of``).
+
+        Raises:
+            GeometryError: If a picture would reach the vision tower at another size.
+            UserError: If the chat template does not let answers be told from questions.
+        """
+        said = [[message["content"] for message in (*row["prompt"], *row["completion"])] for row in rows]
+        images = [row["images"] for row in rows]
+        check_pictures(self._geometry, images)
+        batch = self._collate([dict(row) for row in rows])
+        check_geometry(self._geometry, batch, images)
+        for labels, words, pictures in zip(batch["labels"], said, images, strict=True):
+            if len(words) > 2:
+                self._mask_questions(labels, words, len(pictures))
+        return batch
+
+    def lengths(self, row: Mapping[str, Any]) -> TokenLengths:
+        """How many tokens a row takes."""
+        batch = self([row])
+        image = int((batch["input_ids"][0] == self._vlm.model.config.image_token_id).sum())
+        answer = int((batch["labels"][0] != IGNORED).sum())
+        return TokenLengths(image, batch["input_ids"].shape[1] - image - answer, answer)
+
+    def _mask_questions(self, labels: torch.Tensor, said: Sequence[str], pictures: int) -> None:
+        """Take the loss off the questions after the first, in place.
+
+        Args:
+            labels: (length,), token ids from the first answer on, else ``IGNORED``.
+            said: What user and assistant say in turn.
+            pictures: How many pictures come before the first question.
+        """
+        prefixes = [chat_text(self._vlm, said[: index + 1], pictures) for index in range(len(said))]
+        begin = len(prefixes[0])
+        tokens = self._vlm.processor.tokenizer(
+            prefixes[-1][begin:], add_special_tokens=False, return_offsets_mapping=True
+        )
+        trained = torch.nonzero(labels != IGNORED).flatten()
+        same = labels[trained].tolist() == tokens["input_ids"]
+        if not same or any(not prefixes[-1].startswith(prefix) for prefix in prefixes):
+            raise UserError(
+                f"the chat template of this {self._vlm.family.name} model does not keep questions and answers apart",
+                cause="it rewrites earlier turns when later ones are added",
+                remedy="set questions_per_image: 1",
+            )
+        answers = [(len(prefixes[index - 1]) - begin, len(prefixes[index]) - begin) for index in range(1, len(said), 2)]
+        for position, (start, _) in zip(trained.tolist(), tokens["offset_mapping"], strict=True):
+            if not any(first <= start < last for first, last in answers):
+                labels[position] = IGNORED

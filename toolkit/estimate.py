@@ -1,0 +1,141 @@
+"""What a run will need, worked out before its first step: tokens, memory, what is trained."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from toolkit.collate import Collator, TokenLengths, row_of
+from toolkit.errors import UserError
+from toolkit.mixture import Mixture
+from toolkit.plan import Plan
+from toolkit.recipe import Recipe
+from toolkit.vlm import Vlm
+
+PROBED = 16
+"""Samples that are rendered to count tokens."""
+
+_CAMERAS = 500
+"""Frames of each source whose picture size is looked at."""
+
+_FLOAT = 4  # bytes
+_ADAM_STATES = 2
+_MIB, _GIB = 2**20, 2**30
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will need.
+
+    Attributes:
+        mean: Mean tokens of a Sample.
+        longest: Tokens of the longest Sample there can be: its pictures exactly, its text as probed.
+        weights: Bytes of the weights.
+        training: Bytes of gradients and optimiser.
+        logits: Bytes of one batch's logits in float32, if they were all held at once.
+        trained: Parameters that learn, and all parameters, by part of the model.
+        frames: Pictures to draw from.
+        samples: Samples that the run trains on.
+    """
+
+    mean: TokenLengths
+    longest: int
+    weights: int
+    training: int
+    logits: int
+    trained: dict[str, tuple[int, int]]
+    frames: int
+    samples: int
+
+    def lines(self) -> Iterator[str]:
+        """The report, as a person reads it."""
+        yield (
+            f"tokens a sample: {self.mean.image} image + {self.mean.prompt} question + {self.mean.answer} answer; "
+            f"at most {self.longest}"
+        )
+        yield (
+            f"memory: {_size(self.weights)} weights + {_size(self.training)} gradients and optimiser "
+            f"+ up to {_size(self.logits)} logits, and activations"
+        )
+        parts = (f"{part} {learns / 1e6:.2f} of {there / 1e6:.2f} M" for part, (learns, there) in self.trained.items())
+        yield f"parameters that learn: {', '.join(parts)}"
+        passes = self.samples / max(1, self.frames)
+        yield f"data: {self.samples} samples from {self.frames} pictures, each about {passes:.1f} times"
+
+
+def estimate(vlm: Vlm, plan: Plan, recipe: Recipe, processes: int = 1) -> Estimate:
+    """Work out what a run will need.
+
+    Args:
+        vlm: The model, frozen or adapted as the recipe says.
+        plan: What it trains on.
+        recipe: Every choice.
+        processes: How many train together.
+
+    Raises:
+        UserError: If the longest Sample there can be has more tokens than ``trainer.max_tokens``.
+    """
+    collate = Collator(vlm)
+    lengths = [collate.lengths(row_of(plan.train[index])) for index in range(PROBED)]
+    mean = TokenLengths(*(round(sum(getattr(each, part) for each in lengths) / PROBED) for part in _PARTS))
+    longest = _longest_picture(vlm, plan.train) + max(each.prompt + each.answer for each in lengths)
+    if longest > recipe.trainer.max_tokens:
+        raise UserError(
+            f"a sample can have {longest} tokens; trainer.max_tokens is {recipe.trainer.max_tokens}",
+            cause=f"the largest pictures take {_longest_picture(vlm, plan.train)} of them",
+            remedy="crop to smaller pictures (canonical.crop), lower canonical.focal or questions_per_image, "
+            "or raise trainer.max_tokens if the model and the memory allow",
+        )
+    batch = recipe.trainer.batch_size
+    parameters = list(vlm.model.parameters())
+    learning = sum(weight.numel() * weight.element_size() for weight in parameters if weight.requires_grad)
+    return Estimate(
+        mean,
+        longest,
+        weights=sum(weight.numel() * weight.element_size() for weight in parameters),
+        training=learning * (1 + _ADAM_STATES),
+        logits=batch * longest * _vocabulary(vlm) * _FLOAT,
+        trained=_trained(vlm),
+        frames=sum(len(feed.source) for feed in plan.train.feeds),
+        samples=recipe.trainer.steps * batch * recipe.trainer.accumulate * processes,
+    )
+
+
+def _size(count: float) -> str:
+    """Bytes as a person reads them."""
+    return f"{count / _GIB:.1f} GiB" if count >= _GIB else f"{count / _MIB:.1f} MiB"
+
+
+_PARTS = ("image", "prompt", "answer")
+
+
+def _longest_picture(vlm: Vlm, mixture: Mixture) -> int:
+    """Image tokens of the largest pictures that the mixture can show, from the cameras alone."""
+    images = max(task.images for task, _ in mixture.tasks)
+    canonicalisation = mixture.presenter.canonicalisation
+    canvas, crop = canonicalisation.canvas, canonicalisation.crop
+    most = 0
+    for feed in mixture.feeds:
+        step = max(1, len(feed.source) // _CAMERAS)
+        for index in range(0, len(feed.source), step):
+            whole = canonicalisation.whole(feed.source.frame(index).camera)
+            width = min(whole.width, crop.width[1]) if crop else whole.width
+            height = min(whole.height, crop.height[1]) if crop else whole.height
+            fitted = (canvas.fitted(width, up=width == whole.width), canvas.fitted(height, up=height == whole.height))
+            most = max(most, vlm.geometry.image_tokens(*fitted))
+    return images * most
+
+
+def _trained(vlm: Vlm) -> dict[str, tuple[int, int]]:
+    counts: dict[str, tuple[int, int]] = {}
+    for name, weight in vlm.model.named_parameters():
+        part = vlm.family.part(name)
+        learns, there = counts.get(part, (0, 0))
+        counts[part] = (learns + weight.numel() * weight.requires_grad, there + weight.numel())
+    return counts
+
+
+def _vocabulary(vlm: Vlm) -> int:
+    head = vlm.model.get_output_embeddings()
+    assert isinstance(head, torch.nn.Module)
+    return int(head.weight.shape[0])

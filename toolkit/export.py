@@ -1,0 +1,123 @@
+"""Export: one plain model folder, LoRA adapters merged, proven to answer as before."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from toolkit.checkpoint import CONTRACT, RECIPE
+from toolkit.errors import UserError
+from toolkit.lora import merged
+from toolkit.plan import make_plan
+from toolkit.recipe import Recipe
+from toolkit.recipe_file import load_recipe
+from toolkit.sample import Sample
+from toolkit.storage import write_text
+from toolkit.train import ADAPTER, open_base
+from toolkit.vlm import Vlm, encode, load_vlm, save_vlm
+
+SAMPLES = 4
+"""Questions on which the models before and after are compared."""
+
+TOLERANCE = 0.02
+"""Largest difference of logits that passes, as a share of their standard deviation (bfloat16 rounds at 0.4 %)."""
+
+_ADAPTER_CONFIG = "adapter_config.json"
+_EXTRAS = (CONTRACT, RECIPE, "README.md")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A finished export.
+
+    Attributes:
+        folder: Where it lies.
+        difference: Largest difference of logits before and after, as a share of their standard deviation.
+        adapter: Whether an adapter was merged.
+    """
+
+    folder: Path
+    difference: float
+    adapter: bool
+
+
+def export(source: Path, dest: Path) -> Exported:
+    """Write a checkpoint as a plain model folder that needs neither peft nor this toolkit.
+
+    Args:
+        source: A folder that ``toolkit train`` wrote, or a ``training/checkpoint-N`` inside it.
+        dest: A new folder.
+
+    Raises:
+        UserError: If there is no checkpoint, ``dest`` is there already, weights are missing, or the exported
+            model answers otherwise; nothing is left in ``dest`` then.
+    """
+    if dest.exists():
+        raise UserError(f"{dest}: this is there already", remedy="choose a new folder")
+    run = _run_of(source)
+    recipe = load_recipe(run / RECIPE)
+    adapter = next((place for place in (source, source / ADAPTER) if (place / _ADAPTER_CONFIG).is_file()), None)
+    before = _adapted(recipe, adapter) if adapter else load_vlm(source)
+    samples = _samples(recipe, before)
+    expected = _logits(before, samples)
+    scratch = dest.with_name(f".{dest.name}.exporting")
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        save_vlm(merged(before), scratch)
+        difference = _difference(expected, _logits(load_vlm(scratch), samples))
+        if not difference <= TOLERANCE:
+            raise UserError(
+                f"{source}: the exported model answers otherwise",
+                cause=f"logits differ by {difference:.1%} of their spread; {TOLERANCE:.0%} is allowed",
+                remedy="export from a machine with the versions in toolkit.json",
+            )
+        for name in _EXTRAS:
+            if (run / name).is_file():
+                write_text(scratch / name, (run / name).read_text(encoding="utf-8"))
+        dest.parent.mkdir(parents=True, exist_ok=True)
+        scratch.rename(dest)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return Exported(dest, difference, adapter is not None)
+
+
+def _run_of(source: Path) -> Path:
+    """The run's folder: the checkpoint itself, or two above a ``training/checkpoint-N``."""
+    for folder in (source, source.parent.parent):
+        if (folder / RECIPE).is_file():
+            return folder
+    raise UserError(
+        f"{source}: this is no checkpoint of this toolkit",
+        cause=f"there is no {RECIPE} in it",
+        remedy="give a folder that toolkit train wrote",
+    )
+
+
+def _adapted(recipe: Recipe, adapter: Path) -> Vlm:
+    """The recipe's base model with the adapter put on it, not merged."""
+    from peft import PeftModel
+
+    base = open_base(recipe)
+    return Vlm(PeftModel.from_pretrained(base.model, str(adapter)), base.processor, base.family)
+
+
+def _samples(recipe: Recipe, vlm: Vlm) -> list[Sample]:
+    """Questions of the recipe: held-out ones where there are any."""
+    plan = make_plan(recipe, vlm.geometry.canvas)
+    mixtures = list(plan.held_out.values()) or [plan.train]
+    return [mixtures[index % len(mixtures)][index] for index in range(SAMPLES)]
+
+
+@torch.inference_mode()
+def _logits(vlm: Vlm, samples: list[Sample]) -> list[torch.Tensor]:
+    """Logits of the first answer token, (vocabulary,) each."""
+    vlm.model.eval()
+    batches = [encode(vlm, [sample.prompt], [sample.images]) for sample in samples]
+    return [vlm.model(**batch).logits[0, -1].float().cpu() for batch in batches]
+
+
+def _difference(expected: list[torch.Tensor], found: list[torch.Tensor]) -> float:
+    spread = max(float(torch.stack(expected).std()), 1e-12)
+    pairs = zip(expected, found, strict=True)
+    return max(float((one - other).abs().max()) for one, other in pairs) / spread
