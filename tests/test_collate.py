@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from tests.test_families import ANSWERS, PROMPTS, every_family, one_and_two
 from tests.twins import TWINS, build_twin
-
 from toolkit.collate import IGNORED, Collator
 from toolkit.errors import UserError
 from toolkit.families import GeometryError

@@ -57,3 +57,22 @@ def test_no_index_is_drawn_twice() -> None:
     assert sorted(drawn) == list(range(48))
     first_steps = [sorted(next(iter(shard))) for shard in shards]
     assert sorted(first_steps[0] + first_steps[1]) == list(range(8))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "launch").glob("*.yaml")), ids=lambda path: path.stem)
+def test_ready_configurations_are_what_accelerate_reads(path: Path) -> None:
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    config = load_config_from_file(str(path))
+    assert config.num_processes == 8 * config.num_machines
+    assert config.mixed_precision == "bf16"
+    assert bool(config.fsdp_config) != bool(config.deepspeed_config)
+
+
+def test_the_page_names_each_familys_decoder_layer() -> None:
+    from tests.twins import TWINS, build_twin
+    from toolkit.lora import decoder_layer
+
+    page = (ROOT / "docs" / "launch.md").read_text()
+    for name in TWINS:
+        assert f"`{decoder_layer(build_twin(name))}`" in page, name

@@ -10,8 +10,8 @@ import pytest
 import torch
 from transformers import AutoProcessor
 
-from tests.test_families import ANSWERS, PROMPTS, every_family, one_and_two
-from tests.twins import TWINS, build_twin
+from tests.test_families import PROMPTS, every_family, one_and_two
+from tests.twins import build_twin
 from toolkit.errors import UserError
 from toolkit.tiny import TinyConfig, build_tiny
 from toolkit.vlm import Vlm, conversation, encode, generate, load_vlm, save_vlm

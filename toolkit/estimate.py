@@ -7,6 +7,7 @@ import torch
 
 from toolkit.collate import Collator, TokenLengths, row_of
 from toolkit.errors import UserError
+from toolkit.lora import decoder_layer
 from toolkit.mixture import Mixture
 from toolkit.plan import Plan
 from toolkit.recipe import Recipe
@@ -36,6 +37,7 @@ class Estimate:
         trained: Parameters that learn, and all parameters, by part of the model.
         frames: Pictures to draw from.
         samples: Samples that the run trains on.
+        decoder_layer: Class of the language model's layers.
     """
 
     mean: TokenLengths
@@ -46,6 +48,7 @@ class Estimate:
     trained: dict[str, tuple[int, int]]
     frames: int
     samples: int
+    decoder_layer: str
 
     def lines(self) -> Iterator[str]:
         """The report, as a person reads it."""
@@ -59,6 +62,7 @@ class Estimate:
         )
         parts = (f"{part} {learns / 1e6:.2f} of {there / 1e6:.2f} M" for part, (learns, there) in self.trained.items())
         yield f"parameters that learn: {', '.join(parts)}"
+        yield f"decoder layers, for FSDP to wrap: {self.decoder_layer}"
         passes = self.samples / max(1, self.frames)
         yield f"data: {self.samples} samples from {self.frames} pictures, each about {passes:.1f} times"
 
@@ -98,6 +102,7 @@ def estimate(vlm: Vlm, plan: Plan, recipe: Recipe, processes: int = 1) -> Estima
         trained=_trained(vlm),
         frames=sum(len(feed.source) for feed in plan.train.feeds),
         samples=recipe.trainer.steps * batch * recipe.trainer.accumulate * processes,
+        decoder_layer=decoder_layer(vlm),
     )
 
 
@@ -137,5 +142,5 @@ def _trained(vlm: Vlm) -> dict[str, tuple[int, int]]:
 
 def _vocabulary(vlm: Vlm) -> int:
     head = vlm.model.get_output_embeddings()
-    assert isinstance(head, torch.nn.Module)
-    return int(head.weight.shape[0])
+    assert isinstance(head, torch.nn.Linear), type(head)
+    return head.out_features

@@ -72,4 +72,7 @@ def _tiny_config(settings: TinySettings, seed: int) -> TinyConfig:
 
 
 def _dtype(settings: ModelSettings) -> torch.dtype | str:
-    return "auto" if settings.dtype == "auto" else getattr(torch, settings.dtype)
+    """Full fine-tuning needs float32: steps of 1e-5 vanish when bfloat16 weights are rounded to three digits."""
+    if settings.dtype == "auto":
+        return "auto" if settings.lora else torch.float32
+    return getattr(torch, settings.dtype)

@@ -48,7 +48,9 @@ class ModelSettings(Settings):
 
     name: str = Field("tiny", description="tiny (built in, random weights), a folder, or a model hub's id.")
     tiny: TinySettings = TinySettings()
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="Of the weights. auto: float32, with LoRA that of the files. The forward pass has its own."
+    )
     attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
     lora: LoraSettings | None = None
     freeze: tuple[ModelPart, ...] = Field((), description="Parts that full fine-tuning leaves as they are.")

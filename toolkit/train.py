@@ -82,8 +82,6 @@ def train(recipe: Recipe, output: Path, resume: str = "auto") -> Trained:
     plan = make_plan(recipe, vlm.geometry.canvas)
     for note in plan.notes:
         err.print(f"[yellow]note:[/] {note}")
-    if is_first_process():
-        write_text(output / RECIPE, dump_recipe(recipe))
     return _run(prepare_training(vlm, recipe.model), recipe, plan, output, start)
 
 
@@ -113,6 +111,9 @@ def find_start(recipe: Recipe, output: Path, resume: str) -> Path | None:
         raise UserError(f"{output}: this folder holds something that is not a run", remedy="choose another --output")
     if resume == "never" and is_first_process():  # the first process may have made the folder just now
         raise UserError(f"{output}: there is a run here already", remedy="choose another --output, or --resume auto")
+    saved = [path for path in (output / TRAINING).glob("checkpoint-*") if _is_whole(path)]
+    if not saved and not (output / CONTRACT).is_file():
+        return None  # it was stopped before anything was learnt
     changed = [
         line for line in differences(load_recipe(output / RECIPE), recipe) if not line.startswith(_FREE_TO_CHANGE)
     ]
@@ -127,8 +128,7 @@ def find_start(recipe: Recipe, output: Path, resume: str) -> Path | None:
             remedy="choose another --output to train again, or ask it: toolkit ask IMAGE QUESTION --model "
             + str(output),
         )
-    saved = [path for path in (output / TRAINING).glob("checkpoint-*") if _is_whole(path)]
-    return max(saved, key=_step_of, default=None)
+    return max(saved, key=_step_of)
 
 
 def measure(vlm: Vlm, recipe: Recipe, plan: Plan, name: str) -> Report | None:
@@ -167,6 +167,7 @@ def _run(learner: Vlm, recipe: Recipe, plan: Plan, output: Path, start: Path | N
     if is_first_process():
         for line in needed.lines():
             err.print(line)
+        write_text(output / RECIPE, dump_recipe(recipe))
     before = _probe(learner)
     first = _step_of(start) if start else 0
     clock = time.monotonic()

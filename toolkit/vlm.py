@@ -154,11 +154,11 @@ def chat_text(vlm: Vlm, said: Sequence[str], pictures: int) -> str:
         said: What user and assistant say in turn. If the user spoke last, the assistant's turn is opened.
         pictures: How many pictures come before the first question.
     """
-    messages = [
-        {"role": _ROLES[index % 2], "content": [{"type": "text", "text": text}]} for index, text in enumerate(said)
-    ]
-    first = messages[0]["content"]
-    messages[0]["content"] = [*({"type": "image"} for _ in range(pictures)), *first]
+    messages: list[dict[str, Any]] = []
+    for index, text in enumerate(said):
+        shown = pictures if index == 0 else 0
+        content = [*({"type": "image"} for _ in range(shown)), {"type": "text", "text": text}]
+        messages.append({"role": _ROLES[index % 2], "content": content})
     return vlm.processor.apply_chat_template(messages, add_generation_prompt=len(said) % 2 == 1, tokenize=False)
 
 
