@@ -167,3 +167,44 @@ def test_look_uses_the_trainers_own_collator(quick: Path, monkeypatch: pytest.Mo
 def test_reporting_to_what_is_not_installed(quick: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="asks for trackio, which is not installed"):
         train(load_recipe(quick, ["trainer.report_to=[trackio]"]), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "trainer.gradient_checkpointing=true",
+        "trainer.precision=bfloat16",
+        "trainer.accumulate=2",
+        "model.dtype=float32",
+    ],
+)
+def test_settings_of_the_run_train_all_the_same(setting: str, quick: Path, tmp_path: Path) -> None:
+    assert train(load_recipe(quick, [setting, "evaluation.samples=0"]), tmp_path / "run").moved > 0.9
+
+
+def test_gradient_checkpointing_changes_nothing(quick: Path, tmp_path: Path) -> None:
+    for name in ("true", "false"):
+        words = [f"trainer.gradient_checkpointing={name}", "evaluation.samples=0"]
+        train(load_recipe(quick, words), tmp_path / name)
+    one, two = weights(tmp_path / "true"), weights(tmp_path / "false")
+    assert all(torch.allclose(one[key], two[key], atol=1e-5) for key in one)
+
+
+def test_accumulated_batches_weigh_tokens_alike(quick: Path, tmp_path: Path) -> None:
+    for name, words in {
+        "whole": ["trainer.batch_size=4"],
+        "parts": ["trainer.batch_size=2", "trainer.accumulate=2"],
+    }.items():
+        train(load_recipe(quick, [*words, "evaluation.samples=0"]), tmp_path / name)
+    one, two = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert all(torch.allclose(one[key], two[key], atol=2e-4) for key in one)
+
+
+@pytest.mark.parametrize(
+    ("setting", "package"), [("model.attention=flash_attention_2", "flash"), ("trainer.liger=true", "liger")]
+)
+def test_optional_speed_ups_say_what_is_missing(setting: str, package: str, quick: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"{package}.*not installed") as caught:
+        train(load_recipe(quick, [setting]), tmp_path / "run")
+    assert "pip install" in caught.value.remedy
+    assert not (tmp_path / "run" / "toolkit.json").exists()

@@ -1,9 +1,11 @@
 """The model that a recipe names: built in, in a folder, or on the hub."""
 
+import importlib.util
 import re
 
 import torch
 
+from toolkit.errors import UserError
 from toolkit.lora import PARTS, Lora, lora_config, trainable
 from toolkit.marker import COLORS, SHAPES
 from toolkit.recipe import ModelSettings, TinySettings
@@ -25,6 +27,11 @@ def open_model(settings: ModelSettings, seed: int = 0) -> Vlm:
     Raises:
         UserError: If it cannot be loaded.
     """
+    if settings.attention == "flash_attention_2" and importlib.util.find_spec("flash_attn") is None:
+        raise UserError(
+            "model.attention is flash_attention_2, which is not installed",
+            remedy="pip install flash-attn on a machine with a GPU, or leave it at sdpa",
+        )
     if settings.name == TINY:
         return build_tiny(_tiny_config(settings.tiny, seed), vocabulary())
     return load_vlm(settings.name, dtype=_dtype(settings), attn_implementation=settings.attention)
