@@ -50,10 +50,10 @@ class CameraPose(Task):
 
 
 def _shown(query: Query) -> float:
-    """Share of the first View's labelled points whose pixels the second View contains; 1 without labels."""
+    """Share of the first View's labelled points whose pixels the second View contains; 1 if it has no labels."""
     first, second = query.views
     if not len(first.points):
-        return 1.0
+        return 1.0 if first.frame.labels is None else 0.0
     xyz = first.camera.unproject(first.points, first.depth_z)
     pixels = second.camera.project(transform(inverse(query.first_from_second), xyz))
     return float(second.camera.contains(pixels).mean())

@@ -238,3 +238,46 @@ def test_colours_swap_with_their_points(checkpoint: Checkpoint, photo: Path, mon
     answer = ask(checkpoint, Asked([photo], "which is closer, red or blue?", places, FLAGS))
     assert answer.value == "blue"
     assert np.array_equal(answer.images[0].shape, (32, 32, 3))
+
+
+def test_points_are_asked_in_the_order_of_the_question(checkpoint: Checkpoint, photo: Path) -> None:
+    places = {"blue": (80.0, 45.0), "red": (40.0, 45.0)}
+    answer = ask(checkpoint, Asked([photo], "how far is the red point from the blue one, how far apart", places, FLAGS))
+    assert answer.prompt.index("red") < answer.prompt.index("blue")
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [({"red": (40, 45)}, "names a blue point"), ({"blue": (40, 45), "red": (40, 45)}, "at the same place")],
+)
+def test_points_that_contradict_the_question(
+    checkpoint: Checkpoint, photo: Path, points: dict[str, tuple[float, float]], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        ask(checkpoint, Asked([photo], "how far is the blue point", points, FLAGS))
+
+
+def test_an_untrained_task_is_named(checkpoint: Checkpoint, photo: Path) -> None:
+    with pytest.raises(UserError, match="was not trained on travel_speed"):
+        ask(checkpoint, Asked([photo], "how fast must I go to reach the red point in 3 s", {"red": (60, 45)}, FLAGS))
+
+
+@pytest.mark.parametrize(("speed", "written"), [(0.25, "0.25"), (4.0, "4.0"), (1 / 3, "0.333333")])
+def test_given_numbers_are_not_rounded(checkpoint: Checkpoint, photo: Path, speed: float, written: str) -> None:
+    question = f"how long does it take to reach the red point at {speed:.6f} m/s"
+    assert f"{written} m/s" in ask(checkpoint, Asked([photo], question, {"red": (60, 45)}, FLAGS)).prompt
+
+
+def test_an_edited_contract_is_refused(folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "edited"
+    shutil.copytree(folder, copy)
+    recipe = (copy / "recipe.yaml").read_text()
+    (copy / "recipe.yaml").write_text(recipe.replace("focal: 26.0", "focal: 40.0"))
+    with pytest.raises(UserError, match="canonical_focal"):
+        load_checkpoint(copy)
+    for broken in ("[1]", '{"schema": 1}', "{"):
+        (copy / "toolkit.json").write_text(broken)
+        with pytest.raises(UserError, match=r"toolkit\.json"):
+            load_checkpoint(copy)

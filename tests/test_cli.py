@@ -181,7 +181,7 @@ FAULTY_LINES = {
     "zero depth": ({"pixel_coords": [[10, 20]], "depth": [0.0]}, "not positive numbers"),
     "nan depth": ({"pixel_coords": [[10, 20]], "depth": [float("nan")]}, "not positive numbers"),
     "missing depth": ({"depth": None}, "depth: it is missing"),
-    "no depth_type": ({"depth_type": None}, "toolkit data audit"),
+    "no depth_type": ({"depth_type": None}, "a flat wall seen head-on"),
     "other size": ({"intrinsics": [100, 100, 60, 45, 640, 480]}, "640 x 480"),
     "singular pose": ({"world_from_camera": np.zeros((4, 4)).tolist()}, "the pose is singular"),
 }
@@ -274,3 +274,108 @@ def test_a_run_in_the_way(run: Run, quick: Path, tmp_path: Path) -> None:
     assert code == 2
     assert "another run is here; choose another --output" in err
     assert "trainer.steps: 1 -> 2" in err
+
+
+def test_a_dry_run_does_not_stand_in_the_way_of_the_run(run: Run, quick: Path, tmp_path: Path) -> None:
+    words = ("train", quick, "trainer.steps=1", "evaluation.samples=2", "--output", tmp_path / "run")
+    assert run(*words, "--dry-run")[0] == 0
+    code, _, err = run(*words)
+    assert code == 0, err
+
+
+def test_results_of_eval_leave_those_of_training_alone(run: Run, quick: Path, tmp_path: Path) -> None:
+    run("train", quick, "trainer.steps=1", "evaluation.samples=4", "--output", tmp_path / "run")
+    kept = (tmp_path / "run" / "evaluation" / "report.json").read_bytes()
+    code, out, err = run("eval", tmp_path / "run", quick, "--limit", 2, "--json")
+    assert code == 0, err
+    assert (tmp_path / "run" / "evaluation" / "report.json").read_bytes() == kept
+    assert f"wrote {tmp_path / 'run' / 'evaluation' / 'quick-vlm'}" in err
+    json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("tasks.relative_depth=1", "was not trained on relative_depth"),
+        ("sources.rooms.settings.rooms=20", "may hold out pictures that the checkpoint was trained on"),
+        ("canonical.focal=30", "canonical_focal: the checkpoint has 26.0, the recipe 30.0"),
+    ],
+)
+def test_eval_of_what_was_not_trained_so(run: Run, quick: Path, tmp_path: Path, override: str, message: str) -> None:
+    run("train", quick, "trainer.steps=1", "evaluation.samples=0", "--output", tmp_path / "run")
+    code, _, err = run("eval", tmp_path / "run", quick, override)
+    assert code == 2
+    assert message in err
+
+
+def test_a_picture_that_breaks_in_a_worker(run: Run, quick: Path, tmp_path: Path) -> None:
+    path = write_manifest(tmp_path, [line(index) for index in range(40)])
+    broken = tmp_path / "7.png"
+    broken.write_bytes(broken.read_bytes()[:2000])
+    words = (quick, *photos(path), "trainer.workers=1", "trainer.steps=40", "evaluation.samples=0")
+    code, _, err = run("train", *words, "sources.photos.held_out=0", "--output", tmp_path / "run")
+    assert code == 2
+    assert "7.png: the picture cannot be read" in err
+    assert "Traceback" not in err
+
+
+def test_places_that_cannot_be_written(run: Run, quick: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for words in (
+        ("train", quick, "--output", tmp_path / "file"),
+        ("train", quick, "--output", tmp_path / "file" / "x"),
+    ):
+        code, _, err = run(*words)
+        assert code == 2, err
+        assert str(tmp_path / "file") in err
+    code, _, err = run("ask", "a.png", "how far", "--save", tmp_path / "out.jpg")
+    assert code == 2
+    assert "only PNG is written" in err
+
+
+OWN_FAULTS = {
+    "label raises": (
+        "return second.xyz[1] - first.xyz[1]     # y points down",
+        "return 1 / 0",
+        "cannot label a question",
+    ),
+    "label is nothing": (
+        "return second.xyz[1] - first.xyz[1]     # y points down",
+        "return None",
+        "metric cannot score",
+    ),
+    "no metric": ("metric = metrics.RelativeAccuracy()", "", "has no metric"),
+    "bad pattern": ('(r"\\bhigher\\b",)', '(r"(",)', "is no regular expression"),
+    "import raises": ("from toolkit", "raise RuntimeError('no')\nfrom toolkit", "cannot be imported"),
+    "import leaves": ("from toolkit", "raise SystemExit(0)\nfrom toolkit", "cannot be imported"),
+}
+
+
+@pytest.mark.parametrize("fault", OWN_FAULTS, ids=str)
+def test_faults_in_a_task_of_ones_own(run: Run, quick: Path, tmp_path: Path, fault: str) -> None:
+    old, new, message = OWN_FAULTS[fault]
+    name = f"own_{fault.replace(' ', '_')}"
+    code = OWN_TASK.replace("self.label(query) > 0.05", "True").replace("height_difference", name)
+    assert old in code
+    (tmp_path / f"{name}.py").write_text(code.replace(old, new))
+    (tmp_path / f"{name}.jinja").write_text(OWN_TEMPLATE)
+    ended, _, err = run("train", quick, f"tasks={{{name}: 1}}", "--include", tmp_path / f"{name}.py", "--dry-run")
+    assert ended == 2, err
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_the_example_of_the_design_needs_no_accepts(run: Run, quick: Path, tmp_path: Path) -> None:
+    code = OWN_TASK.split("    def accepts")[0].replace("height_difference", "height_plain")
+    (tmp_path / "height_plain.py").write_text(code)
+    (tmp_path / "height_plain.jinja").write_text(OWN_TEMPLATE)
+    words = ("tasks={height_plain: 1}", "trainer.steps=1", "--include", tmp_path / "height_plain.py")
+    ended, out, err = run("train", quick, *words, "--output", tmp_path / "run")
+    assert ended == 0, err
+    assert "height_plain" in out
+    (tmp_path / "height_plain.py").unlink()  # the checkpoint keeps its own copy
+    (tmp_path / "run").rename(tmp_path / "moved")
+    Image.fromarray(wall()).save(tmp_path / "a.png")
+    asked = ("how much higher is the red point than the blue one", "--point", "red=40,20", "--point", "blue=50,70")
+    ended, _, err = run("ask", tmp_path / "a.png", *asked, "--fov", 60, "--model", tmp_path / "moved")
+    assert ended == 0, err

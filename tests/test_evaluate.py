@@ -61,9 +61,10 @@ def test_no_answer_is_a_wrong_answer(text: str) -> None:
 
 
 def test_the_floor_is_what_the_constant_predictor_reaches() -> None:
-    mixtures = held_out("metric_depth", "relative_depth")
-    for task in evaluate(ConstantPredictor(), mixtures).tasks:
-        assert task.metrics[task.headline] == pytest.approx(task.floor, abs=1 / 40 + 1e-9)
+    mixtures = held_out("metric_depth", "relative_depth", count=150)  # more than one batch
+    for task in evaluate(ConstantPredictor(mixtures), mixtures).tasks:
+        # The answer is rounded to centimetres, which may lose those at the window's edges.
+        assert task.floor - 4 / 150 <= task.metrics[task.headline] <= task.floor + 1e-9
 
 
 def test_batches_do_not_change_the_report(tmp_path: Path) -> None:

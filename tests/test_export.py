@@ -136,3 +136,18 @@ def test_every_family_exports_its_adapter(name: str, tmp_path: Path) -> None:
     exported = export(tmp_path / "run", tmp_path / "out")
     assert exported.adapter
     assert exported.difference < 1e-3
+
+
+def test_missing_adapter_weights_are_fatal(adapted: Path, tmp_path: Path) -> None:
+    file = adapted / "adapter" / "adapter_model.safetensors"
+    kept = {name: weight for name, weight in load_file(file).items() if "lora_B" not in name}
+    save_file(kept, file, {"format": "pt"})
+    with pytest.raises(UserError, match="weights are not in its files"):
+        export(adapted, tmp_path / "out")
+
+
+def test_a_step_on_the_way_has_no_card_of_its_own(adapted: Path, tmp_path: Path) -> None:
+    (adapted / "toolkit.json").unlink()
+    export(adapted / "training" / "checkpoint-4", tmp_path / "out")
+    assert not (tmp_path / "out" / "README.md").exists()
+    assert load_checkpoint(tmp_path / "out").recipe == load_recipe(adapted / "recipe.yaml")

@@ -160,7 +160,11 @@ def test_several_questions_share_a_picture_and_no_point(presenter: Presenter) ->
         assert len(points) == len({point.name for point in points})
         for i, one in enumerate(points):
             for other in points[:i]:
-                assert np.linalg.norm(one.pixel - other.pixel) >= presenter.separation
+                assert np.abs(one.pixel - other.pixel).max() >= presenter.separation
+        for i, turn in enumerate(sample.turns):
+            for other in (point for earlier in sample.turns[:i] for point in earlier.query.points):
+                # Two degrees: beyond a mark's own width, and beyond what its neighbour's answer tells.
+                assert min(np.abs(other.pixel - point.pixel).max() for point in turn.query.points) >= 0.04 * 80
         assert len(sample.images) == 1
         assert all(turn.query.views == sample.query.views for turn in sample.turns)
 
@@ -175,6 +179,15 @@ def test_marks_allow_as_many_questions_as_there_are_colours() -> None:
     assert {len(drawn[index].turns) for index in range(20)} == {8}
     (mark,) = {len(np.unique(drawn[index].images[0] != drawn[index].query.views[0].pixels)) for index in range(1)}
     assert mark == 2
+
+
+def test_too_few_colours_for_the_questions_are_an_error() -> None:
+    from toolkit.plan import make_plan
+    from toolkit.recipe_file import load_recipe
+
+    with pytest.raises(UserError, match=r"a picture can have 16 points, and marker\.colors has 4") as caught:
+        make_plan(load_recipe("depth_plus_distance", ["questions_per_image=8"]), Canvas(square=96))
+    assert "reference: text" in caught.value.remedy
 
 
 def test_shares_hold_among_later_questions_too() -> None:

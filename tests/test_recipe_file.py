@@ -103,6 +103,10 @@ def test_all_faults_together(quick: Path) -> None:
         ("model.freeze=[head]", "'language'"),
         ("reference=both", "'marker'"),
         ("trainer", "not key=value"),
+        ("model.tiny.width=33", "no multiple of 8"),
+        ("model.tiny.patch=64", "no multiple of patch"),
+        ("seed=4294967296", "less than 4294967296"),
+        ("trainer.steps=99999999999999999999", "less than or equal to 1000000000"),
     ],
 )
 def test_wrong_values(quick: Path, override: str, message: str) -> None:
@@ -115,6 +119,14 @@ def test_faulty_files(tmp_path: Path) -> None:
     assert f"{path}, line 2: this is not valid YAML" in faults(path)
     path.write_text("")
     assert "empty" in faults(path)
+    path.write_text("seed: 1\nseed: 2\n")
+    assert f"{path}, line 1: this is not valid YAML" in faults(path)
+    assert "'seed' comes twice" in faults(path)
+    path.write_text("trainer: &x {steps: *x}")
+    assert "holds itself" in faults(path)
+    path.write_bytes("tasks: {metric_depth: 1}".encode("utf-16"))
+    assert "cannot be read" in faults(path)
+    assert "this is a folder" in faults(tmp_path)
     path.write_text("trainer: {steps: 3}")
     assert "tasks is missing" in faults(path)
     assert "sources is missing" in faults(path)

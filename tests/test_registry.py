@@ -77,9 +77,19 @@ def test_unknown_task_suggests(tmp_path: Path) -> None:
 def test_a_name_is_taken_once(tmp_path: Path) -> None:
     load_tasks(write_task(tmp_path, "own_taken"))
     other = tmp_path / "other.py"
-    other.write_text(OWN.replace("{name}", "own_taken"))
+    other.write_text(OWN.replace("{name}", "own_taken") + "# another\n")
     with pytest.raises(UserError, match="there already"):
         load_tasks(other)
+
+
+def test_a_copy_of_a_file_is_no_clash(tmp_path: Path) -> None:
+    path = write_task(tmp_path, "own_copied")
+    load_tasks(path)
+    (tmp_path / "kept").mkdir()
+    copy = tmp_path / "kept" / path.name
+    copy.write_bytes(path.read_bytes())
+    load_tasks(copy)
+    assert "own_copied" in task_names()
 
 
 @pytest.mark.parametrize("name", ["Depth", "a-b", "", "1a"])

@@ -1,7 +1,9 @@
 """Tests of ``toolkit.sources``: parts of a source that share nothing."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 import pytest
@@ -57,8 +59,11 @@ def test_parts_are_disjoint_whole_and_share_no_sequence(names: list[str], share:
     train, held = split(walks, share, seed)
     assert sorted(train.indices + held.indices) == list(range(len(walks)))
     assert list(train.indices) == sorted(train.indices) and list(held.indices) == sorted(held.indices)
-    assert len(held) >= share * len(walks)
-    if len(set(names)) > 1 or "" in names:
+    most = max(1.0, 1.5 * share * len(walks))
+    assert len(held) <= max(most, ceil(share * len(walks)))
+    assert len(held) or not share or len(walks) == 1
+    sizes = Counter(name or index for index, name in enumerate(names))
+    if min(sizes.values()) <= most:
         shared = {walks.sequences[i] for i in train.indices} & {walks.sequences[i] for i in held.indices}
         assert shared <= {""}
     assert (train, held) == split(walks, share, seed)
@@ -78,8 +83,21 @@ def test_a_frame_without_a_sequence_is_one_of_its_own() -> None:
 
 def test_no_more_sequences_than_needed_are_held_out() -> None:
     walks = Walks(tuple("aabbccddee"))
-    assert {len(split(walks, share, 0)[1]) for share in (0.01, 0.2)} == {2}
-    assert len(split(walks, 0.21, 0)[1]) == 4
+    assert {len(split(walks, share, 0)[1]) for share in (0.15, 0.2)} == {2}
+    assert len(split(walks, 0.3, 0)[1]) == 4
+
+
+@pytest.mark.parametrize("names", ["a" * 95 + "b" * 5, "b" * 5 + "a" * 95])
+def test_a_long_sequence_does_not_swallow_the_training_part(names: str) -> None:
+    for seed in range(10):
+        train, held = split(Walks(tuple(names)), 0.2, seed)
+        assert (len(train), len(held)) == (95, 5)
+
+
+def test_where_no_sequence_fits_the_end_of_the_longest_is_held_out() -> None:
+    train, held = split(Walks(("a",) * 40 + ("b",) * 60), 0.2, 0)
+    assert list(held.indices) == list(range(80, 100))
+    assert len(train) == 80
 
 
 @pytest.mark.parametrize(("share", "held"), [(0.0, []), (0.1, [9]), (0.25, [7, 8, 9]), (1.0, list(range(10)))])
@@ -93,4 +111,4 @@ def test_a_sequence_is_not_taken_for_a_frame_without_one() -> None:
     # Frame 0 has no sequence; frame 1 belongs to one called "frame 0".
     walks = Walks(("", "frame 0", "x", "x"))
     held = {split(walks, 0.25, seed)[1].indices for seed in range(30)}
-    assert held == {(0,), (1,), (2, 3)}
+    assert held == {(0,), (1,)}

@@ -208,3 +208,67 @@ def test_optional_speed_ups_say_what_is_missing(setting: str, package: str, quic
         train(load_recipe(quick, [setting]), tmp_path / "run")
     assert "pip install" in caught.value.remedy
     assert not (tmp_path / "run" / "toolkit.json").exists()
+
+
+def test_a_run_that_diverges_is_stopped(quick: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no number any more") as caught:
+        train(load_recipe(quick, ["trainer.learning_rate=1e30", "evaluation.samples=0"]), tmp_path / "run")
+    assert "lower trainer.learning_rate" in caught.value.remedy
+    assert not (tmp_path / "run" / "toolkit.json").exists()
+
+
+def test_two_runs_do_not_share_a_folder(quick: Path, tmp_path: Path) -> None:
+    from toolkit.storage import locked
+
+    with locked(tmp_path / "run"), pytest.raises(UserError, match="another run is writing here"):
+        train(load_recipe(quick), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("damage", ["optimizer.pt", "model.safetensors", "trainer_state.json", "rng_state.pth"])
+def test_a_damaged_checkpoint_is_passed_over(quick: Path, tmp_path: Path, damage: str) -> None:
+    recipe = load_recipe(quick, ["evaluation.samples=0"])
+    train(recipe, tmp_path / "whole")
+    train(recipe, tmp_path / "run")
+    (tmp_path / "run" / "toolkit.json").unlink()  # as if it had been killed before it ended
+    file = tmp_path / "run" / "training" / "checkpoint-6" / damage
+    if damage == "rng_state.pth":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:100] if damage == "model.safetensors" else b"")
+    assert train(recipe, tmp_path / "run").samples == 8  # steps 5 and 6 once more
+    one, two = weights(tmp_path / "whole"), weights(tmp_path / "run")
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_a_run_killed_while_it_was_measured_is_finished(quick: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(quick, ["evaluation.samples=4"])
+    train(recipe, tmp_path / "run")
+    kept = weights(tmp_path / "run")
+    for name in ("toolkit.json", "README.md"):
+        (tmp_path / "run" / name).unlink()
+    trained = train(recipe, tmp_path / "run")
+    assert trained.report is not None
+    assert (tmp_path / "run" / "toolkit.json").is_file()
+    assert all(torch.equal(kept[name], weight) for name, weight in weights(tmp_path / "run").items())
+
+
+def test_a_named_checkpoint_must_be_of_the_same_recipe(quick: Path, tmp_path: Path) -> None:
+    train(load_recipe(quick, ["evaluation.samples=0"]), tmp_path / "run")
+    step = str(tmp_path / "run" / "training" / "checkpoint-4")
+    with pytest.raises(UserError) as caught:
+        train(load_recipe(quick, ["evaluation.samples=0", "seed=5"]), tmp_path / "other", resume=step)
+    assert "seed: 0 -> 5" in str(caught.value)
+    trained = train(load_recipe(quick, ["evaluation.samples=0"]), tmp_path / "other", resume=step)
+    assert trained.samples == 8
+
+
+def test_an_answer_that_cannot_be_read_back_is_an_error(quick: Path, tmp_path: Path) -> None:
+    from tests.test_registry import write_task
+
+    path = write_task(tmp_path, "own_mute")
+    words = "{% block question %}Own {{ points[0] }}?{% endblock %}{% block answer %}yes{% endblock %}"
+    (tmp_path / "own_mute.jinja").write_text(words)
+    recipe = load_recipe(quick, ["tasks={own_mute: 1}"]).model_copy(update={"include": (path,)})
+    with pytest.raises(UserError, match="the answer 'yes' cannot be read back"):
+        train(recipe, tmp_path / "run")

@@ -19,6 +19,12 @@ from toolkit.query import Query
 from toolkit.resources import folder
 from toolkit.templating import Words, load_words
 
+_FIXED = ("images", "points", "unit", "metric", "name", "asks")
+"""Attributes that make a task what it is: a recipe cannot replace them."""
+
+_KINDS: dict[type, Any] = {float: int | float, int: int, str: str, tuple: list | tuple, bool: bool}
+"""What an option may be, by the type of its default."""
+
 
 class Task:
     """The contract. A subclass states what it needs and overrides ``label``, and what else it must.
@@ -44,6 +50,11 @@ class Task:
             if not hasattr(type(self), key) or callable(getattr(type(self), key)):
                 known = [k for k, v in inspect.getmembers(type(self)) if k[0] != "_" and not callable(v)]
                 raise UserError(f"tasks.{self.name}: unknown option {key!r}", remedy=did_you_mean(key, known))
+            if key in _FIXED or not isinstance(value, _KINDS.get(type(getattr(type(self), key)), object)):
+                was = getattr(type(self), key)
+                raise UserError(
+                    f"tasks.{self.name}: the option {key!r} cannot be {value!r}", f"it is {was!r} by default"
+                )
             setattr(self, key, value)
 
     def label(self, query: Query) -> Any:

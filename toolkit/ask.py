@@ -18,9 +18,11 @@ from toolkit.evaluate import plain
 from toolkit.frame import Frame, ImageFile, Pixels, View
 from toolkit.marker import COLORS, find_marks, rgb
 from toolkit.query import Point, Query, point_in
-from toolkit.registry import get_task
+from toolkit.registry import get_task, task_names
 from toolkit.routing import colors_in, describe_needs, route
 from toolkit.sample import Sample
+from toolkit.sheet import side_by_side
+from toolkit.storage import make_folder
 from toolkit.vlm import generate
 
 SCHEMA = 1
@@ -75,6 +77,11 @@ class Answer:
     warnings: Sequence[str]
     images: Sequence[Pixels] = field(repr=False, default=())
 
+    @property
+    def shown(self) -> Pixels:
+        """The pictures as the model saw them, next to each other, (H, W, 3)."""
+        return side_by_side(self.images)
+
     def as_json(self) -> dict[str, Any]:
         """The content of ``--json``."""
         names = ("said", "unit", "text", "task", "prompt", "points", "camera", "camera_source", "warnings")
@@ -99,6 +106,19 @@ class Asked:
     points: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     camera: CameraFlags = CameraFlags()
     task: str | None = None
+
+
+def check_png(path: Path) -> None:
+    """Check, before the model is asked, that a PNG can be written.
+
+    Raises:
+        UserError: If the name says otherwise, or the folder cannot be written to.
+    """
+    if path.suffix.lower() != ".png":
+        raise UserError(f"--save {path}: only PNG is written, which keeps the marked pixels", remedy="name it .png")
+    if path.is_dir():
+        raise UserError(f"--save {path}: this is a folder", remedy="name a .png file in it")
+    make_folder(path.parent)
 
 
 def find_checkpoint(model: Path | None, root: Path = Path("runs")) -> Path:
@@ -154,7 +174,8 @@ Places = dict[str, tuple[tuple[float, float], str]]
 
 def _task(checkpoint: Checkpoint, asked: Asked, points: int) -> Task:
     if asked.task is None:
-        return route(asked.question, points, len(asked.images), checkpoint.tasks)
+        known = {name: get_task(name) for name in task_names()}
+        return route(asked.question, points, len(asked.images), checkpoint.tasks, known)
     task = checkpoint.tasks.get(asked.task) or get_task(asked.task)
     if asked.task not in checkpoint.tasks:
         raise UserError(
@@ -225,25 +246,36 @@ def _check_positive(name: str, value: float) -> None:
 
 
 def _points(asked: Asked, frame: Frame) -> Places:
-    """Each point's place [px of the upright picture], and how it is known."""
-    camera = frame.camera
-    if asked.points:
-        for name, place in asked.points.items():
-            rgb(name)
-            if not camera.contains(place):
-                raise UserError(
-                    f"--point {name}={place[0]:g},{place[1]:g} lies outside the "
-                    f"{camera.width} x {camera.height} picture",
-                    remedy="give U,V in pixels of the upright picture, U to the right and V down",
-                )
-        return {name: (place, "--point") for name, place in asked.points.items()}
-    pixels = frame.picture.read() if colors_in(asked.question) else None
-    return {color: (_found(pixels, color), "a mark in the picture") for color in colors_in(asked.question)}
+    """Each point's place [px of the upright picture] and how it is known, in the order of the question."""
+    named = colors_in(asked.question)
+    if not asked.points:
+        return {color: (_found(frame.picture.read(), color), "a mark in the picture") for color in named}
+    for name, place in asked.points.items():
+        _check_point(name, place, frame.camera)
+    strangers = [name for name in named if name not in asked.points]
+    if strangers:
+        raise UserError(
+            f"the question names a {strangers[0]} point, and --point gives {', '.join(asked.points)}",
+            remedy=f"add --point {strangers[0]}=U,V, or name the point that you mean",
+        )
+    places = list(asked.points.values())
+    if len(set(places)) < len(places):
+        raise UserError("two points are at the same place", remedy="give each its own pixel")
+    order = [*named, *(name for name in asked.points if name not in named)]
+    return {name: (asked.points[name], "--point") for name in order}
 
 
-def _found(pixels: Pixels | None, color: str) -> tuple[float, float]:
+def _check_point(name: str, place: tuple[float, float], camera: Camera) -> None:
+    rgb(name)
+    if not camera.contains(place):
+        raise UserError(
+            f"--point {name}={place[0]:g},{place[1]:g} lies outside the {camera.width} x {camera.height} picture",
+            remedy="give U,V in pixels of the upright picture, U to the right and V down",
+        )
+
+
+def _found(pixels: Pixels, color: str) -> tuple[float, float]:
     """The one mark of a colour in a picture."""
-    assert pixels is not None
     marks = find_marks(pixels, color)
     if len(marks) == 1:
         return float(marks[0][0]), float(marks[0][1])

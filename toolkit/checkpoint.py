@@ -4,6 +4,7 @@
 contract (canonical focal length, marker, reference, template versions), which is enforced on every use.
 """
 
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,18 +12,25 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from toolkit.abstract_task import Task
 from toolkit.errors import UserError, UserErrors
 from toolkit.plan import make_presenter, make_tasks
 from toolkit.recipe import Recipe
 from toolkit.recipe_file import load_recipe
 from toolkit.sample import Presenter
+from toolkit.storage import write_text
 from toolkit.vlm import Vlm, load_vlm
 
 CONTRACT = "toolkit.json"
 RECIPE = "recipe.yaml"
+TASKS = "tasks"
+"""Subfolder with the Python files and templates of the user's own tasks."""
+
 SCHEMA = 1
 
+_ENFORCED = ("canonical_focal", "reference", "marker", "think")
 _PACKAGES = ("3dqa-toolkit", "torch", "transformers", "trl", "peft", "datasets")
 
 
@@ -65,6 +73,13 @@ def contract(recipe: Recipe, tasks: Sequence[Task], licenses: Sequence[str]) -> 
     }
 
 
+def save_tasks(tasks: Sequence[Task], recipe: Recipe, folder: Path) -> None:
+    """Copy the recipe's own Python files and templates into a checkpoint, so that it can be moved."""
+    templates = [task.template_path() for task in tasks if Path(inspect.getfile(type(task))) in recipe.include]
+    for path in (*recipe.include, *templates):
+        write_text(folder / TASKS / path.name, path.read_text(encoding="utf-8"))
+
+
 def versions() -> dict[str, str]:
     """Versions of this toolkit and of what it runs on."""
     found = {}
@@ -84,9 +99,12 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """
     saved = read_contract(folder)
     recipe = load_recipe(folder / RECIPE)
+    check_same_contract(folder, recipe)
+    own = tuple(sorted((folder / TASKS).glob("*.py")))
+    recipe = recipe.model_copy(update={"include": own or recipe.include})
     tasks = {task.name: task for task, _ in make_tasks(recipe)}
     _check_templates(folder, saved, tasks)
-    vlm = load_vlm(folder)
+    vlm = load_vlm(folder, device="cuda" if torch.cuda.is_available() else None)
     presenter = make_presenter(recipe, vlm.geometry.canvas).uncropped
     return Checkpoint(folder, vlm, recipe, presenter, tasks)
 
@@ -105,8 +123,17 @@ def read_contract(folder: Path) -> dict[str, Any]:
             cause=f"there is no {CONTRACT} in it" if folder.is_dir() else "there is no such folder",
             remedy="train one: toolkit train recipes/depth_plus_distance.yaml; or pass --model FOLDER",
         ) from None
-    except json.JSONDecodeError as error:
-        raise UserError(f"{folder / CONTRACT}: this is not JSON", cause=str(error)) from None
+    except ValueError as error:
+        raise UserError(
+            f"{folder / CONTRACT}: this is not JSON", cause=str(error), remedy="copy the checkpoint again"
+        ) from None
+    wanted = (*_ENFORCED, "templates")
+    if not isinstance(saved, dict) or (saved.get("schema") == SCHEMA and any(key not in saved for key in wanted)):
+        raise UserError(
+            f"{folder / CONTRACT}: something is missing in it",
+            cause=f"it must hold {', '.join(wanted)}",
+            remedy="copy the checkpoint again",
+        )
     if saved.get("schema") != SCHEMA:
         raise UserError(
             f"{folder / CONTRACT}: schema {saved.get('schema')!r}, this toolkit reads {SCHEMA}",
@@ -125,12 +152,12 @@ def check_same_contract(folder: Path, recipe: Recipe) -> None:
     wanted = contract(recipe, [], [])
     faults = [
         UserError(f"{key}: the checkpoint has {saved[key]!r}, the recipe {wanted[key]!r}")
-        for key in ("canonical_focal", "reference", "marker", "think")
+        for key in _ENFORCED
         if saved[key] != wanted[key]
     ]
     if faults:
         raise UserErrors(
-            f"{folder} and the recipe do not fit together (give the recipe the checkpoint's values)", faults
+            f"{folder}: {CONTRACT} and the recipe do not fit together; give the recipe the checkpoint's values", faults
         )
 
 

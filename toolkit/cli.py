@@ -3,6 +3,7 @@
 Imports that take time stand inside the commands, so that ``--help`` answers at once.
 """
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -32,6 +33,7 @@ Overrides = Annotated[
 ]
 Include = Annotated[list[Path] | None, typer.Option(help="Python file with tasks of your own; may be repeated.")]
 Output = Annotated[Path | None, typer.Option(help="Output folder.")]
+_NOT_OUR_FAULT = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG, errno.EPIPE)
 _PAGE = 120  # columns of a table that goes into a file or a pipe
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -40,8 +42,14 @@ def main() -> None:
     """Run the command line; a user's mistake prints problem, cause and remedy, and exits with 2."""
     try:
         app()
+        sys.stdout.flush()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in _NOT_OUR_FAULT:
+            raise
+        print(f"error: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
         sys.exit(2)
 
 
@@ -85,7 +93,7 @@ def evaluate(
     recipe: RecipeName,
     overrides: Overrides = None,
     predictor: Annotated[str, typer.Option(help="vlm (the checkpoint) or constant.")] = "vlm",
-    limit: Annotated[int | None, typer.Option(help="Questions a task, for a quick look.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Questions a task, for a quick look.")] = None,
     output: Output = None,
     include: Include = None,
     as_json: Json = False,
@@ -93,9 +101,15 @@ def evaluate(
     """Measure a checkpoint on a recipe's held-out pictures, beside the best constant answer."""
     settings = _recipe(recipe, [*(overrides or []), *([f"evaluation.samples={limit}"] if limit else [])], include)
     from toolkit.measure import measure_checkpoint
+    from toolkit.progress import err
+    from toolkit.storage import make_folder
 
+    folder = output or checkpoint / "evaluation" / f"{Path(recipe).stem}-{predictor}"
+    if output:
+        make_folder(output)
     report = measure_checkpoint(checkpoint, settings, predictor)
-    report.save(output or checkpoint / "evaluation")
+    report.save(folder)
+    err.print(f"wrote {folder}")
     if as_json:
         _print_json(report.as_json())
     else:
@@ -126,21 +140,23 @@ def ask(
             f"{len(words)} words are given, not one or two pictures and a question",
             remedy='put the question in quotes: toolkit ask photo.jpg "how far is the red point"',
         )
-    from toolkit.ask import Asked, CameraFlags, find_checkpoint
+    from toolkit.ask import Asked, CameraFlags, check_png, find_checkpoint
     from toolkit.ask import ask as answer_to
     from toolkit.routing import parse_intrinsics, parse_points
 
-    camera = CameraFlags(parse_intrinsics(intrinsics) if intrinsics else None, focal, fov)
+    camera = CameraFlags(None if intrinsics is None else parse_intrinsics(intrinsics), focal, fov)
     asked = Asked([Path(word) for word in words[:-1]], words[-1], parse_points(point or []), camera, task)
+    if save:
+        check_png(save)
     folder = find_checkpoint(model)
     _include(include)
     from toolkit.checkpoint import load_checkpoint
 
     answer = answer_to(load_checkpoint(folder), asked)
     if save:
-        from toolkit.sheet import save_png, side_by_side
+        from toolkit.sheet import save_png
 
-        save_png(side_by_side(answer.images), save)
+        save_png(answer.shown, save)
     if as_json:
         _print_json({**answer.as_json(), "model": str(folder)})
     else:
@@ -261,11 +277,14 @@ def _include(files: list[Path] | None) -> None:
 
 def _show_preview(recipe: "Recipe", count: int, folder: Path) -> None:
     from toolkit.preview import describe, preview
+    from toolkit.storage import make_folder
 
+    make_folder(folder)
     shown = preview(recipe, count)
+    written = shown.save(folder)
     for index, seen in enumerate(shown.seen):
         print(describe(index, seen))
-    for path in shown.save(folder):
+    for path in written:
         print(f"wrote {path}")
 
 

@@ -16,6 +16,10 @@ IGNORED = -100
 """Label of tokens that carry no loss (PyTorch's cross entropy)."""
 
 
+FAULT = "fault"
+"""Key of a row that could not be rendered; it holds the error."""
+
+
 @dataclass(frozen=True)
 class TokenLengths:
     """Tokens of one sample: of its pictures, of its questions, and of its answers with their ends."""
@@ -44,23 +48,45 @@ class Collator:
     between must carry none.
     """
 
-    def __init__(self, vlm: Vlm) -> None:
+    def __init__(self, vlm: Vlm, max_tokens: int | None = None) -> None:
         self._vlm = vlm
+        self._max_tokens = max_tokens
         self._geometry = vlm.geometry
         self._collate = DataCollatorForVisionLanguageModeling(vlm.processor, max_length=None, completion_only_loss=True)
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """The batch of some rows (see ``row_of``).
 
+        In a worker process, an error becomes a batch that holds it: raised there, it would come home wrapped
+        in a traceback. ``toolkit.sft`` raises it in the main process.
+
         Raises:
             GeometryError: If a picture would reach the vision tower at another size.
+            UserError: If a row is longer than ``max_tokens``, or could not be rendered.
             UserError: If the chat template does not let answers be told from questions.
         """
+        try:
+            return self._batch(rows)
+        except UserError as error:
+            if torch.utils.data.get_worker_info() is None:
+                raise
+            return {FAULT: error, "labels": torch.full((1, 2), IGNORED)}
+
+    def _batch(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        for row in rows:
+            if FAULT in row:
+                raise row[FAULT]
         said = [[message["content"] for message in (*row["prompt"], *row["completion"])] for row in rows]
         images = [row["images"] for row in rows]
         check_pictures(self._geometry, images)
         batch = self._collate([dict(row) for row in rows])
         check_geometry(self._geometry, batch, images)
+        longest = batch["input_ids"].shape[1]
+        if self._max_tokens is not None and longest > self._max_tokens:
+            raise UserError(
+                f"a sample has {longest} tokens; trainer.max_tokens is {self._max_tokens}",
+                remedy="raise trainer.max_tokens if model and memory allow, or crop to smaller pictures",
+            )
         for labels, words, pictures in zip(batch["labels"], said, images, strict=True):
             if len(words) > 2:
                 self._mask_questions(labels, words, len(pictures))

@@ -38,10 +38,15 @@ class UserErrors(UserError):
     """
 
     def __init__(self, where: str, faults: Sequence[UserError], shown: int = 20) -> None:
+        self._where = where
         self.faults = list(faults)
         count = len(self.faults)
         super().__init__(f"{where}: {count} fault{'s' if count != 1 else ''}")
         self._shown = shown
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickled whole: worker processes send errors home."""
+        return UserErrors, (self._where, self.faults, self._shown)
 
     def __str__(self) -> str:
         lines = [self.problem, *(f"- {fault}" for fault in self.faults[: self._shown])]

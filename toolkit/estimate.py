@@ -1,6 +1,7 @@
 """What a run will need, worked out before its first step: tokens, memory, what is trained."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,14 +12,17 @@ from toolkit.lora import decoder_layer
 from toolkit.mixture import Mixture
 from toolkit.plan import Plan
 from toolkit.recipe import Recipe
+from toolkit.sample import Sample
+from toolkit.sources.rooms import Rooms
 from toolkit.vlm import Vlm
 
 PROBED = 16
 """Samples that are rendered to count tokens."""
 
-_CAMERAS = 500
-"""Frames of each source whose picture size is looked at."""
+_ROOMS = 500
+"""Synthetic pictures whose size is looked at; of pictures on disk, all."""
 
+_PARTS = ("image", "prompt", "answer")
 _FLOAT = 4  # bytes
 _ADAM_STATES = 2
 _MIB, _GIB = 2**20, 2**30
@@ -30,7 +34,7 @@ class Estimate:
 
     Attributes:
         mean: Mean tokens of a Sample.
-        longest: Tokens of the longest Sample there can be: its pictures exactly, its text as probed.
+        longest: Tokens of the longest Sample to expect: the largest pictures, the longest text of those probed.
         weights: Bytes of the weights.
         training: Bytes of gradients and optimiser.
         logits: Bytes of one batch's logits in float32, if they were all held at once.
@@ -38,6 +42,8 @@ class Estimate:
         frames: Pictures to draw from.
         samples: Samples that the run trains on.
         decoder_layer: Class of the language model's layers.
+        redraws: Drawn pictures that could not be asked about, for ``PROBED`` samples.
+        rounded: Whether weights that are trained in full have fewer than 32 bits.
     """
 
     mean: TokenLengths
@@ -49,6 +55,8 @@ class Estimate:
     frames: int
     samples: int
     decoder_layer: str
+    redraws: int
+    rounded: bool
 
     def lines(self) -> Iterator[str]:
         """The report, as a person reads it."""
@@ -65,6 +73,10 @@ class Estimate:
         yield f"decoder layers, for FSDP to wrap: {self.decoder_layer}"
         passes = self.samples / max(1, self.frames)
         yield f"data: {self.samples} samples from {self.frames} pictures, each about {passes:.1f} times"
+        if self.redraws:
+            yield f"note: {PROBED} samples took {self.redraws} more draws: some pictures cannot be asked some questions"
+        if self.rounded:
+            yield "warning: the weights have 16 bits, which round small steps away: leave model.dtype at auto"
 
 
 def estimate(vlm: Vlm, plan: Plan, recipe: Recipe, processes: int = 1) -> Estimate:
@@ -80,13 +92,17 @@ def estimate(vlm: Vlm, plan: Plan, recipe: Recipe, processes: int = 1) -> Estima
         UserError: If the longest Sample there can be has more tokens than ``trainer.max_tokens``.
     """
     collate = Collator(vlm)
-    lengths = [collate.lengths(row_of(plan.train[index])) for index in range(PROBED)]
+    samples = [plan.train[index] for index in range(PROBED)]
+    _check_readable(samples, plan)
+    lengths = [collate.lengths(row_of(sample)) for sample in samples]
     mean = TokenLengths(*(round(sum(getattr(each, part) for each in lengths) / PROBED) for part in _PARTS))
-    longest = _longest_picture(vlm, plan.train) + max(each.prompt + each.answer for each in lengths)
-    if longest > recipe.trainer.max_tokens:
+    picture = _longest_picture(vlm, plan.train)
+    longest = picture + max(each.prompt + each.answer for each in lengths)
+    allowed = min(recipe.trainer.max_tokens, _positions(vlm))
+    if longest > allowed:
         raise UserError(
-            f"a sample can have {longest} tokens; trainer.max_tokens is {recipe.trainer.max_tokens}",
-            cause=f"the largest pictures take {_longest_picture(vlm, plan.train)} of them",
+            f"a sample can have {longest} tokens; {allowed} are allowed (trainer.max_tokens, or the model's positions)",
+            cause=f"the largest pictures take {picture} of them",
             remedy="crop to smaller pictures (canonical.crop), lower canonical.focal or questions_per_image, "
             "or raise trainer.max_tokens if the model and the memory allow",
         )
@@ -103,6 +119,8 @@ def estimate(vlm: Vlm, plan: Plan, recipe: Recipe, processes: int = 1) -> Estima
         frames=sum(len(feed.source) for feed in plan.train.feeds),
         samples=recipe.trainer.steps * batch * recipe.trainer.accumulate * processes,
         decoder_layer=decoder_layer(vlm),
+        redraws=sum(sample.redraws for sample in samples),
+        rounded=recipe.model.lora is None and any(p.requires_grad and p.element_size() < _FLOAT for p in parameters),
     )
 
 
@@ -111,7 +129,15 @@ def _size(count: float) -> str:
     return f"{count / _GIB:.1f} GiB" if count >= _GIB else f"{count / _MIB:.1f} MiB"
 
 
-_PARTS = ("image", "prompt", "answer")
+def _check_readable(samples: Sequence[Sample], plan: Plan) -> None:
+    """Check that what the model is trained to say can be read back."""
+    tasks = {task.name: task for task, _ in plan.train.tasks}
+    for turn in (turn for sample in samples for turn in sample.turns):
+        if tasks[turn.task].read(turn.completion, turn.query) is None:
+            raise UserError(
+                f"{tasks[turn.task].template_path()}: the answer {turn.completion!r} cannot be read back",
+                remedy="let the answer block hold {{ answer }}, or override `read` in the task",
+            )
 
 
 def _longest_picture(vlm: Vlm, mixture: Mixture) -> int:
@@ -121,7 +147,7 @@ def _longest_picture(vlm: Vlm, mixture: Mixture) -> int:
     canvas, crop = canonicalisation.canvas, canonicalisation.crop
     most = 0
     for feed in mixture.feeds:
-        step = max(1, len(feed.source) // _CAMERAS)
+        step = max(1, len(feed.source) // _ROOMS) if isinstance(feed.source, Rooms) else 1
         for index in range(0, len(feed.source), step):
             whole = canonicalisation.whole(feed.source.frame(index).camera)
             width = min(whole.width, crop.width[1]) if crop else whole.width
@@ -138,6 +164,11 @@ def _trained(vlm: Vlm) -> dict[str, tuple[int, int]]:
         learns, there = counts.get(part, (0, 0))
         counts[part] = (learns + weight.numel() * weight.requires_grad, there + weight.numel())
     return counts
+
+
+def _positions(vlm: Vlm) -> int:
+    """The longest sequence that the model's position embeddings are made for."""
+    return int(getattr(vlm.model.config.get_text_config(), "max_position_embeddings", sys.maxsize))
 
 
 def _vocabulary(vlm: Vlm) -> int:

@@ -1,6 +1,7 @@
 """Evaluation: a predictor's answers to held-out questions, scored beside the best constant answer."""
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
@@ -55,7 +56,8 @@ class Answered:
             "answer": self.text,
             "value": plain(self.value),
             "truth": plain(self.sample.truth),
-            "scores": dict(self.scores),
+            "scores": plain(self.scores),
+            "redraws": self.sample.redraws,
         }
 
 
@@ -90,7 +92,7 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """The content of ``report.json``."""
-        return {"schema": SCHEMA, "predictor": self.predictor, "tasks": [asdict(task) for task in self.tasks]}
+        return {"schema": SCHEMA, "predictor": self.predictor, "tasks": [plain(task) for task in self.tasks]}
 
     def save(self, folder: Path) -> None:
         """Write ``report.json`` and ``samples.jsonl``."""
@@ -161,7 +163,8 @@ def _report(task: Task, answered: Sequence[Answered]) -> TaskReport:
 
 
 def _cells(task: TaskReport) -> list[str]:
-    others = (f"{key} {task.metrics[key]:.2f}" for key in _ALSO if key in task.metrics and key != task.headline)
+    also = {key: task.metrics[key] for key in _ALSO if math.isfinite(task.metrics.get(key, math.nan))}
+    others = (f"{key} {value:.2f}" for key, value in also.items())
     return [
         task.task,
         str(task.count),
@@ -174,5 +177,11 @@ def _cells(task: TaskReport) -> list[str]:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON can hold it."""
-    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    """A value as JSON can hold it: dataclasses as objects, NaN as null."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,20 +1,21 @@
 """Export: one plain model folder, LoRA adapters merged, proven to answer as before."""
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from toolkit.checkpoint import CONTRACT, RECIPE
+from toolkit.checkpoint import CONTRACT, RECIPE, check_same_contract, contract, save_tasks
 from toolkit.errors import UserError
 from toolkit.lora import merged
-from toolkit.plan import make_plan
+from toolkit.plan import Plan, make_plan
 from toolkit.recipe import Recipe
-from toolkit.recipe_file import load_recipe
+from toolkit.recipe_file import dump_recipe, load_recipe
 from toolkit.sample import Sample
 from toolkit.storage import write_text
-from toolkit.train import ADAPTER, open_base
+from toolkit.train import ADAPTER, open_adapted
 from toolkit.vlm import Vlm, encode, load_vlm, save_vlm
 
 SAMPLES = 4
@@ -24,7 +25,6 @@ TOLERANCE = 0.02
 """Largest difference of logits that passes, as a share of their standard deviation (bfloat16 rounds at 0.4 %)."""
 
 _ADAPTER_CONFIG = "adapter_config.json"
-_EXTRAS = (CONTRACT, RECIPE, "README.md")
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,15 @@ def export(source: Path, dest: Path) -> Exported:
     if dest.exists():
         raise UserError(f"{dest}: this is there already", remedy="choose a new folder")
     run = _run_of(source)
+    if dest.resolve().is_relative_to(run.resolve()):
+        raise UserError(f"{dest}: this is inside the run itself", remedy="choose a folder elsewhere")
     recipe = load_recipe(run / RECIPE)
+    if (run / CONTRACT).is_file():
+        check_same_contract(run, recipe)
     adapter = next((place for place in (source, source / ADAPTER) if (place / _ADAPTER_CONFIG).is_file()), None)
-    before = _adapted(recipe, adapter) if adapter else load_vlm(source)
-    samples = _samples(recipe, before)
+    before = open_adapted(recipe, adapter) if adapter else load_vlm(source)
+    plan = make_plan(recipe, before.geometry.canvas)
+    samples = _samples(plan)
     expected = _logits(before, samples)
     scratch = dest.with_name(f".{dest.name}.exporting")
     shutil.rmtree(scratch, ignore_errors=True)
@@ -72,9 +77,9 @@ def export(source: Path, dest: Path) -> Exported:
                 cause=f"logits differ by {difference:.1%} of their spread; {TOLERANCE:.0%} is allowed",
                 remedy="export from a machine with the versions in toolkit.json",
             )
-        for name in _EXTRAS:
-            if (run / name).is_file():
-                write_text(scratch / name, (run / name).read_text(encoding="utf-8"))
+        _write_contract(recipe, plan, scratch)
+        if source == run and (run / "README.md").is_file():  # a step on the way has no results of its own
+            write_text(scratch / "README.md", (run / "README.md").read_text(encoding="utf-8"))
         dest.parent.mkdir(parents=True, exist_ok=True)
         scratch.rename(dest)
     finally:
@@ -94,17 +99,15 @@ def _run_of(source: Path) -> Path:
     )
 
 
-def _adapted(recipe: Recipe, adapter: Path) -> Vlm:
-    """The recipe's base model with the adapter put on it, not merged."""
-    from peft import PeftModel
+def _write_contract(recipe: Recipe, plan: Plan, folder: Path) -> None:
+    tasks = [task for task, _ in plan.train.tasks]
+    save_tasks(tasks, recipe, folder)
+    write_text(folder / RECIPE, dump_recipe(recipe))
+    write_text(folder / CONTRACT, json.dumps(contract(recipe, tasks, plan.licenses), indent=2) + "\n")
 
-    base = open_base(recipe)
-    return Vlm(PeftModel.from_pretrained(base.model, str(adapter)), base.processor, base.family)
 
-
-def _samples(recipe: Recipe, vlm: Vlm) -> list[Sample]:
+def _samples(plan: Plan) -> list[Sample]:
     """Questions of the recipe: held-out ones where there are any."""
-    plan = make_plan(recipe, vlm.geometry.canvas)
     mixtures = list(plan.held_out.values()) or [plan.train]
     return [mixtures[index % len(mixtures)][index] for index in range(SAMPLES)]
 

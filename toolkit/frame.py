@@ -19,6 +19,7 @@ DepthType = Literal["z", "euclidean"]
 Pixels = NDArray[np.uint8]
 
 _EXIF_ORIENTATION = 274
+_SATURATED = np.iinfo(np.uint16).max
 
 
 class Picture(Protocol):
@@ -135,7 +136,9 @@ class DepthFile:
     depth_type: DepthType
 
     def read(self, camera: Camera) -> tuple[Array, Array]:
-        """Pixels (N, 2) and depth_z (N,) [m] of every valid pixel; zero, negative and NaN are invalid.
+        """Pixels (N, 2) and depth_z (N,) [m] of every valid pixel.
+
+        Zero, negative and NaN are invalid, and so is the largest 16-bit value, at which depth saturates.
 
         Raises:
             UserError: If the file is missing, damaged, or of another size than the picture.
@@ -147,7 +150,10 @@ class DepthFile:
                 f"its picture {camera.width} x {camera.height}",
                 remedy="resample the depth map to the picture's size with nearest neighbours",
             )
-        rows, columns = np.nonzero(np.isfinite(stored) & (stored > 0))
+        valid = np.isfinite(stored) & (stored > 0)
+        if stored.dtype == np.uint16:
+            valid &= stored < _SATURATED
+        rows, columns = np.nonzero(valid)
         pixels = np.stack([columns, rows], axis=-1).astype(np.float64)
         depth = stored[rows, columns].astype(np.float64) * self.scale
         return pixels, _depth_z(camera, pixels, depth, self.depth_type)
@@ -164,6 +170,8 @@ class DepthFile:
             raise self._unreadable(str(error)) from None
         if stored is None:
             raise self._unreadable("OpenCV does not recognise it")
+        if stored.dtype == np.uint8:
+            raise self._unreadable("it has 8 bits: a picture of the depth, not the depth")
         if stored.ndim != 2 or stored.dtype.kind not in "iuf":
             raise self._unreadable(f"it holds {stored.dtype} of shape {stored.shape}, not one channel")
         return stored

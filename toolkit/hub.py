@@ -10,6 +10,7 @@ from typing import Any
 from huggingface_hub import constants
 from huggingface_hub.errors import HTTPError
 from huggingface_hub.utils import get_session
+from safetensors import SafetensorError
 
 from toolkit.errors import UserError
 
@@ -75,11 +76,11 @@ def clear_errors(name: str | Path) -> Iterator[None]:
     """Turn what transformers raises about a model's files into a UserError.
 
     transformers reports files that are missing, unreachable or unreadable by OSError, and a configuration
-    that it does not know by ValueError.
+    that it does not know by ValueError; weights that are cut short are a SafetensorError.
     """
     try:
         yield
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         cause = str(error).strip().splitlines()[0]
         if Path(name).is_dir():
             remedy = "save the model again, with its processor, or give another folder"

@@ -42,6 +42,14 @@ class Metric(ABC, Generic[Value]):
             ValueError: If the truth cannot be scored against.
         """
 
+    def scorable(self, truth: Value) -> bool:
+        """Whether answers can be scored against a truth; questions whose truth is not are never asked."""
+        try:
+            self.score(truth, None)
+        except (TypeError, ValueError):
+            return False
+        return True
+
     @abstractmethod
     def constant(self, truths: Sequence[Value]) -> Value:
         """The one answer to all questions that makes the headline highest; ``truths`` is not empty."""

@@ -4,6 +4,7 @@
 not on workers, ranks, order or what was drawn before.
 """
 
+import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -112,7 +113,8 @@ class Mixture:
                 return replace(sample, source=feed.name, redraws=redraws)
         raise UserError(
             f"the source {feed.name!r} gave no picture to ask {task.name!r} about in {MAX_REDRAWS} draws",
-            cause="its pictures hold too few labelled points away from the border, or its pairs do not overlap",
+            cause="its pictures hold too few labelled points away from the border, its pairs do not overlap, "
+            "or the task's `label` gives what its metric cannot score (no number, or none above zero)",
             remedy="look at it with `toolkit data preview`, or leave this source or task out",
         )
 
@@ -190,13 +192,31 @@ def draw_query(
             point_in(view, name, view.points[k], view.depth_z[k]) for name, k in zip(names, chosen, strict=True)
         )
         query = Query(views, points, dict(task.given(rng)))
-        if _apart([*taken, *points], presenter.separation) and task.accepts(query):
+        if _clear(points, taken, presenter) and task.accepts(query) and task.metric.scorable(_label(task, query)):
             return query
     return None
 
 
-def _apart(points: Sequence[Point], separation: float) -> bool:
-    return all(float(np.linalg.norm(a.pixel - b.pixel)) >= separation for i, a in enumerate(points) for b in points[:i])
+def _label(task: Task, query: Query) -> object:
+    """The task's label; faults in a user's code are told as such."""
+    try:
+        return task.label(query)
+    except (ArithmeticError, AttributeError, LookupError, NameError, TypeError, ValueError) as error:
+        raise UserError(
+            f"the task {task.name!r} cannot label a question",
+            cause=f"{type(error).__name__}: {error}",
+            remedy=f"mend `label` in {inspect.getfile(type(task))}",
+        ) from error
+
+
+def _clear(points: Sequence[Point], taken: Sequence[Point], presenter: Presenter) -> bool:
+    """Whether points keep from each other, and from those of other questions, along one axis at least."""
+    within = all(_gap(a, b) >= presenter.separation for i, a in enumerate(points) for b in points[:i])
+    return within and all(_gap(a, b) >= presenter.turn_separation for a in points for b in taken)
+
+
+def _gap(one: Point, other: Point) -> float:
+    return float(np.abs(one.pixel - other.pixel).max())
 
 
 def _draw(rng: np.random.Generator, weights: np.ndarray) -> int:

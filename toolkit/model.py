@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+from pathlib import Path
 
 import torch
 
@@ -34,7 +35,16 @@ def open_model(settings: ModelSettings, seed: int = 0) -> Vlm:
         )
     if settings.name == TINY:
         return build_tiny(_tiny_config(settings.tiny, seed), vocabulary())
-    return load_vlm(settings.name, dtype=_dtype(settings), attn_implementation=settings.attention)
+    return open_saved(settings, settings.name)
+
+
+def open_saved(settings: ModelSettings, name: str | Path) -> Vlm:
+    """A model in a folder or on the hub, with the recipe's kernels and type of weights.
+
+    Raises:
+        UserError: If it cannot be loaded.
+    """
+    return load_vlm(name, dtype=_dtype(settings), attn_implementation=settings.attention)
 
 
 def prepare_training(vlm: Vlm, settings: ModelSettings) -> Vlm:

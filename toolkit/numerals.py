@@ -111,6 +111,7 @@ _REWRITES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"\\approx\b", "="),
     (r"\\(?:text|mathrm)\b|[\\{}$`]", " "),
     (rf"\b(?:{_HEDGE})\b\.?|~", " "),
+    (rf"(?:±|\+/-) ?{DECIMAL}", " "),
     (r"[ \t\r]+", " "),
     # Coordinates.
     (rf"[(\[] ?-?{DECIMAL}(?: ?[,;] ?-?{DECIMAL})+ ?[)\]]", " "),

@@ -7,13 +7,12 @@ from pathlib import Path
 from toolkit.abstract_task import Task
 from toolkit.canonical import Canonicalisation, Canvas, Crop
 from toolkit.errors import UserError
-from toolkit.frame import Frame
 from toolkit.marker import Marker
 from toolkit.mixture import Feed, Mixture, can_feed
 from toolkit.recipe import ManifestSource, Recipe, RoomsSource
 from toolkit.registry import get_task, load_tasks
 from toolkit.sample import Presenter
-from toolkit.sources import Source, split
+from toolkit.sources import Part, Source, split
 from toolkit.sources.manifest import load_manifest
 from toolkit.sources.rooms import Rooms
 
@@ -39,8 +38,7 @@ class Plan:
     @property
     def licenses(self) -> tuple[str, ...]:
         """Licences of the data, as far as the sources state them."""
-        stated = {_first_frame(feed.source).license or f"{feed.name}: not stated" for feed in self.train.feeds}
-        return tuple(sorted(stated))
+        return tuple(sorted({license for feed in self.train.feeds for license in _licenses(feed)}))
 
 
 def make_plan(recipe: Recipe, canvas: Canvas) -> Plan:
@@ -50,6 +48,7 @@ def make_plan(recipe: Recipe, canvas: Canvas) -> Plan:
         UserError: If a task is unknown, a source faulty, or a task cannot be fed.
     """
     tasks = make_tasks(recipe)
+    _check_colors(recipe, tasks)
     opened = {name: _open(settings) for name, settings in recipe.sources.items() if settings.weight > 0}
     feeds = tuple(Feed(name, train, recipe.sources[name].weight) for name, (train, _) in opened.items())
     kept = tuple(Feed(name, held, recipe.sources[name].weight) for name, (_, held) in opened.items() if len(held))
@@ -58,7 +57,24 @@ def make_plan(recipe: Recipe, canvas: Canvas) -> Plan:
     length = settings.steps * settings.batch_size * settings.accumulate
     train = Mixture(tasks, feeds, presenter, recipe.seed, length, recipe.questions_per_image)
     held_out, notes = _held_out(recipe, tasks, kept, presenter)
-    return Plan(train, held_out, tuple(notes))
+    splits = [_describe_split(name, *parts) for name, parts in opened.items()]
+    return Plan(train, held_out, (*splits, *notes))
+
+
+def _check_colors(recipe: Recipe, tasks: tuple[tuple[Task, float], ...]) -> None:
+    """Check that the markers have colours for all points of all questions about one picture."""
+    needed = max(
+        max(task.points for task, _ in tasks),
+        recipe.questions_per_image * max(task.points for task, _ in tasks if task.images == 1)
+        if any(task.images == 1 for task, _ in tasks)
+        else 0,
+    )
+    if recipe.reference == "marker" and needed > len(recipe.marker.colors):
+        raise UserError(
+            f"a picture can have {needed} points, and marker.colors has {len(recipe.marker.colors)}",
+            cause=f"questions_per_image is {recipe.questions_per_image}",
+            remedy="name more colours, ask fewer questions, or set reference: text",
+        )
 
 
 def make_tasks(recipe: Recipe) -> tuple[tuple[Task, float], ...]:
@@ -118,5 +134,21 @@ def _held_out(
     return mixtures, notes
 
 
-def _first_frame(source: Source) -> Frame:
-    return source.frame(0)
+def _describe_split(name: str, train: Source, held_out: Source) -> str:
+    """How a source is split, in words."""
+    said = f"{name}: {len(train)} pictures to train on, {len(held_out)} held out"
+    if isinstance(train, Part) and isinstance(held_out, Part):
+        both = _sequences(train) & _sequences(held_out)
+        if both:
+            return f"{said}; the sequence {min(both)!r} is on both sides, since it is too long to be held out whole"
+    return said
+
+
+def _sequences(source: Source) -> set[str]:
+    return {source.frame(index).sequence for index in range(len(source))} - {""}
+
+
+def _licenses(feed: Feed) -> set[str]:
+    """All licences that a source's Frames state; rooms have one."""
+    frames = 1 if isinstance(feed.source, Rooms) else len(feed.source)
+    return {feed.source.frame(index).license or f"{feed.name}: not stated" for index in range(frames)}

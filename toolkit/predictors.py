@@ -1,9 +1,9 @@
 """Predictors: what answers Samples. The model, or a constant."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from toolkit.registry import get_task
+from toolkit.mixture import Mixture
 from toolkit.sample import Sample
 from toolkit.vlm import Vlm, generate
 
@@ -42,16 +42,19 @@ class VlmPredictor:
 
 
 class ConstantPredictor:
-    """Always the same answer a task: the one that scores best on the very Samples it is asked."""
+    """Always the same answer a task: the one that scores best on the very questions it will be asked."""
 
     name = "best constant"
 
+    def __init__(self, held_out: Mapping[str, Mixture]) -> None:
+        self._answers: dict[str, str] = {}
+        for name, mixture in held_out.items():
+            (task,) = (task for task, _ in mixture.tasks)
+            samples = [mixture[index] for index in range(len(mixture))]
+            if samples:
+                best, _ = task.metric.best_constant([sample.truth for sample in samples])
+                self._answers[name] = task.write(best, samples[0].query)
+
     def answer(self, samples: Sequence[Sample]) -> list[str]:
-        """The best constant answer of each Sample's task."""
-        best = {}
-        for name in {sample.task for sample in samples}:
-            task = get_task(name)
-            own = [sample for sample in samples if sample.task == name]
-            value, _ = task.metric.best_constant([sample.truth for sample in own])
-            best[name] = (task, value)
-        return [best[sample.task][0].write(best[sample.task][1], sample.query) for sample in samples]
+        """The constant answer of each Sample's task."""
+        return [self._answers[sample.task] for sample in samples]

@@ -14,9 +14,12 @@ from toolkit.sources.rooms import RoomSettings
 
 Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
 Range = tuple[Count, Count]
 ModelPart = Literal["language", "vision", "projector"]
+
+
+_TINY_WIDTH_STEP = 8  # four heads, each of an even width
 
 
 class Settings(BaseModel):
@@ -41,6 +44,14 @@ class TinySettings(Settings):
     patch: Count = Field(12, description="Side of a patch, one image token [px].")
     width: Count = Field(128, description="Hidden size of both towers.")
     layers: Count = Field(4, description="Layers of each tower.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "TinySettings":
+        if self.picture % self.patch:
+            raise ValueError(f"picture ({self.picture}) is no multiple of patch ({self.patch})")
+        if self.width % _TINY_WIDTH_STEP:
+            raise ValueError(f"width ({self.width}) is no multiple of {_TINY_WIDTH_STEP}")
+        return self
 
 
 class ModelSettings(Settings):
@@ -191,7 +202,7 @@ class Recipe(Settings):
     sources: dict[str, Annotated[RoomsSource | ManifestSource, Field(discriminator="kind")]] = Field(min_length=1)
     trainer: TrainerSettings = TrainerSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     output: Path | None = Field(None, description="Where the checkpoint goes; by default runs/NAME-OF-THE-RECIPE.")
     include: tuple[Path, ...] = Field((), description="Python files with tasks of your own.")
 

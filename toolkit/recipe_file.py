@@ -15,11 +15,17 @@ from toolkit.resources import folder
 
 Place = tuple[str | int, ...]
 
-_PATHS = {"path", "output", "include", "name"}
-
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2 floats: 1e-5 is a number."""
+    """YAML 1.2 floats: 1e-5 is a number; and a key that comes twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping, whose keys are all different."""
+        keys = [key.value for key, _ in node.value]
+        for key, _ in node.value:
+            if keys.count(key.value) > 1:
+                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} comes twice", problem_mark=key.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 _Loader.add_implicit_resolver(
@@ -52,6 +58,10 @@ def find_recipe(name: str | Path) -> Path:
     path = Path(name)
     if path.is_file():
         return path
+    if path.is_dir() or not path.name:
+        raise UserError(
+            f"{name}: this is a folder, not a recipe", remedy="give a .yaml file, or a name of `toolkit recipes`"
+        )
     inner = path.relative_to("recipes") if path.parts[:1] == ("recipes",) else path
     builtin = (folder("recipes") / inner).with_suffix(".yaml")
     if builtin.is_file():
@@ -110,17 +120,32 @@ def _flat(values: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> dict[tuple
 
 
 def _read(path: Path) -> _Document:
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=_Loader)
         values = yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise UserError(f"{path}, line {line}: this is not valid YAML", cause=str(error.problem)) from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: the recipe cannot be read", str(error), "give a YAML file in UTF-8") from None
+    if _holds_itself(node):
+        raise UserError(f"{path}: an anchor of the recipe holds itself", remedy="write the section out")
     if not isinstance(values, dict):
         raise UserError(f"{path}: the recipe is empty or no mapping", remedy="start from `toolkit recipes NAME`")
     places = {place: f"{path}, line {line}" for place, line in _lines(node).items()}
     return _Document(_absolute(values, path.parent), places)
+
+
+def _holds_itself(node: yaml.Node, above: tuple[int, ...] = ()) -> bool:
+    if id(node) in above:
+        return True
+    inner: list[yaml.Node] = []
+    if isinstance(node, yaml.MappingNode):
+        inner = [value for _, value in node.value]
+    elif isinstance(node, yaml.SequenceNode):
+        inner = node.value
+    return any(_holds_itself(each, (*above, id(node))) for each in inner)
 
 
 def _lines(node: yaml.Node, place: Place = ()) -> dict[Place, int]:
@@ -134,15 +159,21 @@ def _lines(node: yaml.Node, place: Place = ()) -> dict[Place, int]:
     return lines
 
 
-def _absolute(value: Any, base: Path, key: str = "") -> Any:
-    """Values with relative paths made absolute; ``name`` only where it is written as a path."""
+def _absolute(value: Any, base: Path, place: Place = ()) -> Any:
+    """Values with relative paths made absolute; a model's name only where it is written as a path."""
     if isinstance(value, dict):
-        return {name: _absolute(inner, base, str(name)) for name, inner in value.items()}
-    if isinstance(value, list) and key in _PATHS:
-        return [_absolute(inner, base, key) for inner in value]
-    if isinstance(value, str) and key in _PATHS and (key != "name" or value.startswith((".", "~"))):
-        return str((base / Path(value).expanduser()).resolve())
+        return {name: _absolute(inner, base, (*place, str(name))) for name, inner in value.items()}
+    if isinstance(value, list) and place == ("include",):
+        return [_absolute(inner, base, place) for inner in value]
+    if isinstance(value, str) and _is_path(place, value):
+        return str((base / Path(value.replace("\0", "")).expanduser()).resolve())
     return value
+
+
+def _is_path(place: Place, value: str) -> bool:
+    if place == ("model", "name"):
+        return value.startswith((".", "~"))
+    return place in (("output",), ("include",)) or (len(place) == 3 and (place[0], place[2]) == ("sources", "path"))
 
 
 def _apply(document: _Document, override: str) -> None:
@@ -160,7 +191,7 @@ def _apply(document: _Document, override: str) -> None:
             inner = section.get(key)
             section[key] = {"weight": inner} if isinstance(inner, int | float) else {}
         section = section[key]
-    section[keys[-1]] = _absolute(value, Path.cwd(), keys[-1])
+    section[keys[-1]] = _absolute(value, Path.cwd(), tuple(keys))
     document.places[tuple(keys)] = f"command line, {override}"
 
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from toolkit.abstract_task import Task
 from toolkit.errors import UserError, did_you_mean
+from toolkit.metrics import Metric
 from toolkit.resources import folder
 
 ENTRY_POINTS = "toolkit.tasks"
@@ -35,8 +36,9 @@ def task(name: str) -> Callable[[_T], _T]:
         raise UserError(f"task name {name!r} is not lower_case_with_underscores")
 
     def register(cls: _T) -> _T:
+        _check_class(name, cls)
         other = _registered.get(name)
-        if other is not None and inspect.getfile(other) != inspect.getfile(cls):
+        if other is not None and not _same_file(inspect.getfile(other), inspect.getfile(cls)):
             raise UserError(
                 f"{inspect.getfile(cls)}: a task named {name!r} is there already",
                 cause=f"{inspect.getfile(other)} registers it",
@@ -48,6 +50,27 @@ def task(name: str) -> Callable[[_T], _T]:
         return cls
 
     return register
+
+
+def _check_class(name: str, cls: Any) -> None:
+    """Check what a task cannot do without."""
+    if not (inspect.isclass(cls) and issubclass(cls, Task)):
+        raise UserError(f"@task({name!r}) stands above {cls!r}", remedy="put it above a class that inherits from Task")
+    where = f"{inspect.getfile(cls)}: the task {name!r}"
+    if cls.label is Task.label:
+        raise UserError(f"{where} does not say how it labels", remedy="override `label`")
+    if not isinstance(getattr(cls, "metric", None), Metric):
+        raise UserError(f"{where} has no metric", remedy="set one: metric = metrics.RelativeAccuracy()")
+    for pattern in cls.asks:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise UserError(f"{where}: {pattern!r} in `asks` is no regular expression", str(error)) from None
+
+
+def _same_file(one: str, other: str) -> bool:
+    """Whether two paths are one file, or copies of it (a checkpoint keeps a copy), or the first is gone."""
+    return one == other or not Path(one).is_file() or Path(one).read_bytes() == Path(other).read_bytes()
 
 
 def _reduce(task: Task) -> tuple[Any, ...]:
@@ -80,7 +103,10 @@ def load_tasks(path: Path) -> None:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except (ImportError, SyntaxError, NameError, AttributeError, TypeError) as error:
+    except UserError:
+        del sys.modules[name]
+        raise
+    except (Exception, SystemExit) as error:  # it is the user's code: it may raise anything
         del sys.modules[name]
         raise UserError(
             f"{path}: the file cannot be imported", cause=f"{type(error).__name__}: {error}", remedy="mend it"

@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from toolkit.abstract_task import Task
 from toolkit.errors import UserError
 from toolkit.marker import COLORS
 
 
-def route(question: str, points: int, images: int, tasks: Mapping[str, Task]) -> Task:
+def route(
+    question: str, points: int, images: int, tasks: Mapping[str, Task], known: Mapping[str, Task] = MappingProxyType({})
+) -> Task:
     """The one task that a question is for, by its words and the numbers of points and pictures.
 
     Args:
@@ -16,6 +19,7 @@ def route(question: str, points: int, images: int, tasks: Mapping[str, Task]) ->
         points: How many points are meant.
         images: How many pictures are given.
         tasks: What the model was trained on.
+        known: All tasks there are, to name the one that the model should have been trained on.
 
     Raises:
         UserError: If no task fits, or several do.
@@ -29,6 +33,14 @@ def route(question: str, points: int, images: int, tasks: Mapping[str, Task]) ->
             f"{question!r} may mean several things",
             cause=", ".join(task.name for task in fitting),
             remedy="say which with --task NAME",
+        )
+    others = [task for task in known.values() if task.name not in tasks and task.understands(question)]
+    untrained = [task for task in others if (task.points, task.images) == (points, images)]
+    if untrained:
+        raise UserError(
+            f"this model was not trained on {untrained[0].name}, which {question!r} asks for",
+            cause=f"it was trained on {', '.join(sorted(tasks)) or 'nothing'}",
+            remedy=f"train one whose recipe has tasks.{untrained[0].name}",
         )
     if by_words:
         needs = "; ".join(f"{task.name} needs {describe_needs(task)}" for task in by_words)

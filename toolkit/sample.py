@@ -24,8 +24,8 @@ TEXT_GRID = 2000
 """Coordinates in the text run from 0 to this across the View (Cai et al. 2026, arXiv 2605.30561)."""
 
 
-_TEXT_SEPARATION = 0.04
-"""Least distance of two points, in focal lengths (about 2 degrees): the answer for one is not that of the other."""
+_TURN_SEPARATION_FOCALS = 0.04
+"""In focal lengths (about 2 degrees): so far apart, the answer to one question is not that to the other."""
 
 
 @dataclass(frozen=True)
@@ -134,9 +134,12 @@ class Presenter:
     @property
     def separation(self) -> float:
         """Points nearer than this [px] to each other are not asked about together."""
-        if self.reference == "marker":
-            return 2.0 * self.marker.reach
-        return max(2.0, _TEXT_SEPARATION * self.canonicalisation.focal)
+        return 2.0 * self.marker.reach if self.reference == "marker" else 2.0
+
+    @property
+    def turn_separation(self) -> float:
+        """Points of different questions about one picture are at least this far apart [px]."""
+        return max(self.separation, _TURN_SEPARATION_FOCALS * self.canonicalisation.focal)
 
     def names(self, rng: np.random.Generator | None, count: int, taken: Collection[str] = ()) -> list[str]:
         """Names for up to ``count`` points that are not ``taken``: marker colours (shuffled by ``rng``), or letters."""

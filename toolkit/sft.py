@@ -12,7 +12,7 @@ import torch
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import SFTConfig, SFTTrainer
 
-from toolkit.collate import Collator, row_of
+from toolkit.collate import FAULT, Collator, row_of
 from toolkit.errors import UserError
 from toolkit.mixture import Mixture
 from toolkit.progress import Bar, processes
@@ -41,6 +41,12 @@ class ShowProgress(TrainerCallback):
         **_: Any,
     ) -> None:
         """A line of numbers."""
+        if logs and not math.isfinite(float(logs.get("loss", 0.0))):
+            raise UserError(
+                f"the loss is no number any more at step {state.global_step}",
+                cause="the weights have grown without bound",
+                remedy="lower trainer.learning_rate, or raise trainer.warmup; choose another --output",
+            )
         if logs and "loss" in logs and state.is_world_process_zero:
             line = f"step {state.global_step:>6} of {state.max_steps}  loss {float(logs['loss']):.4f}"
             self._bar.say(f"{line}  learning rate {float(logs.get('learning_rate', 0)):.2e}")
@@ -61,12 +67,12 @@ def make_trainer(vlm: Vlm, mixture: Mixture, recipe: Recipe, folder: Path, progr
     """
     settings = sft_config(recipe, folder)
     per_step = settings.per_device_train_batch_size * settings.gradient_accumulation_steps
-    trainer = SFTTrainer(
+    trainer = _Trainer(
         model=vlm.model,
         args=settings,
         train_dataset=rows(mixture, settings.max_steps * per_step * settings.world_size),
         processing_class=vlm.processor,
-        data_collator=Collator(vlm),
+        data_collator=Collator(vlm, recipe.trainer.max_tokens),
         callbacks=[ShowProgress(progress)],
     )
     trainer.remove_callback(PrinterCallback)  # prints each log a second time
@@ -74,6 +80,22 @@ def make_trainer(vlm: Vlm, mixture: Mixture, recipe: Recipe, folder: Path, progr
     # transformers withholds it for models whose forward takes no loss arguments (LLaVA), which TRL does not use.
     trainer.model_accepts_loss_kwargs = True
     return trainer
+
+
+class _Trainer(SFTTrainer):
+    """TRL's trainer; what went wrong in a worker process is raised as the error it was."""
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        """The batches of one step.
+
+        Raises:
+            UserError: If a worker could not make one.
+        """
+        batches, count = super().get_batch_samples(*args, **kwargs)
+        for batch in batches:
+            if FAULT in batch:
+                raise batch[FAULT]
+        return batches, count
 
 
 def rows(mixture: Mixture, count: int) -> datasets.Dataset:
@@ -92,7 +114,10 @@ class Render:
 
     def __call__(self, batch: Mapping[str, Sequence[int]]) -> dict[str, list[Any]]:
         """Rows of a batch of indices, as columns."""
-        rows = [row_of(self.mixture[index]) for index in batch["index"]]
+        try:
+            rows = [row_of(self.mixture[index]) for index in batch["index"]]
+        except UserError as error:  # raised in a worker, it would come home wrapped in a traceback
+            return {FAULT: [error] * len(batch["index"])}
         return {key: [row[key] for row in rows] for key in rows[0]}
 
 
@@ -128,6 +153,7 @@ def sft_config(recipe: Recipe, folder: Path) -> SFTConfig:
         max_length=None,
         logging_steps=settings.log_every,
         logging_first_step=True,
+        logging_nan_inf_filter=False,
         save_steps=settings.save_every,
         save_total_limit=2,
         report_to=list(settings.report_to) or "none",

@@ -1,20 +1,79 @@
-"""Writing files so that a reader sees the old one or the new one, never half of it."""
+"""Writing files so that a reader sees the old one or the new one, never half of it; and locking folders."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from toolkit.errors import UserError
+
+_LOCK = ".lock"
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text to a temporary name beside ``path``, then rename; folders are made."""
+    """Write UTF-8 text to a temporary name beside ``path``, then rename; folders are made.
+
+    Raises:
+        UserError: If it cannot be written.
+    """
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write bytes to a temporary name beside ``path``, then rename; folders are made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write bytes to a temporary name beside ``path``, then rename; folders are made.
+
+    Raises:
+        UserError: If they cannot be written.
+    """
+    make_folder(path.parent)
     scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         scratch.write_bytes(data)
         scratch.replace(path)
+    except OSError as error:
+        raise _not_writable(path, error) from None
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that can be written to, before work that ends in writing there.
+
+    Raises:
+        UserError: If it cannot be made, or not be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_writable(folder, error) from None
+    if not os.access(folder, os.W_OK):
+        raise _not_writable(folder, PermissionError("no permission to write"))
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process alone, and remove it if it stays empty; a process that dies lets go of it.
+
+    Raises:
+        UserError: If another process holds it.
+    """
+    import fcntl
+
+    make_folder(folder)
+    with (folder / _LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"{folder}: another run is writing here", remedy="wait for it, or choose another --output"
+            ) from None
+        try:
+            yield
+        finally:
+            (folder / _LOCK).unlink(missing_ok=True)
+            if not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def _not_writable(path: Path, error: OSError) -> UserError:
+    return UserError(f"{path}: cannot be written", cause=error.strerror or str(error), remedy="choose another place")

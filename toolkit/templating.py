@@ -62,7 +62,7 @@ class Words:
                 cause=str(error),
                 remedy=f"use one of: {', '.join(sorted(variables))}",
             ) from None
-        except (TemplateError, TypeError, ValueError) as error:
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
             raise UserError(f"{self.path}: block {block!r} cannot be rendered", cause=str(error)) from None
         return " ".join(text.split())
 
@@ -98,4 +98,12 @@ def load_words(path: Path) -> Words:
 
 @lru_cache(maxsize=1)
 def _environment() -> SandboxedEnvironment:
-    return SandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
+    environment = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+    environment.filters["number"] = written
+    return environment
+
+
+def written(value: float) -> str:
+    """A given number as text, in full: 4.0, 0.25, 33.3; the template filter ``number``."""
+    short = f"{value:.1f}"
+    return short if float(short) == value else f"{value:.6g}"

@@ -2,32 +2,37 @@
 
 import json
 import re
-import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from trl import SFTTrainer
 
 from toolkit.card import model_card
-from toolkit.checkpoint import CONTRACT, RECIPE, check_same_contract, contract
+from toolkit.checkpoint import CONTRACT, RECIPE, check_same_contract, contract, save_tasks
 from toolkit.errors import UserError, UserErrors
 from toolkit.estimate import estimate
 from toolkit.evaluate import Report, evaluate
+from toolkit.hub import check_weights
 from toolkit.lora import merged
-from toolkit.model import open_model, prepare_training
+from toolkit.model import open_model, open_saved, prepare_training
 from toolkit.plan import Plan, make_plan
 from toolkit.predictors import VlmPredictor
 from toolkit.progress import bar, err, is_first_process, processes
 from toolkit.recipe import Recipe
 from toolkit.recipe_file import differences, dump_recipe, load_recipe
 from toolkit.sft import make_trainer
-from toolkit.storage import write_text
-from toolkit.vlm import Vlm, load_vlm, save_vlm
+from toolkit.storage import locked, write_text
+from toolkit.vlm import Vlm, save_vlm
 
 TRAINING = "training"
 """Subfolder with what a run resumes from."""
+
+PREVIEW = "preview"
+"""Subfolder with what a dry run shows."""
 
 ADAPTER = "adapter"
 """Subfolder with a LoRA run's adapter; the checkpoint itself holds the merged model."""
@@ -77,8 +82,14 @@ def train(recipe: Recipe, output: Path, resume: str = "auto") -> Trained:
     Raises:
         UserError: If the recipe cannot be run, or ``output`` holds something else.
     """
+    with locked(output) if is_first_process() else nullcontext():
+        return _train(recipe, output, resume)
+
+
+def _train(recipe: Recipe, output: Path, resume: str) -> Trained:
     start = find_start(recipe, output, resume)
-    vlm = load_vlm(start) if start and recipe.model.lora is None else open_base(recipe)
+    resumed = start is not None and recipe.model.lora is None
+    vlm = open_saved(recipe.model, start) if start and resumed else open_base(recipe)
     plan = make_plan(recipe, vlm.geometry.canvas)
     for note in plan.notes:
         err.print(f"[yellow]note:[/] {note}")
@@ -103,32 +114,54 @@ def find_start(recipe: Recipe, output: Path, resume: str) -> Path | None:
     Raises:
         UserError: If ``output`` holds another run, a finished one, or something that is no run.
     """
-    if resume not in ("auto", "never"):
-        return _given_start(Path(resume))
-    if not output.exists() or not any(output.iterdir()):
-        return None
-    if not (output / RECIPE).is_file():
-        raise UserError(f"{output}: this folder holds something that is not a run", remedy="choose another --output")
-    if resume == "never" and is_first_process():  # the first process may have made the folder just now
-        raise UserError(f"{output}: there is a run here already", remedy="choose another --output, or --resume auto")
+    given = None if resume in ("auto", "never") else Path(resume)
+    if given is not None:
+        _check_given(given, recipe)
     saved = [path for path in (output / TRAINING).glob("checkpoint-*") if _is_whole(path)]
-    if not saved and not (output / CONTRACT).is_file():
-        return None  # it was stopped before anything was learnt
-    changed = [
-        line for line in differences(load_recipe(output / RECIPE), recipe) if not line.startswith(_FREE_TO_CHANGE)
-    ]
-    if changed:
-        raise UserErrors(
-            f"{output}: another run is here; choose another --output. What differs in the recipe (there -> now)",
-            [UserError(line) for line in changed],
-        )
-    if (output / CONTRACT).is_file():
+    if is_first_process():  # which makes the folder: the others may find it half made
+        _check_output(recipe, output, resume, bool(saved))
+    return given or max(saved, key=_step_of, default=None)
+
+
+def _check_output(recipe: Recipe, output: Path, resume: str, begun: bool) -> None:
+    """Check that ``output`` is empty, or holds an unfinished run of the same recipe."""
+    inside = [path.name for path in output.iterdir()] if output.is_dir() else []
+    if output.exists() and not output.is_dir():
+        raise UserError(f"{output}: this is a file, not a folder", remedy="choose another --output")
+    if not [name for name in inside if name != PREVIEW and not name.startswith(".")]:
+        return
+    if RECIPE not in inside:
+        raise UserError(f"{output}: this folder holds something that is not a run", remedy="choose another --output")
+    if resume == "never":
+        raise UserError(f"{output}: there is a run here already", remedy="choose another --output, or --resume auto")
+    finished = CONTRACT in inside
+    if begun or finished:
+        _check_same_recipe(output, recipe)
+    if finished:
         raise UserError(
             f"{output}: this run is finished, no steps remain",
-            remedy="choose another --output to train again, or ask it: toolkit ask IMAGE QUESTION --model "
-            + str(output),
+            remedy=f"choose another --output to train again, or ask it: toolkit ask IMAGE QUESTION --model {output}",
         )
-    return max(saved, key=_step_of)
+
+
+def _check_given(path: Path, recipe: Recipe) -> None:
+    """Check a ``checkpoint-N`` that the user names."""
+    run = path.parent.parent
+    if not _is_whole(path) or not (run / RECIPE).is_file():
+        raise UserError(
+            f"{path}: this is nothing to resume from",
+            remedy="give a folder like runs/NAME/training/checkpoint-200, or --resume auto",
+        )
+    _check_same_recipe(run, recipe)
+
+
+def _check_same_recipe(run: Path, recipe: Recipe) -> None:
+    changed = [line for line in differences(load_recipe(run / RECIPE), recipe) if not line.startswith(_FREE_TO_CHANGE)]
+    if changed:
+        raise UserErrors(
+            f"{run}: another run is here; choose another --output. What differs in the recipe (there -> now)",
+            [UserError(line) for line in changed],
+        )
 
 
 def measure(vlm: Vlm, recipe: Recipe, plan: Plan, name: str) -> Report | None:
@@ -142,8 +175,8 @@ def measure(vlm: Vlm, recipe: Recipe, plan: Plan, name: str) -> Report | None:
         return evaluate(predictor, plan.held_out, progress.advance)
 
 
-def save_checkpoint(vlm: Vlm, recipe: Recipe, plan: Plan, output: Path) -> Vlm:
-    """Save a trained model with its contract; ``toolkit.json`` comes last and says that all is there.
+def save_checkpoint(vlm: Vlm, recipe: Recipe, output: Path) -> Vlm:
+    """Save a trained model, still without its contract.
 
     Returns:
         The model as saved, LoRA adapters merged.
@@ -151,15 +184,18 @@ def save_checkpoint(vlm: Vlm, recipe: Recipe, plan: Plan, output: Path) -> Vlm:
     if recipe.model.lora is not None:
         vlm.model.save_pretrained(str(output / ADAPTER))
         vlm = merged(vlm)
-    scratch = output / ".saving"
-    shutil.rmtree(scratch, ignore_errors=True)
-    save_vlm(vlm, scratch)
-    for file in scratch.iterdir():
-        file.replace(output / file.name)
-    scratch.rmdir()
-    tasks = [task for task, _ in plan.train.tasks]
-    write_text(output / CONTRACT, json.dumps(contract(recipe, tasks, plan.licenses), indent=2) + "\n")
+    save_vlm(vlm, output)
     return vlm
+
+
+def finish(recipe: Recipe, plan: Plan, output: Path, report: Report | None) -> None:
+    """Write results, model card and the user's own tasks; ``toolkit.json`` comes last and says that all is there."""
+    if report:
+        report.save(output / "evaluation")
+    tasks = [task for task, _ in plan.train.tasks]
+    save_tasks(tasks, recipe, output)
+    write_text(output / "README.md", model_card(output.name, recipe, plan, report))
+    write_text(output / CONTRACT, json.dumps(contract(recipe, tasks, plan.licenses), indent=2) + "\n")
 
 
 def _run(learner: Vlm, recipe: Recipe, plan: Plan, output: Path, start: Path | None) -> Trained:
@@ -176,35 +212,75 @@ def _run(learner: Vlm, recipe: Recipe, plan: Plan, output: Path, start: Path | N
         trainer = make_trainer(learner, plan.train, recipe, output / TRAINING, progress)
         trainer.train(resume_from_checkpoint=str(start) if start else None)
     seconds = time.monotonic() - clock
-    moved = _moved(before, _probe(learner))
-    per_step = recipe.trainer.batch_size * recipe.trainer.accumulate * trainer.args.world_size
-    report = None
-    if trainer.is_world_process_zero():
-        trained = save_checkpoint(
-            replace(learner, model=trainer.accelerator.unwrap_model(trainer.model)), recipe, plan, output
+    sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+    after = _probe(learner)
+    if not sharded and not all(bool(weight.isfinite().all()) for weight in after.values()):
+        raise UserError(
+            "the trained weights are no numbers any more",
+            remedy="lower trainer.learning_rate, and choose another --output",
         )
+    moved = float("nan") if sharded else _moved(before, after)
+    per_step = recipe.trainer.batch_size * recipe.trainer.accumulate * trainer.args.world_size
+    trained = _gathered(trainer, recipe, output) if sharded else learner
+    report = None
+    if trained and trainer.is_world_process_zero():
+        trained = save_checkpoint(trained, recipe, output)
         report = measure(trained, recipe, plan, output.name)
-        if report:
-            report.save(output / "evaluation")
-        write_text(output / "README.md", model_card(output.name, recipe, plan, report))
+        finish(recipe, plan, output, report)
     return Trained(output, report, seconds, (recipe.trainer.steps - first) * per_step, moved)
 
 
+def _gathered(trainer: SFTTrainer, recipe: Recipe, output: Path) -> Vlm | None:
+    """On the first process, the whole model of a sharded run; saving it is the work of all processes."""
+    whole = output / TRAINING / "gathered"
+    trainer.save_model(str(whole))
+    if not trainer.is_world_process_zero():
+        return None
+    return open_adapted(recipe, whole) if recipe.model.lora else open_saved(recipe.model, whole)
+
+
+def open_adapted(recipe: Recipe, adapter: Path) -> Vlm:
+    """The recipe's base model with a saved adapter put on it, not merged.
+
+    Raises:
+        UserError: If weights of the adapter are missing.
+    """
+    from peft import PeftModel, get_peft_model_state_dict
+    from safetensors import safe_open
+
+    base = open_base(recipe)
+    model = PeftModel.from_pretrained(base.model, str(adapter))
+    with safe_open(adapter / "adapter_model.safetensors", "pt") as file:
+        missing = set(get_peft_model_state_dict(model)) - set(file.keys())
+    check_weights(adapter, {"missing_keys": missing})
+    return Vlm(model, base.processor, base.family)
+
+
 def _is_whole(path: Path) -> bool:
-    """Whether a ``checkpoint-N`` was saved to its end: the trainer writes its state last."""
+    """Whether a ``checkpoint-N`` was saved to its end: the first process writes its state last, each its own rng."""
     try:
-        return isinstance(json.loads((path / "trainer_state.json").read_text(encoding="utf-8")), dict)
+        state = json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
+    each = len(list(path.glob("rng_state*.pth"))) >= processes()
+    return isinstance(state, dict) and "global_step" in state and each and _has_weights(path)
 
 
-def _given_start(path: Path) -> Path:
-    if not _is_whole(path):
-        raise UserError(
-            f"{path}: this is nothing to resume from",
-            remedy="give a folder like runs/NAME/training/checkpoint-200, or --resume auto",
-        )
-    return path
+def _has_weights(path: Path) -> bool:
+    """Whether weights and optimiser are there and not cut short; a sharded run keeps them in folders of its own."""
+    from safetensors import SafetensorError, safe_open
+
+    if any(path.glob("pytorch_model_fsdp*")) or any(path.glob("global_step*")):
+        return True
+    weights = list(path.glob("*.safetensors"))
+    try:
+        for file in weights:
+            with safe_open(file, "pt"):
+                pass
+        sizes = [(path / name).stat().st_size for name in ("optimizer.pt", "scheduler.pt")]
+    except (OSError, SafetensorError):
+        return False
+    return bool(weights) and all(sizes)
 
 
 def _step_of(checkpoint: Path) -> int:

@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 from typing import Protocol
 
 import numpy as np
 
 from toolkit.frame import Frame
+
+_OVERSHOOT = 1.5
+"""A held-out part may be this many times as large as wanted, so that sequences stay whole."""
 
 
 class Source(Protocol):
@@ -55,24 +59,27 @@ class Part:
 def split(source: Source, share: float, seed: int) -> tuple[Part, Part]:
     """A training and a held-out part that share no sequence.
 
-    Whole sequences are drawn by ``seed``. Where there is one sequence only, its last Frames are held
-    out; a Frame without a sequence counts as a sequence of its own.
+    Whole sequences are drawn by ``seed``, passing over those that would make the held-out part more than
+    half as large again as wanted. Where no sequence fits, the last Frames of the longest are held out. A
+    Frame without a sequence counts as a sequence of its own.
 
     Args:
         source: What is split.
-        share: Share of the Frames that is held out, at least; 0 holds none out.
+        share: Share of the Frames that is held out, about; 0 holds none out.
         seed: Draws the sequences.
     """
     groups: dict[str | int, list[int]] = {}
     for index in range(len(source)):
         groups.setdefault(source.frame(index).sequence or index, []).append(index)
     order = list(groups.values())
-    if len(order) == 1:
-        order = [[index] for index in reversed(order[0])]
-    else:
-        np.random.default_rng(seed).shuffle(order)
+    np.random.default_rng(seed).shuffle(order)
+    wanted = share * len(source)
     held: list[int] = []
-    while order and len(held) < share * len(source):
-        held += order.pop(0)
-    kept = sorted(index for group in order for index in group)
+    for group in order:
+        if len(held) < wanted and len(held) + len(group) <= max(1, _OVERSHOOT * wanted):
+            held += group
+    if not held and share > 0:
+        longest = max(order, key=len)
+        held = longest[len(longest) - min(ceil(wanted), len(longest) - 1) :]
+    kept = sorted(set(range(len(source))) - set(held))
     return Part(source, tuple(kept)), Part(source, tuple(sorted(held)))

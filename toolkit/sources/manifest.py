@@ -34,6 +34,9 @@ KEYS = (
     "sequence",
     "license",
 )
+POSSIBLE_FOV = (0.5, 165.0)
+"""Smallest and largest field of view of a pinhole camera [deg]; beyond, the intrinsics are wrong."""
+
 DEPTH_TYPES = ("z", "euclidean")
 
 
@@ -194,6 +197,7 @@ class _Line:
         with self._at("intrinsics"):
             intrinsics = _numbers(self.row.get("intrinsics"), "give [fx, fy, cx, cy, width, height] in pixels")
             camera = Camera.from_intrinsics(intrinsics)
+            _check_fov(camera)
         if camera is not None and self._has("distortion"):
             with self._at("distortion"):
                 distortion = _numbers(self.row["distortion"], "give [k1, k2, p1, p2, k3], or leave it out")
@@ -278,7 +282,8 @@ class _Line:
                     "it is missing",
                     cause='depth along the principal axis ("z") and distance from the camera ("euclidean") differ',
                     remedy='add "depth_type": "z" or "euclidean" to the line, or depth_type to the source in the '
-                    "recipe; `toolkit data audit` finds out which it is",
+                    "recipe; the data's documentation says which, or a flat wall seen head-on: its z is the same "
+                    "all over, its distance grows towards the edges",
                 )
             if value not in DEPTH_TYPES:
                 raise UserError(f"{value!r} is neither", remedy=did_you_mean(str(value), DEPTH_TYPES))
@@ -293,9 +298,22 @@ def _parsed(line: str) -> Mapping[str, Any]:
         raise UserError(
             f"malformed JSON at column {error.colno}: {error.msg}", remedy="each line must be one whole JSON object"
         ) from None
+    except (ValueError, RecursionError) as error:
+        raise UserError("malformed JSON", str(error), "each line must be one whole JSON object") from None
     if not isinstance(row, dict):
         raise UserError("it is not a JSON object", remedy='write {"image": …, "intrinsics": […], …}')
     return row
+
+
+def _check_fov(camera: Camera) -> None:
+    """Check that a camera can be one."""
+    low, high = POSSIBLE_FOV
+    if not all(low <= angle <= high for angle in camera.fov):
+        raise UserError(
+            f"the field of view would be {camera.fov[0]:.3g} x {camera.fov[1]:.3g} degrees",
+            cause="focal lengths are in pixels of this picture, not in millimetres",
+            remedy="give [fx, fy, cx, cy, width, height] in pixels",
+        )
 
 
 def _numbers(values: Any, remedy: str) -> list[float]:
