@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -76,3 +77,18 @@ def quick(tmp_path: Path) -> Path:
     path = tmp_path / "quick.yaml"
     path.write_text(TINY)
     return path
+
+
+def interrupt_at(step: int, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Let training be interrupted before it takes the step after ``step``; what is returned undoes that."""
+    from trl import SFTTrainer
+
+    whole = SFTTrainer.training_step
+
+    def interrupted(self: SFTTrainer, *args: object, **kwargs: object) -> torch.Tensor:
+        if self.state.global_step == step:
+            raise KeyboardInterrupt
+        return whole(self, *args, **kwargs)
+
+    monkeypatch.setattr(SFTTrainer, "training_step", interrupted)
+    return lambda: monkeypatch.setattr(SFTTrainer, "training_step", whole)

@@ -9,9 +9,10 @@ import pytest
 from conftest import HEIGHT, TINY, WIDTH, wall
 from PIL import Image
 
-from toolkit.ask import Asked, CameraFlags, ask, camera_of, find_checkpoint
+from toolkit.ask import Asked, ask, find_checkpoint
 from toolkit.checkpoint import Checkpoint, load_checkpoint
 from toolkit.errors import UserError
+from toolkit.intrinsics import CameraFlags, camera_of
 from toolkit.mixture import Feed, Mixture
 from toolkit.recipe_file import load_recipe
 from toolkit.sources.rooms import Rooms, RoomSettings

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY, line, write_manifest
+from conftest import TINY, interrupt_at, line, write_manifest
 from safetensors.torch import load_file
-from trl import SFTTrainer
 
 from tests.twins import TWINS, build_twin
 from toolkit.recipe import Recipe
@@ -92,17 +91,10 @@ def twin_recipe(name: str, folder: Path, *more: str) -> Recipe:
 def test_every_family_resumes_exactly(name: str, lora: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = twin_recipe(name, tmp_path, *(["model.lora.rank=2"] if lora else []))
     train(recipe, tmp_path / "whole")
-    step = SFTTrainer.training_step
-
-    def interrupted(self: SFTTrainer, *args: object, **kwargs: object) -> torch.Tensor:
-        if self.state.global_step == 3:
-            raise KeyboardInterrupt
-        return step(self, *args, **kwargs)
-
-    monkeypatch.setattr(SFTTrainer, "training_step", interrupted)
+    restore = interrupt_at(3, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         train(recipe, tmp_path / "broken")
-    monkeypatch.setattr(SFTTrainer, "training_step", step)
+    restore()
     assert train(recipe, tmp_path / "broken").samples == 4  # steps 3 and 4 once more
     assert same(tmp_path / "whole", tmp_path / "broken")
     base = load_file(tmp_path / "twin" / "model.safetensors")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import interrupt_at
 from safetensors.torch import load_file
-from trl import SFTTrainer
 
 from toolkit.checkpoint import load_checkpoint
 from toolkit.errors import UserError
@@ -89,17 +89,10 @@ def test_a_lora_run_saves_adapter_and_merged_model(quick: Path, tmp_path: Path) 
 def test_resuming_is_exact(quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lora: bool) -> None:
     recipe = load_recipe(quick, ["evaluation.samples=0", *(["model.lora.rank=4"] if lora else [])])
     train(recipe, tmp_path / "whole")
-    step = SFTTrainer.training_step
-
-    def interrupted(self: SFTTrainer, *args: object, **kwargs: object) -> torch.Tensor:
-        if self.state.global_step == 5:
-            raise KeyboardInterrupt
-        return step(self, *args, **kwargs)
-
-    monkeypatch.setattr(SFTTrainer, "training_step", interrupted)
+    restore = interrupt_at(5, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         train(recipe, tmp_path / "broken")
-    monkeypatch.setattr(SFTTrainer, "training_step", step)
+    restore()
     assert train(recipe, tmp_path / "broken").samples == 8  # steps 5 and 6
     whole, resumed = weights(tmp_path / "whole"), weights(tmp_path / "broken")
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)

@@ -140,8 +140,9 @@ def ask(
             f"{len(words)} words are given, not one or two pictures and a question",
             remedy='put the question in quotes: toolkit ask photo.jpg "how far is the red point"',
         )
-    from toolkit.ask import Asked, CameraFlags, check_png, find_checkpoint
+    from toolkit.ask import Asked, check_png, find_checkpoint
     from toolkit.ask import ask as answer_to
+    from toolkit.intrinsics import CameraFlags
     from toolkit.routing import parse_intrinsics, parse_points
 
     camera = CameraFlags(None if intrinsics is None else parse_intrinsics(intrinsics), focal, fov)

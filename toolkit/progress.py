@@ -28,11 +28,9 @@ class Bar:
         self._progress = progress
         self._task = task
 
-    def advance(self, steps: int = 1, note: str = "") -> None:
-        """Move on by ``steps``; ``note`` replaces the text behind the bar."""
+    def advance(self, steps: int = 1) -> None:
+        """Move on by ``steps``."""
         self._progress.update(self._task, advance=steps)
-        if note:
-            self._progress.update(self._task, note=note)
 
     def say(self, line: str) -> None:
         """A line above the bar."""
@@ -48,7 +46,6 @@ def bar(title: str, total: int) -> Iterator[Bar]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=err, disable=not shown) as progress:
-        yield Bar(progress, progress.add_task(title, total=total, note=""))
+        yield Bar(progress, progress.add_task(title, total=total))

@@ -129,9 +129,9 @@ def _read(path: Path) -> _Document:
         raise UserError(f"{path}, line {line}: this is not valid YAML", cause=str(error.problem)) from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"{path}: the recipe cannot be read", str(error), "give a YAML file in UTF-8") from None
-    if _holds_itself(node):
+    if node is not None and _holds_itself(node):
         raise UserError(f"{path}: an anchor of the recipe holds itself", remedy="write the section out")
-    if not isinstance(values, dict):
+    if node is None or not isinstance(values, dict):
         raise UserError(f"{path}: the recipe is empty or no mapping", remedy="start from `toolkit recipes NAME`")
     places = {place: f"{path}, line {line}" for place, line in _lines(node).items()}
     return _Document(_absolute(values, path.parent), places)
