@@ -76,8 +76,8 @@ def _draw_cell(cell: Cell, width: int) -> Image.Image:
     body = ImageFont.load_default(_BODY)
     blocks = [
         (cell.title, ImageFont.load_default(_TITLE), _INK),
-        (f"Q  {cell.question}", body, _INK),
-        (f"A  {cell.answer}", body, _ACCENT),
+        (f"Q: {cell.question}", body, _INK),
+        (f"A: {cell.answer}", body, _ACCENT),
         *([(cell.footnote, body, _FAINT)] if cell.footnote else []),
     ]
     lines = [(line, font, color) for text, font, color in blocks for line in _wrap(text, font, width)]
