@@ -12,7 +12,7 @@ from PIL import Image
 from toolkit.ask import Asked, ask, find_checkpoint
 from toolkit.checkpoint import Checkpoint, load_checkpoint
 from toolkit.errors import UserError
-from toolkit.intrinsics import CameraFlags, camera_of
+from toolkit.intrinsics import CameraFlags
 from toolkit.mixture import Feed, Mixture
 from toolkit.recipe_file import load_recipe
 from toolkit.sources.rooms import Rooms, RoomSettings
@@ -130,32 +130,6 @@ def test_without_a_camera_there_is_a_loud_warning(checkpoint: Checkpoint, photo:
 def test_an_untrained_colour_is_warned_about(checkpoint: Checkpoint, photo: Path) -> None:
     answer = ask(checkpoint, Asked([photo], "how far is the cyan point", {"cyan": (60, 45)}, FLAGS))
     assert any("not trained with cyan" in warning for warning in answer.warnings)
-
-
-def test_camera_of_a_field_of_view() -> None:
-    camera, source, warnings = camera_of(200, 100, CameraFlags(fov=90))
-    assert (camera.fx, camera.cx, camera.cy) == pytest.approx((100, 99.5, 49.5))
-    assert (source, warnings) == ("--fov", [])
-
-
-def test_a_focal_length_in_millimetres_is_suspected() -> None:
-    _, _, (warning,) = camera_of(4000, 3000, CameraFlags(focal=28))
-    assert "not in millimetres" in warning
-
-
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        (CameraFlags(focal=100, fov=60), "--focal and --fov are given together"),
-        (CameraFlags(focal=-1), "not a positive number"),
-        (CameraFlags(focal=float("nan")), "not a positive number"),
-        (CameraFlags(fov=180), "between 0 and 180"),
-        (CameraFlags(intrinsics=(100, 100, 500, 45)), "principal point"),
-    ],
-)
-def test_wrong_cameras(flags: CameraFlags, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        camera_of(WIDTH, HEIGHT, flags)
 
 
 @pytest.mark.parametrize(
@@ -282,3 +256,11 @@ def test_an_edited_contract_is_refused(folder: Path, tmp_path: Path) -> None:
         (copy / "toolkit.json").write_text(broken)
         with pytest.raises(UserError, match=r"toolkit\.json"):
             load_checkpoint(copy)
+
+
+def test_a_camera_beside_the_picture_is_used(checkpoint: Checkpoint, photo: Path) -> None:
+    photo.with_suffix(".json").write_text(json.dumps({"intrinsics": [90, 91, 59, 44, WIDTH, HEIGHT]}))
+    answer = ask(checkpoint, Asked([photo], "how far is the red point", {"red": (60, 45)}))
+    assert answer.camera == [[90, 91, 59, 44, WIDTH, HEIGHT]]
+    assert answer.camera_source == str(photo.with_suffix(".json"))
+    assert answer.warnings == []

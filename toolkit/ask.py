@@ -178,9 +178,10 @@ def _frames(asked: Asked) -> tuple[list[Frame], str, list[str]]:
     frames, warnings, source = [], [], ""
     for file in files:
         height, width = file.read().shape[:2]
-        camera, source, said = camera_of(width, height, asked.camera)
-        frames.append(Frame(file, camera))
-        warnings += [line for line in said if line not in warnings]
+        known = camera_of(width, height, asked.camera, file.path)
+        source = known.source
+        frames.append(Frame(file, known.camera))
+        warnings += [line for line in known.warnings if line not in warnings]
     return frames, source, warnings
 
 

@@ -1,8 +1,18 @@
-"""Where the camera of a picture that is asked about comes from: what the user says, or an assumption said aloud."""
+"""Where the camera of a picture that is asked about comes from; it is never guessed in silence.
 
+In this order: what the user says; a JSON file beside the picture; the picture's EXIF tags; and last an assumed
+field of view, with a warning. Conventions: see ``toolkit.camera``.
+"""
+
+import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from PIL import ExifTags, Image
 
 from toolkit.camera import Camera
 from toolkit.errors import UserError
@@ -11,6 +21,9 @@ DEFAULT_FOV = 60.0
 """Horizontal field of view [deg] that is assumed where nothing is known of the camera."""
 
 _PLAUSIBLE_FOV = (15.0, 125.0)  # degrees; outside, a focal length is more likely wrong than right
+_FILM_DIAGONAL = math.hypot(36.0, 24.0)  # mm
+_SAME_SHAPE = 0.02  # relative difference of aspect ratios below which a picture was not cropped
+_MILLIMETRES = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # of FocalPlaneResolutionUnit (EXIF 2.32, table 15)
 
 
 @dataclass(frozen=True)
@@ -28,44 +41,139 @@ class CameraFlags:
     fov: float | None = None
 
 
-def camera_of(width: int, height: int, flags: CameraFlags) -> tuple[Camera, str, list[str]]:
-    """The camera of a picture [px], where it comes from, and warnings.
+@dataclass(frozen=True)
+class KnownCamera:
+    """A camera, and how much is known of it.
+
+    Attributes:
+        camera: True of the upright picture.
+        source: Where it comes from.
+        warnings: What the user should know.
+    """
+
+    camera: Camera
+    source: str
+    warnings: tuple[str, ...] = ()
+
+
+def camera_of(width: int, height: int, flags: CameraFlags, picture: Path | None = None) -> KnownCamera:
+    """The camera of an upright picture of ``width`` x ``height`` [px].
+
+    Args:
+        width: Of the upright picture [px].
+        height: Of the upright picture [px].
+        flags: What the user says.
+        picture: The file, for what lies beside it and in it.
 
     Raises:
-        UserError: If the flags contradict each other or the picture.
+        UserError: If the flags contradict each other, or they or the file beside do not fit the picture.
     """
-    given = [name for name in ("intrinsics", "focal", "fov") if getattr(flags, name) is not None]
-    if len(given) > 1:
-        raise UserError(f"--{' and --'.join(given)} are given together", remedy="give one of them")
-    if flags.intrinsics is not None:
-        camera = Camera.from_intrinsics([*flags.intrinsics, width, height])
-    elif flags.focal is not None:
-        _check_positive("--focal", flags.focal)
-        camera = Camera.from_focal(width, height, flags.focal)
-    else:
-        fov = DEFAULT_FOV if flags.fov is None else flags.fov
-        if not 0 < fov < 180:
-            raise UserError(f"--fov {fov:g} is no angle between 0 and 180 degrees")
-        camera = Camera.from_fov(width, height, fov)
-    if not given:
+    known = _said(width, height, flags)
+    found: list[str] = []
+    if known is None and picture is not None:
+        known = _beside(width, height, picture) or _from_exif(width, height, picture, found)
+    if known is None:
         guess = (
             f"nothing is known of the camera: a horizontal field of view of {DEFAULT_FOV:g} degrees is assumed, "
             "and every distance scales with it; pass --intrinsics, --focal or --fov"
         )
-        return camera, "assumed", [guess]
+        return KnownCamera(Camera.from_fov(width, height, DEFAULT_FOV), "assumed", (guess, *found))
+    return KnownCamera(known.camera, known.source, (*known.warnings, *_unusual(known.camera)))
+
+
+def _said(width: int, height: int, flags: CameraFlags) -> KnownCamera | None:
+    """The camera that the flags give."""
+    given = [name for name in ("intrinsics", "focal", "fov") if getattr(flags, name) is not None]
+    if len(given) > 1:
+        raise UserError(f"--{' and --'.join(given)} are given together", remedy="give one of them")
+    if flags.intrinsics is not None:
+        return KnownCamera(Camera.from_intrinsics([*flags.intrinsics, width, height]), "--intrinsics")
+    if flags.focal is not None:
+        if not (np.isfinite(flags.focal) and flags.focal > 0):
+            raise UserError(f"--focal {flags.focal:g} is not a positive number", remedy="give pixels of this picture")
+        return KnownCamera(Camera.from_focal(width, height, flags.focal), "--focal")
+    if flags.fov is not None:
+        if not 0 < flags.fov < 180:
+            raise UserError(f"--fov {flags.fov:g} is no angle between 0 and 180 degrees", remedy="give degrees")
+        return KnownCamera(Camera.from_fov(width, height, flags.fov), "--fov")
+    return None
+
+
+def _beside(width: int, height: int, picture: Path) -> KnownCamera | None:
+    """The camera in ``photo.json`` beside ``photo.jpg``: {"intrinsics": [fx, fy, cx, cy, width, height]}."""
+    path = picture.with_suffix(".json")
+    if not path.is_file():
+        return None
+    remedy = (
+        'write {"intrinsics": [fx, fy, cx, cy, width, height], "distortion": [k1, k2, p1, p2, k3]}, or move it away'
+    )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        camera = Camera.from_intrinsics(content["intrinsics"], content.get("distortion", ()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: there is no camera in it", f"{type(error).__name__}: {error}", remedy) from None
+    except UserError as error:
+        raise UserError(f"{path}: {error.problem}", error.cause, remedy) from None
+    if (camera.width, camera.height) != (width, height):
+        raise UserError(
+            f"{path}: the intrinsics are for {camera.width} x {camera.height} px, "
+            f"the upright picture is {width} x {height}",
+            remedy="give the intrinsics of this size",
+        )
+    return KnownCamera(camera, str(path))
+
+
+def _from_exif(width: int, height: int, picture: Path, found: list[str]) -> KnownCamera | None:
+    """The camera that EXIF tags give; why they cannot be used goes to ``found``."""
+    with Image.open(picture) as image:
+        tags = image.getexif().get_ifd(ExifTags.IFD.Exif)
+        stored = image.size
+    taken = (tags.get(ExifTags.Base.ExifImageWidth), tags.get(ExifTags.Base.ExifImageHeight))
+    if all(taken) and _cropped(stored, taken):
+        found.append(f"the picture was cropped since it was taken ({taken[0]} x {taken[1]} px), so EXIF does not help")
+        return None
+    focal, source = _focal_35mm(width, height, tags), "EXIF FocalLengthIn35mmFilm"
+    if focal is None:
+        focal, source = _focal_of_sensor(stored[0], tags), "EXIF FocalLength and FocalPlaneXResolution"
+    return None if focal is None else KnownCamera(Camera.from_focal(width, height, focal), source)
+
+
+def _cropped(stored: tuple[int, int], taken: tuple[Any, Any]) -> bool:
+    """Whether the shape has changed; some programs exchange the sides when they turn a picture."""
+    now, then = stored[0] / stored[1], float(taken[0]) / float(taken[1])
+    return min(abs(now / then - 1), abs(now * then - 1)) > _SAME_SHAPE
+
+
+def _focal_35mm(width: int, height: int, tags: Mapping[int, Any]) -> float | None:
+    """Focal length [px] = f35 * diagonal [px] / 43.27 mm: the diagonal field of view is kept (CIPA DCG-001-2005)."""
+    equivalent = _number(tags.get(ExifTags.Base.FocalLengthIn35mmFilm))
+    return None if equivalent is None else equivalent * math.hypot(width, height) / _FILM_DIAGONAL
+
+
+def _focal_of_sensor(stored_width: int, tags: Mapping[int, Any]) -> float | None:
+    """Focal length [px] = focal length [mm] * sensor pixels a mm, scaled by the resize since (EXIF 2.32, 4.6.5)."""
+    focal = _number(tags.get(ExifTags.Base.FocalLength))
+    resolution = _number(tags.get(ExifTags.Base.FocalPlaneXResolution))
+    unit = _MILLIMETRES.get(tags.get(ExifTags.Base.FocalPlaneResolutionUnit, 2))
+    taken = _number(tags.get(ExifTags.Base.ExifImageWidth))
+    if focal is None or resolution is None or unit is None or taken is None:
+        return None
+    return focal * resolution / unit * stored_width / taken
+
+
+def _number(value: Any) -> float | None:
+    """A positive number; EXIF writes 0 for unknown."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    return number if math.isfinite(number) and number > 0 else None
+
+
+def _unusual(camera: Camera) -> tuple[str, ...]:
     low, high = _PLAUSIBLE_FOV
     wide = camera.fov[0]
-    unusual = (
-        []
-        if low <= wide <= high
-        else [
-            f"the horizontal field of view is {wide:.1f} degrees, which is unusual: focal lengths are in pixels "
-            "of this picture, not in millimetres"
-        ]
-    )
-    return camera, f"--{given[0]}", unusual
-
-
-def _check_positive(name: str, value: float) -> None:
-    if not (np.isfinite(value) and value > 0):
-        raise UserError(f"{name} {value:g} is not a positive number", remedy="give pixels of this picture")
+    if low <= wide <= high:
+        return ()
+    said = f"the horizontal field of view is {wide:.1f} degrees, which is unusual"
+    return (f"{said}: focal lengths are in pixels of this picture, not in millimetres",)
