@@ -344,6 +344,7 @@ OWN_FAULTS = {
         "return None",
         "metric cannot score",
     ),
+    "three pictures": ("points = 2", "images = 3", "is about 3 pictures"),
     "no metric": ("metric = metrics.RelativeAccuracy()", "", "has no metric"),
     "bad pattern": ('(r"\\bhigher\\b",)', '(r"(",)', "is no regular expression"),
     "import raises": ("from toolkit", "raise RuntimeError('no')\nfrom toolkit", "cannot be imported"),

@@ -21,6 +21,8 @@ from toolkit.resources import folder
 
 ENTRY_POINTS = "toolkit.tasks"
 
+_IMAGES = (1, 2)  # pictures that one question may be about; every family takes both
+
 _T = TypeVar("_T", bound=type[Task])
 _registered: dict[str, type[Task]] = {}
 _loaded: set[Path] = set()
@@ -61,6 +63,12 @@ def _check_class(name: str, cls: Any) -> None:
         raise UserError(f"{where} does not say how it labels", remedy="override `label`")
     if not isinstance(getattr(cls, "metric", None), Metric):
         raise UserError(f"{where} has no metric", remedy="set one: metric = metrics.RelativeAccuracy()")
+    if cls.images not in _IMAGES or not isinstance(cls.points, int) or cls.points < 0:
+        raise UserError(
+            f"{where} is about {cls.images!r} pictures and {cls.points!r} points",
+            cause="a question is about one picture, or two of one sequence; points lie in the first",
+            remedy="set images to 1 or 2, and points to 0 or more",
+        )
     for pattern in cls.asks:
         try:
             re.compile(pattern)
