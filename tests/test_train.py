@@ -183,14 +183,17 @@ def test_gradient_checkpointing_changes_nothing(quick: Path, tmp_path: Path) -> 
     assert all(torch.allclose(one[key], two[key], atol=1e-5) for key in one)
 
 
-def test_accumulated_batches_weigh_tokens_alike(quick: Path, tmp_path: Path) -> None:
-    for name, words in {
-        "whole": ["trainer.batch_size=4"],
-        "parts": ["trainer.batch_size=2", "trainer.accumulate=2"],
-    }.items():
-        train(load_recipe(quick, [*words, "evaluation.samples=0"]), tmp_path / name)
+@pytest.mark.parametrize("name", ["Qwen2.5-VL", "Qwen3-VL", "LLaVA-SigLIP"])
+def test_accumulated_batches_weigh_tokens_alike(name: str, tmp_path: Path) -> None:
+    from tests.test_resume import twin_recipe
+
+    # Short answers beside long ones: the mean of two batches' means is not the mean over their tokens.
+    mixed = ["tasks={relative_depth: 1, travel_speed: 1}", "trainer.learning_rate=0.01"]
+    halves = {"whole": ["trainer.batch_size=2"], "parts": ["trainer.batch_size=1", "trainer.accumulate=2"]}
+    for half, words in halves.items():
+        train(twin_recipe(name, tmp_path, *mixed, *words), tmp_path / half)
     one, two = weights(tmp_path / "whole"), weights(tmp_path / "parts")
-    assert all(torch.allclose(one[key], two[key], atol=2e-4) for key in one)
+    assert all(torch.allclose(one[key], two[key], atol=1e-3) for key in one)
 
 
 @pytest.mark.parametrize(
@@ -265,3 +268,9 @@ def test_an_answer_that_cannot_be_read_back_is_an_error(quick: Path, tmp_path: P
     recipe = load_recipe(quick, ["tasks={own_mute: 1}"]).model_copy(update={"include": (path,)})
     with pytest.raises(UserError, match="the answer 'yes' cannot be read back"):
         train(recipe, tmp_path / "run")
+
+
+def test_questions_that_find_no_room_are_told(quick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    crowded = ["questions_per_image=12", "reference=text", "canonical.focal=120", "trainer.steps=1"]
+    train(load_recipe(quick, [*crowded, "evaluation.samples=0"]), tmp_path / "run")
+    assert "questions a picture, not 12" in capsys.readouterr().err

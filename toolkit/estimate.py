@@ -44,6 +44,8 @@ class Estimate:
         decoder_layer: Class of the language model's layers.
         redraws: Drawn pictures that could not be asked about, for ``PROBED`` samples.
         rounded: Whether weights that are trained in full have fewer than 32 bits.
+        questions: Questions a Sample, in the mean of those probed.
+        wanted: Questions a Sample that the recipe asks for.
     """
 
     mean: TokenLengths
@@ -57,6 +59,8 @@ class Estimate:
     decoder_layer: str
     redraws: int
     rounded: bool
+    questions: float
+    wanted: int
 
     def lines(self) -> Iterator[str]:
         """The report, as a person reads it."""
@@ -75,6 +79,8 @@ class Estimate:
         yield f"data: {self.samples} samples from {self.frames} pictures, each about {passes:.1f} times"
         if self.redraws:
             yield f"note: {PROBED} samples took {self.redraws} more draws: some pictures cannot be asked some questions"
+        if self.questions < self.wanted:
+            yield f"note: {self.questions:.1f} questions a picture, not {self.wanted}: there is no room for more points"
         if self.rounded:
             yield "warning: the weights have 16 bits, which round small steps away: leave model.dtype at auto"
 
@@ -120,6 +126,8 @@ def estimate(vlm: Vlm, plan: Plan, recipe: Recipe, processes: int = 1) -> Estima
         samples=recipe.trainer.steps * batch * recipe.trainer.accumulate * processes,
         decoder_layer=decoder_layer(vlm),
         redraws=sum(sample.redraws for sample in samples),
+        questions=sum(len(sample.turns) for sample in samples) / PROBED,
+        wanted=recipe.questions_per_image,
         rounded=recipe.model.lora is None and any(p.requires_grad and p.element_size() < _FLOAT for p in parameters),
     )
 

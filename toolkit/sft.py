@@ -77,7 +77,7 @@ def make_trainer(vlm: Vlm, mixture: Mixture, recipe: Recipe, folder: Path, progr
     )
     trainer.remove_callback(PrinterCallback)  # prints each log a second time
     # TRL's own loss divides by the tokens of all processes and accumulated batches, if it is told their number;
-    # transformers withholds it for models whose forward takes no loss arguments (LLaVA), which TRL does not use.
+    # transformers withholds it for models that take no loss arguments (both Qwens), which TRL does not pass anyway.
     trainer.model_accepts_loss_kwargs = True
     return trainer
 
