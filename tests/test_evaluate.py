@@ -13,6 +13,7 @@ from toolkit.marker import Marker
 from toolkit.mixture import Feed, Mixture
 from toolkit.predictors import ConstantPredictor
 from toolkit.registry import get_task
+from toolkit.reply import Reply
 from toolkit.sample import Presenter, Sample
 from toolkit.sources.rooms import Rooms, RoomSettings
 
@@ -28,8 +29,8 @@ class Scripted:
     def __init__(self, say: Callable[[Sample], str]) -> None:
         self._say = say
 
-    def answer(self, samples: Sequence[Sample]) -> list[str]:
-        return [self._say(sample) for sample in samples]
+    def answer(self, samples: Sequence[Sample]) -> list[Reply]:
+        return [Reply(self._say(sample)) for sample in samples]
 
 
 def held_out(*names: str, count: int = 40) -> dict[str, Mixture]:

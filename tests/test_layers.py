@@ -33,7 +33,7 @@ LAYERS = [
     {"intrinsics"},
     {"camera", "answer"},
     {"numerals"},
-    {"units", "storage", "progress", "resources"},
+    {"units", "storage", "progress", "resources", "reply"},
     {"errors"},
     {""},
 ]

@@ -131,7 +131,7 @@ def ask(checkpoint: Checkpoint, asked: Asked, max_new_tokens: int = 64) -> Answe
     points = _points(asked, frames[0])
     task = _task(checkpoint, asked, len(points))
     sample = _sample(checkpoint, asked, task, frames, points)
-    text = generate(checkpoint.vlm, [sample.prompt], [sample.images], max_new_tokens=max_new_tokens)[0]
+    text = generate(checkpoint.vlm, [sample.prompt], [sample.images], max_new_tokens=max_new_tokens)[0].text
     warnings += _color_warnings(checkpoint, points)
     value = task.read(text, sample.query)
     if isinstance(value, str):  # a point's name in the question; the user may call it otherwise

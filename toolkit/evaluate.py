@@ -149,9 +149,9 @@ def _ask(
 ) -> Iterator[Answered]:
     for start in range(0, len(mixture), batch_size):
         samples = [mixture[index] for index in range(start, min(start + batch_size, len(mixture)))]
-        for sample, text in zip(samples, predictor.answer(samples), strict=True):
-            value = task.read(text, sample.query)
-            yield Answered(sample, text, value, task.metric.score(sample.truth, value))
+        for sample, reply in zip(samples, predictor.answer(samples), strict=True):
+            value = task.read(reply.text, sample.query)
+            yield Answered(sample, reply.text, value, task.metric.score(sample.truth, value))
         progress(len(samples))
 
 

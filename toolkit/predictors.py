@@ -4,17 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from toolkit.mixture import Mixture
+from toolkit.reply import Reply
 from toolkit.sample import Sample
 from toolkit.vlm import Vlm, generate
 
 
 class Predictor(Protocol):
-    """Answers Samples as text, as a model would write it."""
+    """Answers Samples in words, as a model would."""
 
     name: str
 
-    def answer(self, samples: Sequence[Sample]) -> list[str]:
-        """One text a Sample, in order."""
+    def answer(self, samples: Sequence[Sample]) -> list[Reply]:
+        """One Reply a Sample, in order."""
 
 
 class VlmPredictor:
@@ -26,8 +27,8 @@ class VlmPredictor:
         self._batch_size = batch_size
         self._max_new_tokens = max_new_tokens
 
-    def answer(self, samples: Sequence[Sample]) -> list[str]:
-        """One text a Sample, in order.
+    def answer(self, samples: Sequence[Sample]) -> list[Reply]:
+        """One Reply a Sample, in order.
 
         Raises:
             GeometryError: If a picture would reach the model at another size.
@@ -55,6 +56,6 @@ class ConstantPredictor:
                 best, _ = task.metric.best_constant([sample.truth for sample in samples])
                 self._answers[name] = task.write(best, samples[0].query)
 
-    def answer(self, samples: Sequence[Sample]) -> list[str]:
+    def answer(self, samples: Sequence[Sample]) -> list[Reply]:
         """The constant answer of each Sample's task."""
-        return [self._answers[sample.task] for sample in samples]
+        return [Reply(self._answers[sample.task]) for sample in samples]

@@ -24,6 +24,7 @@ from transformers.utils import logging as transformers_logging
 
 from toolkit.families import Family, Geometry, Picture, check_geometry, check_pictures, family_of, keep_sizes
 from toolkit.hub import CONFIG, check_weights, clear_errors, only_local
+from toolkit.reply import Reply
 
 if TYPE_CHECKING:
     from peft import PeftModel  # slow to import
@@ -170,8 +171,8 @@ def generate(
     *,
     max_new_tokens: int = 32,
     batch_size: int = 8,
-) -> list[str]:
-    """The model's most likely answers, without white space around them.
+) -> list[Reply]:
+    """The model's most likely answers.
 
     Args:
         vlm: The model.
@@ -192,7 +193,7 @@ def generate(
         written = output[:, batch["input_ids"].shape[1] :]
         answers += vlm.processor.tokenizer.batch_decode(written, skip_special_tokens=True)
     model.train(was_training)
-    return [answer.strip() for answer in answers]
+    return [Reply(answer.strip()) for answer in answers]
 
 
 def _greedy(vlm: Vlm, max_new_tokens: int) -> GenerationConfig:
