@@ -44,3 +44,8 @@ class TravelSpeed(Task):
     def variables(self, query: Query) -> Mapping[str, float]:
         """The distance [m], for the working."""
         return {"distance": query.points[0].distance}
+
+    def rework(self, text: str, query: Query) -> float | None:
+        """The distance of the working by the time of the question; without working, the value read."""
+        distance = answer.read_dividend(text, "m")
+        return self.read(text, query) if distance is None else distance.value / query.given["time"]

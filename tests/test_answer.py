@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.answer import Motion, read_choice, read_motion, read_quantity, write_motion
+from toolkit.answer import Motion, read_choice, read_dividend, read_motion, read_quantity, write_motion
 from toolkit.errors import UserError
 
 PROMISED = [  # The forms in which training answers end.
@@ -298,3 +298,18 @@ def test_any_text_is_read_without_failing(text: str) -> None:
     assert quantity is None or math.isfinite(quantity.value)
     read_choice(text, ["red", "A"])
     read_motion(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "meters"),
+    [
+        ("7.23 m / 4.0 s = 1.81 m/s", 7.23),
+        ("<think>It is 9 m away, so 2 m/s.</think> <answer>7.23 meters / 4 s = 1.81 m/s</answer>", 7.23),
+        ("723 cm / 2 m/s = 3.6 s", 7.23),
+        ("1.81 m/s", None),
+        ("about 7 m away", None),
+    ],
+)
+def test_the_dividend_of_a_working(text: str, meters: float | None) -> None:
+    found = read_dividend(text, "m")
+    assert (found and found.value) == (meters and pytest.approx(meters))

@@ -57,3 +57,14 @@ def test_it_does_not_change_with_the_world_frame() -> None:
 def test_a_relative_pose_needs_two_poses(poses: list[Array | None]) -> None:
     with pytest.raises(UserError, match="two pictures with poses"):
         _ = Query(tuple(view(pose) for pose in poses)).first_from_second
+
+
+def test_points_are_placed_at_other_depths() -> None:
+    query = Query(
+        (view(),), (point_in(view(), "red", [150, 40], 7.0), point_in(view(), "blue", [50, 140])), {"time": 2}
+    )
+    placed = query.placed([3.0, 4.0])
+    assert [point.xyz.tolist() for point in placed.points] == [[3.0, 0.0, 3.0], [0.0, 4.0, 4.0]]
+    assert [point.name for point in placed.points] == ["red", "blue"]
+    assert placed.given == {"time": 2}
+    assert query.points[0].depth_z == 7.0

@@ -184,3 +184,12 @@ def test_a_question_without_its_number_is_an_error(name: str) -> None:
     with pytest.raises(UserError, match="gives no") as caught:
         get_task(name).given_in("how fast, how long")
     assert "as in" in caught.value.remedy
+
+
+def test_working_is_done_again() -> None:
+    speed, time = get_task("travel_speed"), get_task("travel_time")
+    assert speed.rework("8.00 m / 4.0 s = 9.00 m/s", one_point(time=4.0)) == pytest.approx(2.0)
+    assert speed.rework("9.00 m/s", one_point(time=4.0)) == pytest.approx(9.0)
+    assert time.rework("8.00 m / 2.0 m/s = 9.00 s", one_point(speed=2.0)) == pytest.approx(4.0)
+    assert time.rework("I cannot tell", one_point(speed=2.0)) is None
+    assert get_task("metric_depth").rework("about 3 m", one_point()) == pytest.approx(3.0)

@@ -90,6 +90,14 @@ class Task:
         quantity = answer.read_quantity(text, self.unit)
         return None if quantity is None else quantity.value
 
+    def rework(self, text: str, query: Query) -> Any | None:
+        """The value that the working shown in an answer leads to; without any, the value read."""
+        return self.read(text, query)
+
+    def meant(self, value: Any, question: str, query: Query) -> Any:
+        """What a value read is to a user's question; the same, unless users may ask for the opposite."""
+        return value
+
     def understands(self, question: str) -> bool:
         """Whether the words of a user's question fit this task."""
         return any(re.search(pattern, question, re.IGNORECASE) for pattern in self.asks)

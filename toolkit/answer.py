@@ -33,6 +33,7 @@ _OTHER_UNIT_TOLERANCE = 0.10
 _TAGGED = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.DOTALL | re.IGNORECASE)
 _THOUGHT = re.compile(r"</think>", re.IGNORECASE)
 _THINKING = re.compile(r"<think>", re.IGNORECASE)
+_DIVISION = re.compile(rf"(?P<dividend>{DECIMAL} ?[a-z]*) ?[/÷] ?{DECIMAL}[^=]*=", re.IGNORECASE)
 _EQUALS = re.compile(r"=")
 _ANSWER_IS = re.compile(
     r"\b(?:answer|final (?:estimate|value|result|distance|depth))(?: \w+){0,3}? ?(?:\b(?:is|would be)\b|:)",
@@ -106,6 +107,20 @@ def read_quantity(text: str, unit: str) -> Quantity | None:
     target = unit_named(unit)
     value = _meant(plain(_answer_words(text)), target)
     return None if value is None else Quantity(value / target.factor, unit)
+
+
+def read_dividend(text: str, unit: str) -> Quantity | None:
+    """The number that a text divides, where it shows its working: 7.23 m in "7.23 m / 4.0 s = 1.81 m/s".
+
+    Args:
+        text: What a model wrote.
+        unit: The unit asked for, as for ``read_quantity``.
+
+    Raises:
+        UserError: If the unit is unknown.
+    """
+    found = _DIVISION.search(_answer_words(text))
+    return read_quantity(found["dividend"], unit) if found else None
 
 
 def read_choice(text: str, choices: Sequence[str]) -> str | None:

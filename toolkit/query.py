@@ -3,8 +3,8 @@
 Conventions: see ``toolkit.camera``.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -67,3 +67,11 @@ class Query:
         if len(poses) != 2 or poses[0] is None or poses[1] is None:
             raise UserError("this question needs two pictures with poses")
         return inverse(poses[0]) @ poses[1]
+
+    def placed(self, depth_z: Sequence[float]) -> "Query":
+        """The same question with its points at other depths ``depth_z`` [m], one a point: where a model puts them."""
+        points = tuple(
+            point_in(self.views[point.view], point.name, point.pixel, depth, point.view)
+            for point, depth in zip(self.points, depth_z, strict=True)
+        )
+        return replace(self, points=points)
