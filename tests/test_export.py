@@ -15,10 +15,11 @@ from tests.twins import TWINS
 from toolkit.checkpoint import load_checkpoint
 from toolkit.errors import UserError
 from toolkit.export import export
+from toolkit.generation import generate
 from toolkit.preview import preview
 from toolkit.recipe_file import load_recipe
 from toolkit.train import train
-from toolkit.vlm import chat_text, generate
+from toolkit.vlm import chat_text
 
 LORA = ["model.lora.rank=4", "trainer.learning_rate=0.05", "evaluation.samples=2"]
 

@@ -11,8 +11,9 @@ import torch
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from toolkit.canonical import Canvas
+from toolkit.generation import generate
 from toolkit.tiny import IMAGE, TinyConfig, build_tiny, build_tokenizer
-from toolkit.vlm import conversation, encode, generate, save_vlm
+from toolkit.vlm import conversation, encode, save_vlm
 
 TEXTS = ("How far away is the point marked by the red arrow?", "It is 12.30 m away.")
 PROMPT = TEXTS[0]

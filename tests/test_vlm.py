@@ -14,7 +14,7 @@ from tests.test_families import PROMPTS, every_family, one_and_two
 from tests.twins import build_twin
 from toolkit.errors import UserError
 from toolkit.tiny import TinyConfig, build_tiny
-from toolkit.vlm import Vlm, conversation, encode, generate, load_vlm, save_vlm
+from toolkit.vlm import Vlm, conversation, encode, load_vlm, save_vlm
 
 STOCK_PROCESSORS = {
     "Qwen2.5-VL": "Qwen2_5_VLProcessor",
@@ -95,8 +95,6 @@ def test_batching_changes_no_answer(name: str) -> None:
         alone = [vlm.model(**encode(vlm, [p], [i])).logits[0, -1] for p, i in zip(PROMPTS, images, strict=True)]
     assert (PROMPTS[0] != PROMPTS[1]) and not torch.allclose(together[0], together[1], atol=1e-3)
     torch.testing.assert_close(together, torch.stack(alone), atol=2e-5, rtol=0)
-    one, two = (generate(vlm, PROMPTS, images, max_new_tokens=8, batch_size=size) for size in (1, 2))
-    assert [reply.text for reply in one] == [reply.text for reply in two]
 
 
 @every_family
@@ -106,16 +104,6 @@ def test_pictures_matter(name: str) -> None:
     with torch.no_grad():
         seen, dark = (vlm.model(**encode(vlm, PROMPTS[:1], [[x]])).logits for x in (image, image // 4))
     assert not torch.allclose(seen[0, -1], dark[0, -1], atol=1e-4)
-
-
-def test_generation_ignores_a_models_own_sampling_and_penalties() -> None:
-    vlm = build_twin("Qwen3-VL")
-    images = one_and_two(vlm)
-    plain = [reply.text for reply in generate(vlm, PROMPTS, images, max_new_tokens=12)]
-    own: Any = vlm.model.generation_config
-    own.do_sample, own.repetition_penalty, own.temperature, own.no_repeat_ngram_size = True, 5.0, 9.0, 1
-    assert [reply.text for reply in generate(vlm, PROMPTS, images, max_new_tokens=12)] == plain
-    assert any(plain)
 
 
 def test_conversation_is_plain_text_with_pil_pictures() -> None:

@@ -16,6 +16,7 @@ from toolkit.checkpoint import CONTRACT, Checkpoint
 from toolkit.errors import UserError
 from toolkit.evaluate import plain
 from toolkit.frame import Frame, ImageFile, Pixels, View
+from toolkit.generation import generate
 from toolkit.intrinsics import CameraFlags, camera_of
 from toolkit.marker import COLORS, find_marks, rgb
 from toolkit.query import Point, Query, point_in
@@ -24,7 +25,6 @@ from toolkit.routing import colors_in, describe_needs, route
 from toolkit.sample import Sample
 from toolkit.sheet import side_by_side
 from toolkit.storage import make_folder
-from toolkit.vlm import generate
 
 SCHEMA = 1
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from toolkit.generation import generate
 from toolkit.mixture import Mixture
 from toolkit.reply import Reply
 from toolkit.sample import Sample
-from toolkit.vlm import Vlm, generate
+from toolkit.vlm import Vlm
 
 
 class Predictor(Protocol):

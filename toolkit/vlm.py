@@ -1,4 +1,4 @@
-"""Vision-language models: loading, encoding, generating and saving them."""
+"""Vision-language models: loading, encoding and saving them."""
 
 import os
 import shutil
@@ -16,7 +16,6 @@ from transformers import (
     AutoConfig,
     AutoModelForImageTextToText,
     BatchFeature,
-    GenerationConfig,
     PreTrainedModel,
 )
 from transformers.processing_utils import ProcessorMixin
@@ -24,7 +23,6 @@ from transformers.utils import logging as transformers_logging
 
 from toolkit.families import Family, Geometry, Picture, check_geometry, check_pictures, family_of, keep_sizes
 from toolkit.hub import CONFIG, check_weights, clear_errors, only_local
-from toolkit.reply import Reply
 
 if TYPE_CHECKING:
     from peft import PeftModel  # slow to import
@@ -161,58 +159,6 @@ def chat_text(vlm: Vlm, said: Sequence[str], pictures: int) -> str:
         content = [*({"type": "image"} for _ in range(shown)), {"type": "text", "text": text}]
         messages.append({"role": _ROLES[index % 2], "content": content})
     return vlm.processor.apply_chat_template(messages, add_generation_prompt=len(said) % 2 == 1, tokenize=False)
-
-
-@torch.inference_mode()
-def generate(
-    vlm: Vlm,
-    prompts: Sequence[str],
-    images: Sequence[Sequence[Picture]],
-    *,
-    max_new_tokens: int = 32,
-    batch_size: int = 8,
-) -> list[Reply]:
-    """The model's most likely answers.
-
-    Args:
-        vlm: The model.
-        prompts: The questions.
-        images: The pictures of each question.
-        max_new_tokens: An answer is cut after this many tokens.
-        batch_size: How many questions are answered at once; it does not change the answers.
-    """
-    model: Any = vlm.model
-    settings = _greedy(vlm, max_new_tokens)
-    was_training = model.training
-    model.eval()
-    answers: list[str] = []
-    for start in range(0, len(prompts), batch_size):
-        rows = slice(start, start + batch_size)
-        batch = encode(vlm, prompts[rows], images[rows])
-        output = model.generate(**batch, generation_config=settings)
-        written = output[:, batch["input_ids"].shape[1] :]
-        answers += vlm.processor.tokenizer.batch_decode(written, skip_special_tokens=True)
-    model.train(was_training)
-    return [Reply(answer.strip()) for answer in answers]
-
-
-def _greedy(vlm: Vlm, max_new_tokens: int) -> GenerationConfig:
-    """Plain greedy decoding: models come with sampling and penalties, which distort numbers."""
-    own = vlm.model.generation_config
-    end = own.eos_token_id if own.eos_token_id is not None else vlm.processor.tokenizer.eos_token_id
-    pad = own.pad_token_id if own.pad_token_id is not None else vlm.processor.tokenizer.pad_token_id
-    return GenerationConfig(
-        do_sample=False,
-        num_beams=1,
-        repetition_penalty=1.0,
-        no_repeat_ngram_size=0,
-        temperature=1.0,
-        top_k=50,
-        top_p=1.0,
-        max_new_tokens=max_new_tokens,
-        eos_token_id=end,
-        pad_token_id=pad,
-    )
 
 
 def save_vlm(vlm: Vlm, folder: str | Path) -> None:
