@@ -48,6 +48,10 @@ class CameraPose(Task):
         """The motion that the answer gives, if it gives all of it."""
         return answer.read_motion(text)
 
+    def number(self, value: Motion) -> float:
+        """The distance moved [m]."""
+        return value.distance
+
 
 def _shown(query: Query) -> float:
     """Share of the first View's labelled points whose pixels the second View contains; 1 if it has no labels."""

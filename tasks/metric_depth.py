@@ -13,6 +13,7 @@ class MetricDepth(Task):
     points = 1
     unit = "m"
     metric = RelativeAccuracy()
+    gives = "distance"
     asks = (
         r"\bhow (far|close|near|distant)\b(?!.*\b(between|apart|from each other|principal|axis)\b)",
         r"(?<!z-)(?<!z )\b(distance|depth|range)\b(?!.*\b(between|apart|principal|axis)\b)",

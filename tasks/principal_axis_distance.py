@@ -13,6 +13,7 @@ class PrincipalAxisDistance(Task):
     points = 1
     unit = "m"
     metric = RelativeAccuracy()
+    gives = "depth_z"
     asks = (
         r"\b(principal|optical|viewing|camera'?s?) (axis|direction)\b",
         r"\bz[- ]?(depth|distance|coordinate)\b",

@@ -359,3 +359,36 @@ def test_a_plane_stays_a_plane_and_its_texture_stays_on_it(focal: float, distort
             assert np.linalg.norm(centroid(view, place) - place) < 0.3
             seen += 1
     assert seen >= 10
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("square", [96, 448])
+def test_tiles_show_every_point_where_it_can_be_marked(size: tuple[int, int], square: int) -> None:
+    camera = Camera.from_focal(*size, 0.8 * max(size))
+    canonicalisation = Canonicalisation(300, Canvas(square=square))
+    points = rng().uniform((-0.5, -0.5), (size[0] - 0.5, size[1] - 0.5), (200, 2))
+    tiles = canonicalisation.tiles(camera, points)
+    assert sorted(np.concatenate([indices for _, indices in tiles]).tolist()) == list(range(200))
+    whole = canonicalisation.whole(camera)
+    for tile, indices in tiles:
+        assert (tile.width, tile.height) == (square, square)
+        places = to_canonical(camera, tile, points[indices])
+        assert (places >= -1).all() and (places <= square).all()
+        for axis, (full, at) in enumerate(((whole.width, whole.cx - tile.cx), (whole.height, whole.cy - tile.cy))):
+            # An eighth of the window lies between a point and its border, unless the picture ends there.
+            room = square / 8 - 1
+            assert (places[:, axis] >= room).all() or at <= 0
+            assert (places[:, axis] <= square - 1 - room).all() or at + square >= full
+
+
+def test_one_tile_is_the_window_of_the_whole_picture() -> None:
+    camera = Camera.from_fov(640, 480, 60)
+    canonicalisation = Canonicalisation(500, Canvas(28))
+    ((tile, indices),) = canonicalisation.tiles(camera, [[0, 0], [639, 479]])
+    assert tile == canonicalisation.window(camera, None)
+    assert indices.tolist() == [0, 1]
+
+
+def test_a_tile_for_a_point_outside_is_refused() -> None:
+    with pytest.raises(UserError, match="no place in the canonical picture"):
+        Canonicalisation(500, Canvas(28)).tiles(Camera.from_fov(640, 480, 60), [[700, 20]])

@@ -14,6 +14,7 @@ from conftest import line, wall, write_manifest
 from PIL import Image
 
 from toolkit.cli import main
+from toolkit.reply import Reply
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -90,13 +91,13 @@ def test_a_task_of_ones_own_is_trained_measured_and_asked(run: Run, quick: Path,
 def test_ask_prints_the_answer_first(run: Run, quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run("train", quick, "trainer.steps=1", "evaluation.samples=0", "--output", tmp_path / "run")
     Image.fromarray(wall()).save(tmp_path / "a.png")
-    monkeypatch.setattr("toolkit.ask.generate", lambda *_, **__: ["2.42 m"])
+    monkeypatch.setattr("toolkit.predictors.generate", lambda *_, **__: [Reply("2.42 m")])
     words = ("ask", tmp_path / "a.png", "how far is the red point", "--point", "red=60,45", "--model", tmp_path / "run")
     code, out, err = run(*words)
     assert (code, out) == (0, "2.42 m\n")
     assert "red at (60, 45)" in err
     assert "warning: nothing is known of the camera" in err
-    monkeypatch.setattr("toolkit.ask.generate", lambda *_, **__: ["who knows"])
+    monkeypatch.setattr("toolkit.predictors.generate", lambda *_, **__: [Reply("who knows")])
     assert run(*words, "--focal", 100)[1] == "the answer cannot be read: 'who knows'\n"
 
 

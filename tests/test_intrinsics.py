@@ -9,8 +9,8 @@ import pytest
 from PIL import ExifTags, Image
 
 from toolkit.errors import UserError
-from toolkit.frame import ImageFile
 from toolkit.intrinsics import CameraFlags, KnownCamera, camera_of
+from toolkit.pictures import open_picture
 
 WIDTH, HEIGHT = 400, 300
 Base = ExifTags.Base
@@ -29,8 +29,11 @@ def photo(folder: Path, size: tuple[int, int] = (WIDTH, HEIGHT), orientation: in
 
 
 def known(path: Path, flags: CameraFlags = CameraFlags()) -> KnownCamera:
-    height, width = ImageFile(path).read().shape[:2]
-    return camera_of(width, height, flags, path)
+    return camera_of(open_picture(path), flags)
+
+
+def of_size(width: int, height: int, flags: CameraFlags) -> KnownCamera:
+    return camera_of(open_picture(np.zeros((height, width, 3), np.uint8)), flags)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -115,14 +118,27 @@ def test_a_faulty_file_beside_is_an_error(tmp_path: Path, content: str, message:
 
 
 def test_camera_of_a_field_of_view() -> None:
-    found = camera_of(200, 100, CameraFlags(fov=90))
+    found = of_size(200, 100, CameraFlags(fov=90))
     assert (found.camera.fx, found.camera.cx, found.camera.cy) == pytest.approx((100, 99.5, 49.5))
     assert (found.source, found.warnings) == ("--fov", ())
 
 
 def test_a_focal_length_in_millimetres_is_suspected() -> None:
-    (warning,) = camera_of(4000, 3000, CameraFlags(focal=28)).warnings
-    assert "not in millimetres" in warning
+    # The diagonal is 5000 px, so 28 mm of 43.27 mm are 3236 px.
+    (warning,) = of_size(4000, 3000, CameraFlags(focal=28)).warnings
+    assert "28 may be the 35 mm-equivalent" in warning and "--focal 3236" in warning
+
+
+def test_intrinsics_of_another_size_are_suspected() -> None:
+    (warning,) = of_size(400, 300, CameraFlags(focal=3236)).warnings
+    assert "7.1 degrees" in warning and "of this very picture" in warning
+
+
+def test_an_assumed_camera_says_how_far_off_it_may_be() -> None:
+    found = of_size(200, 100, CameraFlags())
+    # tan(30) / tan(45) and tan(30) / tan(22.5)
+    assert found.scale == pytest.approx((0.57735, 1.39385), abs=1e-5)
+    assert of_size(200, 100, CameraFlags(fov=60)).scale == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -137,4 +153,4 @@ def test_a_focal_length_in_millimetres_is_suspected() -> None:
 )
 def test_wrong_cameras(flags: CameraFlags, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        camera_of(WIDTH, HEIGHT, flags)
+        of_size(WIDTH, HEIGHT, flags)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from toolkit.query import Query
 from toolkit.resources import folder
 from toolkit.templating import Words, load_words
 
-_FIXED = ("images", "points", "unit", "metric", "name", "asks")
+_FIXED = ("images", "points", "unit", "metric", "name", "asks", "gives", "scales")
 """Attributes that make a task what it is: a recipe cannot replace them."""
 
 _KINDS: dict[type, Any] = {float: int | float, int: int, str: str, tuple: list | tuple, bool: bool}
@@ -36,6 +36,9 @@ class Task:
         unit: Unit of the answer ("m", "s", "m/s", "deg"), or "" where the answer is no number.
         metric: How answers are scored.
         asks: Regular expressions; a user's question that matches one may be meant for this task.
+        gives: Where an answer puts its one point: "distance" from the camera centre [m], "depth_z" [m], or "" for
+            neither. The answers of other tasks can be checked against such a task's, and point clouds made of it.
+        scales: Whether answers grow in proportion to the focal length that the camera is said to have, as lengths do.
     """
 
     name: ClassVar[str] = ""
@@ -44,6 +47,8 @@ class Task:
     unit: str = ""
     metric: Metric
     asks: tuple[str, ...] = ()
+    gives: Literal["", "distance", "depth_z"] = ""
+    scales: bool = True
 
     def __init__(self, **options: Any) -> None:
         for key, value in options.items():
@@ -93,6 +98,10 @@ class Task:
     def rework(self, text: str, query: Query) -> Any | None:
         """The value that the working shown in an answer leads to; without any, the value read."""
         return self.read(text, query)
+
+    def number(self, value: Any) -> float | None:
+        """The number in a value that an interval is given for; None where there is none."""
+        return float(value) if isinstance(value, int | float) else None
 
     def meant(self, value: Any, question: str, query: Query) -> Any:
         """What a value read is to a user's question; the same, unless users may ask for the opposite."""

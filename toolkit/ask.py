@@ -3,104 +3,35 @@
 Pictures are canonicalised, marked and worded exactly as in training (``toolkit.sample``).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from toolkit.abstract_task import Task
+from toolkit.agreement import check as check_answers
+from toolkit.answers import Answer, Located
 from toolkit.camera import Camera
-from toolkit.checkpoint import CONTRACT, Checkpoint
+from toolkit.canonical import canonicalise
+from toolkit.checkpoint import CONTRACT, Checkpoint, load_checkpoint
 from toolkit.errors import UserError
-from toolkit.evaluate import plain
-from toolkit.frame import Frame, ImageFile, Pixels, View
-from toolkit.generation import generate
-from toolkit.intrinsics import CameraFlags, camera_of
-from toolkit.marker import COLORS, find_marks, rgb
-from toolkit.query import Point, Query, point_in
+from toolkit.frame import Frame, View
+from toolkit.interval import interval
+from toolkit.intrinsics import CameraFlags, KnownCamera, camera_of
+from toolkit.pictures import Given, Opened, open_picture
+from toolkit.pointing import Named, check_place, colors_unknown, find_points
+from toolkit.predictors import Predictor, VlmPredictor
+from toolkit.query import Query, point_in
 from toolkit.registry import get_task, task_names
-from toolkit.routing import colors_in, describe_needs, route
-from toolkit.sample import Sample
-from toolkit.sheet import side_by_side
-from toolkit.storage import make_folder
+from toolkit.reply import Reply
+from toolkit.routing import describe_needs, route
+from toolkit.sample import Presenter, Sample, Turn
 
-SCHEMA = 1
+MAX_NEW_TOKENS = 64
 
-
-@dataclass(frozen=True)
-class Answer:
-    """What a model said.
-
-    Attributes:
-        value: The answer in ``unit``, a name, or a motion; None if the text holds none.
-        said: The value as a person reads it, with its unit; "" if there is none.
-        unit: "m", "s", "m/s" or "".
-        text: What the model wrote.
-        task: Whose question was asked.
-        prompt: The words that the model was asked.
-        points: Where each named point lies [px of the upright picture], and how that is known.
-        camera: [fx, fy, cx, cy, width, height] of each picture.
-        camera_source: Where they come from.
-        warnings: What the user should know.
-        images: The pictures as the model saw them.
-    """
-
-    value: Any
-    said: str
-    unit: str
-    text: str
-    task: str
-    prompt: str
-    points: Mapping[str, Mapping[str, Any]]
-    camera: Sequence[Sequence[float]]
-    camera_source: str
-    warnings: Sequence[str]
-    images: Sequence[Pixels] = field(repr=False, default=())
-
-    @property
-    def shown(self) -> Pixels:
-        """The pictures as the model saw them, next to each other, (H, W, 3)."""
-        return side_by_side(self.images)
-
-    def as_json(self) -> dict[str, Any]:
-        """The content of ``--json``."""
-        names = ("said", "unit", "text", "task", "prompt", "points", "camera", "camera_source", "warnings")
-        return {"schema": SCHEMA, "value": plain(self.value), **{name: getattr(self, name) for name in names}}
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a user asks.
-
-    Attributes:
-        images: One or two pictures.
-        question: The words.
-        points: (u, v) [px of the upright first picture] by name; where the question names a colour and no
-            point is given, a mark of that colour is looked for.
-        camera: What is known of the camera.
-        task: Name of the task, None to find it from the words.
-    """
-
-    images: Sequence[Path]
-    question: str
-    points: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    camera: CameraFlags = CameraFlags()
-    task: str | None = None
-
-
-def check_png(path: Path) -> None:
-    """Check, before the model is asked, that a PNG can be written.
-
-    Raises:
-        UserError: If the name says otherwise, or the folder cannot be written to.
-    """
-    if path.suffix.lower() != ".png":
-        raise UserError(f"--save {path}: only PNG is written, which keeps the marked pixels", remedy="name it .png")
-    if path.is_dir():
-        raise UserError(f"--save {path}: this is a folder", remedy="name a .png file in it")
-    make_folder(path.parent)
+_AT_ONCE = 64  # questions given to the predictor together; more than it answers at once, so that it never waits
 
 
 def find_checkpoint(model: Path | None, root: Path = Path("runs")) -> Path:
@@ -121,132 +52,250 @@ def find_checkpoint(model: Path | None, root: Path = Path("runs")) -> Path:
     return found[-1].parent
 
 
-def ask(checkpoint: Checkpoint, asked: Asked, max_new_tokens: int = 64) -> Answer:
-    """Ask a checkpoint one question.
+def load(checkpoint: str | Path) -> "Asker":
+    """A trained model, loaded once, that answers many questions.
+
+    Args:
+        checkpoint: A folder that ``toolkit train`` wrote.
 
     Raises:
-        UserError: If the pictures, points, camera or question cannot be used.
+        UserError: If it is no checkpoint.
     """
-    frames, source, warnings = _frames(asked)
-    points = _points(asked, frames[0])
-    task = _task(checkpoint, asked, len(points))
-    sample = _sample(checkpoint, asked, task, frames, points)
-    text = generate(checkpoint.vlm, [sample.prompt], [sample.images], max_new_tokens=max_new_tokens)[0].text
-    warnings += _color_warnings(checkpoint, points)
-    value = task.read(text, sample.query)
-    if isinstance(value, str):  # a point's name in the question; the user may call it otherwise
-        value = dict(zip((point.name for point in sample.query.points), points, strict=True)).get(value, value)
-    return Answer(
-        value=value,
-        said="" if value is None else task.write(value, sample.query),
-        unit=task.unit,
-        text=text,
-        task=task.name,
-        prompt=sample.prompt,
-        points={name: {"pixel": list(place), "source": how} for name, (place, how) in points.items()},
-        camera=[frame.camera.intrinsics for frame in frames],
-        camera_source=source,
-        warnings=warnings,
-        images=sample.images,
-    )
+    return Asker.of(load_checkpoint(Path(checkpoint)))
 
 
-Places = dict[str, tuple[tuple[float, float], str]]
+@dataclass(frozen=True)
+class Asker:
+    """A model that answers questions about a user's pictures.
 
+    Attributes:
+        predictor: Who answers.
+        presenter: How questions are shown and worded, whole pictures.
+        tasks: What the model knows, by name.
+    """
 
-def _task(checkpoint: Checkpoint, asked: Asked, points: int) -> Task:
-    if asked.task is None:
-        known = {name: get_task(name) for name in task_names()}
-        return route(asked.question, points, len(asked.images), checkpoint.tasks, known)
-    task = checkpoint.tasks.get(asked.task) or get_task(asked.task)
-    if asked.task not in checkpoint.tasks:
-        raise UserError(
-            f"this model was not trained on {asked.task}",
-            cause=f"it was trained on {', '.join(sorted(checkpoint.tasks))}",
-            remedy=f"train one whose recipe has tasks.{asked.task}",
-        )
-    if (task.points, task.images) != (points, len(asked.images)):
-        raise UserError(
-            f"{task.name} needs {describe_needs(task)}, not {points} in {len(asked.images)}",
-            remedy="name each point, as in --point red=320,240",
-        )
-    return task
+    predictor: Predictor
+    presenter: Presenter
+    tasks: Mapping[str, Task]
 
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, max_new_tokens: int = MAX_NEW_TOKENS) -> "Asker":
+        """The model of a checkpoint."""
+        predictor = VlmPredictor(checkpoint.vlm, str(checkpoint.folder), _AT_ONCE, max_new_tokens)
+        return cls(predictor, checkpoint.presenter, checkpoint.tasks)
 
-def _frames(asked: Asked) -> tuple[list[Frame], str, list[str]]:
-    files = [ImageFile(path) for path in asked.images]
-    frames, warnings, source = [], [], ""
-    for file in files:
-        height, width = file.read().shape[:2]
-        known = camera_of(width, height, asked.camera, file.path)
-        source = known.source
-        frames.append(Frame(file, known.camera))
-        warnings += [line for line in known.warnings if line not in warnings]
-    return frames, source, warnings
+    def ask(
+        self,
+        image: Given | Sequence[Given],
+        question: str,
+        *,
+        points: Mapping[str, Named] | None = None,
+        camera: CameraFlags | Camera | None = None,
+        task: str | None = None,
+        raw: bool = False,
+        check: bool = False,
+    ) -> Answer:
+        """Ask one question about one picture, or about two.
 
+        Args:
+            image: The picture or the two pictures: paths, PIL pictures or arrays (height, width, 3) uint8 RGB.
+            question: The words.
+            points: (u, v) [px of the upright first picture] by a colour's name; where the question names a colour
+                and no point is given, a mark of that colour is looked for.
+            camera: What is known of the camera; else what lies beside the picture or in its EXIF tags is used.
+            task: Name of the task, None to find it from the words.
+            raw: Whether the model is asked in the user's very words, and not in those it was trained on.
+            check: Whether the answer is checked against the model's own depths, for the price of further questions.
 
-def _points(asked: Asked, frame: Frame) -> Places:
-    """Each point's place [px of the upright picture] and how it is known, in the order of the question."""
-    named = colors_in(asked.question)
-    if not asked.points:
-        return {color: (_found(frame.picture.read(), color), "a mark in the picture") for color in named}
-    for name, place in asked.points.items():
-        _check_point(name, place, frame.camera)
-    strangers = [name for name in named if name not in asked.points]
-    if strangers:
-        raise UserError(
-            f"the question names a {strangers[0]} point, and --point gives {', '.join(asked.points)}",
-            remedy=f"add --point {strangers[0]}=U,V, or name the point that you mean",
-        )
-    places = list(asked.points.values())
-    if len(set(places)) < len(places):
-        raise UserError("two points are at the same place", remedy="give each its own pixel")
-    order = [*named, *(name for name in asked.points if name not in named)]
-    return {name: (asked.points[name], "--point") for name in order}
-
-
-def _check_point(name: str, place: tuple[float, float], camera: Camera) -> None:
-    rgb(name)
-    if not camera.contains(place):
-        raise UserError(
-            f"--point {name}={place[0]:g},{place[1]:g} lies outside the {camera.width} x {camera.height} picture",
-            remedy="give U,V in pixels of the upright picture, U to the right and V down",
+        Raises:
+            UserError: If the pictures, points, camera or question cannot be used.
+        """
+        scene = _open(image, camera)
+        places = find_points(question, points or {}, scene.frames[0])
+        chosen = self._task(question, task, len(places), len(scene.frames), raw)
+        sample = self._sample(chosen, question, scene.frames, places, raw)
+        (reply,) = self.predictor.answer([sample])
+        answer = self._answer(chosen, question, sample, reply, scene)
+        if check and chosen is not None:
+            value = chosen.read(reply.text, sample.query)
+            (checked,) = check_answers([sample], [value], self.tasks, self.presenter, self.predictor)
+            answer = replace(answer, check=checked)
+        named = colors_unknown(places, self.presenter)
+        return replace(
+            answer,
+            value=_renamed(answer.value, sample.query, places),
+            points=places,
+            images=sample.images,
+            warnings=(*scene.warnings, *named),
         )
 
+    def ask_many(
+        self,
+        image: Given,
+        question: str,
+        points: ArrayLike,
+        *,
+        camera: CameraFlags | Camera | None = None,
+        task: str | None = None,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> list[Answer]:
+        """Ask the same about many points of one picture, each by itself.
 
-def _found(pixels: Pixels, color: str) -> tuple[float, float]:
-    """The one mark of a colour in a picture."""
-    marks = find_marks(pixels, color)
-    if len(marks) == 1:
-        return float(marks[0][0]), float(marks[0][1])
-    places = ", ".join(f"({u:.0f}, {v:.0f})" for u, v in marks[:5])
-    raise UserError(
-        f"the question names a {color} point, and the picture has {len(marks) or 'no'} compact {color} "
-        f"mark{'s' if len(marks) != 1 else ''}" + (f": {places}" if places else ""),
-        remedy=f"say where it is: --point {color}=U,V",
-    )
+        With text coordinates the picture is encoded once; with markers, pictures are batched.
+
+        Args:
+            image: The picture, as for ``ask``.
+            question: The words, which name no point.
+            points: (N, 2), (u, v) [px of the upright picture].
+            camera: As for ``ask``.
+            task: As for ``ask``; a task about one point.
+            progress: Told after each batch how many points it held.
+
+        Returns:
+            One Answer a point, in order, without its picture.
+
+        Raises:
+            UserError: If the picture, a point, the camera or the question cannot be used.
+        """
+        scene = _open(image, camera)
+        where = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+        for u, v in where.tolist():
+            check_place((u, v), scene.frames[0].camera)
+        chosen = self._task(question, task, 1, 1, raw=False)
+        if chosen is None:
+            raise TypeError("a task is always found, or it is an error")
+        answers: dict[int, Answer] = {}
+        for indices, samples in self._samples(chosen, question, scene.frames[0], where):
+            for index, sample, reply in zip(indices, samples, self.predictor.answer(samples), strict=True):
+                (name,) = (point.name for point in sample.query.points)
+                u, v = where[index].tolist()
+                answer = self._answer(chosen, question, sample, reply, scene)
+                answers[index] = replace(answer, points={name: Located((u, v), "given")}, warnings=scene.warnings)
+            progress(len(indices))
+        return [answers[index] for index in range(len(where))]
+
+    def _task(self, question: str, name: str | None, points: int, images: int, raw: bool) -> Task | None:
+        """The task of a question; None if its words are passed through and no task is named."""
+        if name is None:
+            known = {each: get_task(each) for each in task_names()}
+            return None if raw else route(question, points, images, self.tasks, known)
+        task = self.tasks.get(name) or get_task(name)
+        if name not in self.tasks:
+            raise UserError(
+                f"this model was not trained on {name}",
+                cause=f"it was trained on {', '.join(sorted(self.tasks))}",
+                remedy=f"train one whose recipe has tasks.{name}",
+            )
+        if (task.points, task.images) != (points, images):
+            raise UserError(
+                f"{task.name} needs {describe_needs(task)}, not {points} in {images}",
+                remedy="name each point, as in --point red=320,240",
+            )
+        return task
+
+    def _sample(
+        self, task: Task | None, question: str, frames: Sequence[Frame], places: Mapping[str, Located], raw: bool
+    ) -> Sample:
+        presenter = self.presenter
+        where = np.array([place.pixel for place in places.values()]).reshape(-1, 2)
+        if len(where) == 1:
+            ((window, _),) = presenter.canonicalisation.tiles(frames[0].camera, where)
+            views = [canonicalise(frames[0], window, labelled=False)]
+        else:
+            views = [presenter.view(frames[0], keep=where, labelled=False)]
+        views += [presenter.view(frame, labelled=False) for frame in frames[1:]]
+        names = list(places) if presenter.reference == "marker" else presenter.names(None, len(places))
+        query = _query(views, names, where)
+        if task is not None:
+            query = replace(query, given=dict(task.given_in(question)))
+            if not raw:
+                return presenter.present(task, query, labelled=False)
+        return presenter.gather([Turn(question, "", task.name if task else "", None, query)])
+
+    def _samples(
+        self, task: Task, question: str, frame: Frame, where: np.ndarray
+    ) -> Iterator[tuple[list[int], list[Sample]]]:
+        """Questions about one point each, a batch at a time; those of one batch show the same window."""
+        given = dict(task.given_in(question))
+        (name,) = self.presenter.names(None, 1)
+        for window, indices in self.presenter.canonicalisation.tiles(frame.camera, where):
+            view = canonicalise(frame, window, labelled=False)
+            for start in range(0, len(indices), _AT_ONCE):
+                chosen = indices[start : start + _AT_ONCE].tolist()
+                queries = [replace(_query([view], [name], where[[index]]), given=given) for index in chosen]
+                yield chosen, [self.presenter.present(task, query, labelled=False) for query in queries]
+
+    def _answer(self, task: Task | None, question: str, sample: Sample, reply: Reply, scene: "_Scene") -> Answer:
+        value, said, limits, unit = None, "", None, ""
+        if task is not None:
+            value = task.read(reply.text, sample.query)
+            unit = task.unit
+            limits = _limits(task, sample.query, reply, scene.cameras)
+            if value is not None:
+                value = task.meant(value, question, sample.query)
+                said = task.write(value, sample.query)
+        return Answer(
+            value=value,
+            said=said,
+            unit=unit,
+            interval=limits,
+            probability=reply.probability,
+            text=reply.text,
+            task=sample.task,
+            prompt=sample.prompt,
+            points={},
+            cameras=scene.cameras,
+            model=self.predictor.name,
+        )
 
 
-def _sample(checkpoint: Checkpoint, asked: Asked, task: Task, frames: Sequence[Frame], places: Places) -> Sample:
-    presenter = checkpoint.presenter
-    where = np.array([place for place, _ in places.values()]).reshape(-1, 2)
-    views = [
-        presenter.view(frame, keep=where if index == 0 else (), labelled=False) for index, frame in enumerate(frames)
-    ]
-    names = list(places) if presenter.reference == "marker" else presenter.names(None, len(places))
-    points = tuple(_canonical_point(views[0], name, place) for name, place in zip(names, where, strict=True))
-    return presenter.present(task, Query(tuple(views), points, dict(task.given_in(asked.question))), labelled=False)
+@dataclass(frozen=True)
+class _Scene:
+    """The pictures of a question with their cameras."""
+
+    frames: Sequence[Frame]
+    cameras: Sequence[KnownCamera]
+    warnings: tuple[str, ...]
 
 
-def _canonical_point(view: View, name: str, place: np.ndarray) -> Point:
-    return point_in(view, name, view.camera.project(view.frame.camera.rays(place)))
+def _open(given: Given | Sequence[Given], camera: CameraFlags | Camera | None) -> _Scene:
+    images: Sequence[Given] = given if isinstance(given, list | tuple) else [given]  # type: ignore[list-item]
+    opened = [open_picture(image) for image in images]
+    cameras = [_camera(each, camera) for each in opened]
+    frames = [Frame(each.picture, known.camera) for each, known in zip(opened, cameras, strict=True)]
+    said = [line for each, known in zip(opened, cameras, strict=True) for line in (*each.warnings, *known.warnings)]
+    return _Scene(frames, cameras, tuple(dict.fromkeys(said)))
 
 
-def _color_warnings(checkpoint: Checkpoint, places: Places) -> list[str]:
-    presenter = checkpoint.presenter
-    unknown = [name for name in places if name not in presenter.marker.colors and name in COLORS]
-    if presenter.reference != "marker" or not unknown:
-        return []
-    return [
-        f"this model was not trained with {', '.join(unknown)} marks, but with {', '.join(presenter.marker.colors)}"
-    ]
+def _camera(opened: Opened, camera: CameraFlags | Camera | None) -> KnownCamera:
+    if isinstance(camera, Camera):
+        return KnownCamera(camera, "given")
+    return camera_of(opened, camera or CameraFlags())
+
+
+def _query(views: Sequence[View], names: Sequence[str], where: np.ndarray) -> Query:
+    """A question about pixels (N, 2) of the first View's original picture."""
+    first = views[0]
+    places = first.camera.project(first.frame.camera.rays(where)) if len(where) else where
+    return Query(tuple(views), tuple(point_in(first, name, place) for name, place in zip(names, places, strict=True)))
+
+
+def _limits(task: Task, query: Query, reply: Reply, cameras: Sequence[KnownCamera]) -> tuple[float, float] | None:
+    """The interval of an answer, widened by what is not known of the camera."""
+
+    def number(text: str) -> float | None:
+        value = task.rework(text, query)
+        return None if value is None else task.number(value)
+
+    found = interval(reply, number)
+    if found is None or not task.scales:
+        return found
+    low, high = cameras[0].scale
+    return found[0] * low, found[1] * high
+
+
+def _renamed(value: object, query: Query, places: Mapping[str, Located]) -> object:
+    """A point's name as the user calls it, which in text coordinates is not the one in the question."""
+    if not isinstance(value, str):
+        return value
+    return dict(zip((point.name for point in query.points), places, strict=True)).get(value, value)

@@ -112,24 +112,48 @@ class Canonicalisation:
         top, height = self._span(whole.height, crops[1], kept[:, 1], rng)
         return whole.window(left, top, width, height)
 
+    def tiles(self, camera: Camera, pixels: ArrayLike) -> list[tuple[Camera, NDArray[np.int64]]]:
+        """Windows that together show all of some pixels, for asking about each by itself.
+
+        Where the canonical picture fits the canvas there is one, of the whole picture. Else windows overlap by a
+        quarter, and each pixel goes to the one in whose middle it lies most nearly.
+
+        Args:
+            camera: The original camera.
+            pixels: (N, 2) of the original picture.
+
+        Returns:
+            The camera of each window that is needed, and the indices of its pixels.
+
+        Raises:
+            UserError: If a pixel has no place in the canonical picture.
+        """
+        places = np.reshape(np.asarray(pixels, dtype=np.float64), (-1, 2))
+        base = self.window(camera, None)
+        whole = self.whole(camera)
+        kept = to_canonical(camera, whole, places)
+        _check_inside(kept[:, 0], max(whole.width, base.width))
+        _check_inside(kept[:, 1], max(whole.height, base.height))
+        lefts, tops = _starts(whole.width, base.width), _starts(whole.height, base.height)
+        nearest = np.stack([_nearest(kept[:, 0], lefts, base.width), _nearest(kept[:, 1], tops, base.height)], axis=-1)
+        chosen, which = np.unique(nearest, axis=0, return_inverse=True)
+        return [
+            (whole.window(lefts[i], tops[j], base.width, base.height), np.flatnonzero(which.ravel() == index))
+            for index, (i, j) in enumerate(chosen.tolist())
+        ]
+
     def _span(
         self, full: int, crop: tuple[int, int] | None, kept: Array, rng: np.random.Generator | None
     ) -> tuple[int, int]:
         """Start and length [px] of a window along one axis of a picture ``full`` px long."""
         length = min(full, int(rng.integers(crop[0], crop[1], endpoint=True))) if rng and crop else full
         size = self.canvas.fitted(length, up=length == full)
-        last = max(full, size) - 0.5
-        if not np.all((kept >= -0.5 - _ROUNDING) & (kept <= last + _ROUNDING)):
-            raise UserError(
-                "a point of the picture has no place in the canonical picture",
-                cause="it lies outside, or so far out that the lens distortion moves it there",
-                remedy="ask about a point nearer to the middle of the picture",
-            )
+        _check_inside(kept, max(full, size))
         if size >= full:
             return 0, size
         low, high = 0, full - size
         if kept.size:
-            kept = kept.clip(-0.5, last)
+            kept = kept.clip(-0.5, full - 0.5)
             low = max(low, int(np.ceil(kept.max() + 0.5)) - size)
             high = min(high, int(np.floor(kept.min() + 0.5)))
         if low > high:
@@ -140,6 +164,27 @@ class Canonicalisation:
             )
         start = int(rng.integers(low, high, endpoint=True)) if rng else int(np.clip((full - size) // 2, low, high))
         return start, size
+
+
+def _check_inside(kept: Array, length: int) -> None:
+    """Check that places along an axis of a canonical picture lie in it."""
+    if not np.all((kept >= -0.5 - _ROUNDING) & (kept <= length - 0.5 + _ROUNDING)):
+        raise UserError(
+            "a point of the picture has no place in the canonical picture",
+            cause="it lies outside, or so far out that the lens distortion moves it there",
+            remedy="ask about a point nearer to the middle of the picture",
+        )
+
+
+def _starts(full: int, size: int) -> NDArray[np.int64]:
+    """Where windows of ``size`` px begin that cover ``full`` px and overlap by a quarter at least."""
+    count = 1 + max(0, int(np.ceil((full - size) / (0.75 * size))))
+    return np.round(np.linspace(0, max(0, full - size), count)).astype(np.int64)
+
+
+def _nearest(places: Array, starts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Index of the window whose middle is nearest to each place."""
+    return np.abs(places[:, None] - (starts + (size - 1) / 2)).argmin(axis=1)
 
 
 def to_canonical(camera: Camera, canonical: Camera, pixels: Array) -> Array:

@@ -4,17 +4,17 @@ Imports that take time stand inside the commands, so that ``--help`` answers at 
 """
 
 import errno
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from toolkit.commands.ask import ask
+from toolkit.commands.shared import Include, Json, console, include_tasks, print_json
 from toolkit.errors import UserError
 
 if TYPE_CHECKING:
-    from toolkit.ask import Answer
     from toolkit.recipe import Recipe
 
 app = typer.Typer(
@@ -27,15 +27,18 @@ app = typer.Typer(
 data = typer.Typer(help="Look at the data before training on it.", no_args_is_help=True)
 app.add_typer(data, name="data")
 
+app.command(
+    epilog='Example: toolkit ask photo.jpg "how far is the red point" --point red=320,240 --focal 1100. '
+    'Two pictures: toolkit ask a.jpg b.jpg "how far has the camera moved between these images" --fov 65. '
+    'Many points: toolkit ask photo.jpg "how far is it" --grid 16x12',
+)(ask)
+
 RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or the name of a built-in recipe.")]
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Replace settings: trainer.steps=50.")
 ]
-Include = Annotated[list[Path] | None, typer.Option(help="Python file with tasks of your own; may be repeated.")]
 Output = Annotated[Path | None, typer.Option(help="Output folder.")]
 _NOT_OUR_FAULT = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG, errno.EPIPE)
-_PAGE = 120  # columns of a table that goes into a file or a pipe
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def main() -> None:
@@ -82,7 +85,7 @@ def train(
     err.print(f"trained on {trained.samples} samples in {trained.seconds:.0f} s, {rate:.1f} samples/s")
     err.print(f"{trained.moved:.1%} of the trainable weights moved")
     if trained.report:
-        _print_table(trained.report.table())
+        console().print(trained.report.table())
     print(f"saved {trained.folder}")
     err.print(f'ask it: toolkit ask PICTURE "how far is the red point" --point red=U,V --model {trained.folder}')
 
@@ -111,57 +114,9 @@ def evaluate(
     report.save(folder)
     err.print(f"wrote {folder}")
     if as_json:
-        _print_json(report.as_json())
+        print_json(report.as_json())
     else:
-        _print_table(report.table())
-
-
-@app.command(
-    epilog='Example: toolkit ask photo.jpg "how far is the red point" --point red=320,240 --focal 1100. '
-    'Two pictures: toolkit ask a.jpg b.jpg "how far has the camera moved between these images" --fov 65',
-)
-def ask(
-    words: Annotated[list[str], typer.Argument(metavar="IMAGE [IMAGE] QUESTION", help="Pictures, then the question.")],
-    model: Annotated[Path | None, typer.Option(help="The checkpoint; by default the newest in runs/.")] = None,
-    point: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=U,V", help="A point, named by a colour, in pixels.")
-    ] = None,
-    intrinsics: Annotated[str | None, typer.Option(metavar="FX,FY,CX,CY", help="The camera, in pixels.")] = None,
-    focal: Annotated[float | None, typer.Option(help="Focal length in pixels of this picture.")] = None,
-    fov: Annotated[float | None, typer.Option(help="Horizontal field of view in degrees.")] = None,
-    task: Annotated[str | None, typer.Option(help="Ask this task, whatever the words.")] = None,
-    save: Annotated[Path | None, typer.Option(metavar="PNG", help="Write the picture as the model saw it.")] = None,
-    include: Include = None,
-    as_json: Json = False,
-) -> None:
-    """Ask a trained model about one picture, or about two."""
-    if len(words) not in (2, 3):
-        raise UserError(
-            f"{len(words)} words are given, not one or two pictures and a question",
-            remedy='put the question in quotes: toolkit ask photo.jpg "how far is the red point"',
-        )
-    from toolkit.ask import Asked, check_png, find_checkpoint
-    from toolkit.ask import ask as answer_to
-    from toolkit.intrinsics import CameraFlags
-    from toolkit.routing import parse_intrinsics, parse_points
-
-    camera = CameraFlags(None if intrinsics is None else parse_intrinsics(intrinsics), focal, fov)
-    asked = Asked([Path(word) for word in words[:-1]], words[-1], parse_points(point or []), camera, task)
-    if save:
-        check_png(save)
-    folder = find_checkpoint(model)
-    _include(include)
-    from toolkit.checkpoint import load_checkpoint
-
-    answer = answer_to(load_checkpoint(folder), asked)
-    if save:
-        from toolkit.sheet import save_png
-
-        save_png(answer.shown, save)
-    if as_json:
-        _print_json({**answer.as_json(), "model": str(folder)})
-    else:
-        _print_answer(answer, folder)
+        console().print(report.table())
 
 
 @app.command(epilog="Example: toolkit export runs/all_tasks exported/all_tasks")
@@ -171,7 +126,7 @@ def export(
     include: Include = None,
 ) -> None:
     """Write a plain model folder, LoRA adapters merged, and prove that it answers as before."""
-    _include(include)
+    include_tasks(include)
     from toolkit.export import export as run
 
     exported = run(checkpoint, dest)
@@ -186,13 +141,13 @@ def list_tasks(
     as_json: Json = False,
 ) -> None:
     """List the tasks, or show one with its phrasings."""
-    _include(include)
+    include_tasks(include)
     from toolkit.registry import get_task, task_names
     from toolkit.routing import describe_needs
 
     tasks = [get_task(name)] if name else [get_task(each) for each in task_names()]
     if as_json:
-        _print_json([task.describe() for task in tasks])
+        print_json([task.describe() for task in tasks])
         return
     for task in tasks:
         about = task.describe()
@@ -211,7 +166,7 @@ def list_recipes(
     if name:
         print(find_recipe(name).read_text(encoding="utf-8"), end="")
     elif as_json:
-        _print_json({each: recipe_summary(each) for each in recipe_names()})
+        print_json({each: recipe_summary(each) for each in recipe_names()})
     else:
         for each in recipe_names():
             print(f"{each:<34}{recipe_summary(each)}")
@@ -233,7 +188,7 @@ def show_env(as_json: Json = False) -> None:
         "cpu threads": torch.get_num_threads(),
     }
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         for name, value in found.items():
             print(f"{name:<14}{', '.join(value) or 'none' if isinstance(value, list) else value}")
@@ -269,13 +224,6 @@ def _recipe(name: str, overrides: list[str] | None, include: list[Path] | None) 
     return recipe.model_copy(update={"include": files})
 
 
-def _include(files: list[Path] | None) -> None:
-    from toolkit.registry import load_tasks
-
-    for path in files or []:
-        load_tasks(path)
-
-
 def _show_preview(recipe: "Recipe", count: int, folder: Path) -> None:
     from toolkit.preview import describe, preview
     from toolkit.storage import make_folder
@@ -287,31 +235,3 @@ def _show_preview(recipe: "Recipe", count: int, folder: Path) -> None:
         print(describe(index, seen))
     for path in written:
         print(f"wrote {path}")
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def _print_table(table: Any) -> None:
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        console.width = _PAGE
-    console.print(table)
-
-
-def _print_answer(answer: "Answer", folder: Path) -> None:
-    from toolkit.progress import err
-
-    print(answer.said or f"the answer cannot be read: {answer.text!r}")
-    camera = ", ".join(f"{value:g}" for value in answer.camera[0])
-    err.print(f"  asked    {answer.task}: {answer.prompt}")
-    for name, place in answer.points.items():
-        u, v = place["pixel"]
-        err.print(f"  point    {name} at ({u:g}, {v:g}), from {place['source']}")
-    err.print(f"  camera   {camera} (fx, fy, cx, cy, width, height), from {answer.camera_source}")
-    err.print(f"  model    {folder}")
-    for warning in answer.warnings:
-        err.print(f"[bold yellow]warning:[/] {warning}")

@@ -59,7 +59,7 @@ class ImageFile:
         """
         try:
             with Image.open(self.path) as image:
-                return _rgb(ImageOps.exif_transpose(image), self.path)
+                return rgb_pixels(image, self.path)
         except FileNotFoundError:
             raise UserError(
                 f"{self.path}: there is no such picture",
@@ -93,10 +93,35 @@ class ImageFile:
             raise
 
 
-def _rgb(image: Image.Image, path: Path) -> Pixels:
-    """8-bit RGB, (height, width, 3); 16-bit grey keeps its high byte, where Pillow would clip."""
+@dataclass(frozen=True)
+class ImageArray:
+    """A picture in memory.
+
+    Attributes:
+        pixels: (height, width, 3) uint8 RGB, upright.
+        name: What messages and reports call it.
+    """
+
+    pixels: Pixels = field(repr=False)
+    name: str = "the picture"
+
+    def read(self) -> Pixels:
+        """The picture, (height, width, 3) uint8 RGB."""
+        return self.pixels
+
+
+def rgb_pixels(image: Image.Image, name: object) -> Pixels:
+    """A PIL picture as upright 8-bit RGB, (height, width, 3).
+
+    EXIF orientation is applied. 16-bit grey keeps its high byte, where Pillow would clip. What is transparent
+    keeps the colour that is stored beneath. Of several pictures in one file it is the current one.
+
+    Raises:
+        UserError: If it holds floating-point numbers; ``name`` is what the message calls it.
+    """
+    image = ImageOps.exif_transpose(image)
     if image.mode == "F":
-        raise UserError(f"{path}: the picture holds floating-point numbers", remedy="convert it to PNG or JPEG")
+        raise UserError(f"{name}: the picture holds floating-point numbers", remedy="convert it to PNG or JPEG")
     if image.mode.startswith("I"):
         image = Image.fromarray((np.clip(np.asarray(image), 0, 65535) >> 8).astype(np.uint8))
     return np.asarray(image.convert("RGB"))

@@ -7,20 +7,25 @@ field of view, with a warning. Conventions: see ``toolkit.camera``.
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags
 
 from toolkit.camera import Camera
 from toolkit.errors import UserError
+from toolkit.pictures import Opened
 
 DEFAULT_FOV = 60.0
 """Horizontal field of view [deg] that is assumed where nothing is known of the camera."""
 
+USUAL_FOV = (45.0, 90.0)
+"""Most cameras have a horizontal field of view [deg] between these; intervals reach as far where it is assumed."""
+
 _PLAUSIBLE_FOV = (15.0, 125.0)  # degrees; outside, a focal length is more likely wrong than right
+_LONGEST_FILM = 300.0  # mm; longer focal lengths are not taken for millimetres
 _FILM_DIAGONAL = math.hypot(36.0, 24.0)  # mm
 _SAME_SHAPE = 0.02  # relative difference of aspect ratios below which a picture was not cropped
 _MILLIMETRES = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # of FocalPlaneResolutionUnit (EXIF 2.32, table 15)
@@ -49,36 +54,42 @@ class KnownCamera:
         camera: True of the upright picture.
         source: Where it comes from.
         warnings: What the user should know.
+        scale: Lowest and highest ratio of the true focal length to this one, as far as is known. Distances read
+            off a picture grow in proportion to the focal length.
     """
 
     camera: Camera
     source: str
     warnings: tuple[str, ...] = ()
+    scale: tuple[float, float] = (1.0, 1.0)
 
 
-def camera_of(width: int, height: int, flags: CameraFlags, picture: Path | None = None) -> KnownCamera:
-    """The camera of an upright picture of ``width`` x ``height`` [px].
+def camera_of(opened: Opened, flags: CameraFlags) -> KnownCamera:
+    """The camera of an upright picture.
 
     Args:
-        width: Of the upright picture [px].
-        height: Of the upright picture [px].
+        opened: The picture, with its EXIF tags and what lies beside it.
         flags: What the user says.
-        picture: The file, for what lies beside it and in it.
 
     Raises:
         UserError: If the flags contradict each other, or they or the file beside do not fit the picture.
     """
+    width, height = opened.size
     known = _said(width, height, flags)
     found: list[str] = []
-    if known is None and picture is not None:
-        known = _beside(width, height, picture) or _from_exif(width, height, picture, found)
+    if known is None and opened.path is not None:
+        known = _beside(width, height, opened.path)
+    if known is None:
+        known = _from_exif(opened, found)
     if known is None:
         guess = (
             f"nothing is known of the camera: a horizontal field of view of {DEFAULT_FOV:g} degrees is assumed, "
             "and every distance scales with it; pass --intrinsics, --focal or --fov"
         )
-        return KnownCamera(Camera.from_fov(width, height, DEFAULT_FOV), "assumed", (guess, *found))
-    return KnownCamera(known.camera, known.source, (*known.warnings, *_unusual(known.camera)))
+        assumed = Camera.from_fov(width, height, DEFAULT_FOV)
+        narrow, wide = (Camera.from_fov(width, height, fov).fx / assumed.fx for fov in USUAL_FOV)
+        return KnownCamera(assumed, "assumed", (guess, *found), (wide, narrow))
+    return replace(known, warnings=(*known.warnings, *_unusual(known.camera)))
 
 
 def _said(width: int, height: int, flags: CameraFlags) -> KnownCamera | None:
@@ -123,11 +134,10 @@ def _beside(width: int, height: int, picture: Path) -> KnownCamera | None:
     return KnownCamera(camera, str(path))
 
 
-def _from_exif(width: int, height: int, picture: Path, found: list[str]) -> KnownCamera | None:
+def _from_exif(opened: Opened, found: list[str]) -> KnownCamera | None:
     """The camera that EXIF tags give; why they cannot be used goes to ``found``."""
-    with Image.open(picture) as image:
-        tags = image.getexif().get_ifd(ExifTags.IFD.Exif)
-        stored = image.size
+    width, height = opened.size
+    tags, stored = opened.tags, opened.stored
     taken = (tags.get(ExifTags.Base.ExifImageWidth), tags.get(ExifTags.Base.ExifImageHeight))
     if all(taken) and _cropped(stored, taken):
         found.append(f"the picture was cropped since it was taken ({taken[0]} x {taken[1]} px), so EXIF does not help")
@@ -171,9 +181,16 @@ def _number(value: Any) -> float | None:
 
 
 def _unusual(camera: Camera) -> tuple[str, ...]:
+    """What a field of view that few cameras have most likely means."""
     low, high = _PLAUSIBLE_FOV
     wide = camera.fov[0]
     if low <= wide <= high:
         return ()
-    said = f"the horizontal field of view is {wide:.1f} degrees, which is unusual"
-    return (f"{said}: focal lengths are in pixels of this picture, not in millimetres",)
+    said = f"the horizontal field of view would be {wide:.1f} degrees, which is unusual"
+    likely = camera.fx * math.hypot(camera.width, camera.height) / _FILM_DIAGONAL
+    if camera.fx < _LONGEST_FILM and low <= Camera.from_focal(camera.width, camera.height, likely).fov[0] <= high:
+        return (
+            f"{said}: {camera.fx:g} may be the 35 mm-equivalent focal length in millimetres, which is {likely:.0f} px "
+            f"in this picture; then pass --focal {likely:.0f}",
+        )
+    return (f"{said}: focal lengths are in pixels of this very picture, and not of another size of it",)

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from toolkit.errors import UserError
 from toolkit.frame import Pixels
-from toolkit.storage import write_bytes
+from toolkit.storage import make_folder, write_bytes
 
 _MARGIN = 12  # px around a cell
 _GAP = 6  # px between two pictures of one cell
@@ -55,6 +56,19 @@ def draw_sheet(cells: Sequence[Cell], columns: int = 4, width: int = 300) -> Ima
 def save_sheet(cells: Sequence[Cell], path: Path, columns: int = 4, width: int = 300) -> None:
     """Draw a sheet and write it as PNG."""
     save_png(np.asarray(draw_sheet(cells, columns, width)), path)
+
+
+def check_png(path: Path) -> None:
+    """Check, before long work that ends in it, that a PNG can be written.
+
+    Raises:
+        UserError: If the name says otherwise, or the folder cannot be written to.
+    """
+    if path.suffix.lower() != ".png":
+        raise UserError(f"{path}: only PNG is written, which keeps every pixel", remedy="name it .png")
+    if path.is_dir():
+        raise UserError(f"{path}: this is a folder", remedy="name a .png file in it")
+    make_folder(path.parent)
 
 
 def save_png(pixels: Pixels, path: Path) -> None:

@@ -1,0 +1,38 @@
+"""What commands share: options, and how results are printed."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Include = Annotated[list[Path] | None, typer.Option(help="Python file with tasks of your own; may be repeated.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+_PAGE = 120  # columns of a table that goes into a file or a pipe
+
+
+def print_json(value: Any) -> None:
+    """A value as JSON on stdout."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def console() -> "Console":
+    """Where results go."""
+    from rich.console import Console
+
+    out = Console()
+    if not out.is_terminal:
+        out.width = _PAGE
+    return out
+
+
+def include_tasks(files: list[Path] | None) -> None:
+    """Load Python files with tasks."""
+    from toolkit.registry import load_tasks
+
+    for path in files or []:
+        load_tasks(path)

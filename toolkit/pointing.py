@@ -1,0 +1,101 @@
+"""The points that a user means: given by pixel, or as marks already drawn in the picture."""
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+from toolkit.answers import Located
+from toolkit.camera import Array, Camera
+from toolkit.errors import UserError
+from toolkit.frame import Frame, Pixels
+from toolkit.marker import COLORS, find_marks, rgb
+from toolkit.routing import colors_in
+from toolkit.sample import Presenter
+
+Named = tuple[float, float]
+
+
+def find_points(question: str, given: Mapping[str, Named], frame: Frame) -> dict[str, Located]:
+    """Each point's place, in the order of the question.
+
+    Args:
+        question: The user's words; where they name a colour and no point is given, a mark of it is looked for.
+        given: (u, v) [px of the upright picture] by name.
+        frame: The picture, and its camera.
+
+    Raises:
+        UserError: If a point is unknown, outside, or given twice, or there is not one mark of a colour.
+    """
+    named = colors_in(question)
+    if not given:
+        return {color: Located(_found(frame.picture.read(), color), "a mark in the picture") for color in named}
+    for name, place in given.items():
+        rgb(name)
+        check_place(place, frame.camera, f"{name}=")
+    strangers = [name for name in named if name not in given]
+    if strangers:
+        raise UserError(
+            f"the question names a {strangers[0]} point, and --point gives {', '.join(given)}",
+            remedy=f"add --point {strangers[0]}=U,V, or name the point that you mean",
+        )
+    places = list(given.values())
+    if len(set(places)) < len(places):
+        raise UserError("two points are at the same place", remedy="give each its own pixel")
+    order = [*named, *(name for name in given if name not in named)]
+    return {name: Located(given[name], "--point") for name in order}
+
+
+def parse_grid(given: str) -> tuple[int, int]:
+    """Columns and rows from ``16x12``.
+
+    Raises:
+        UserError: If these are not two positive numbers.
+    """
+    match = re.fullmatch(r"(\d{1,4})[xX*](\d{1,4})", given)
+    if match is None or not (columns := int(match[1])) or not (rows := int(match[2])):
+        raise UserError(f"--grid {given}: this is not COLUMNSxROWS", remedy="write it like --grid 16x12")
+    return columns, rows
+
+
+def grid_points(columns: int, rows: int, width: int, height: int) -> Array:
+    """The middles (columns * rows, 2) of equal cells of a picture of ``width`` x ``height`` [px], row by row."""
+    u = (np.arange(columns) + 0.5) / columns * width - 0.5
+    v = (np.arange(rows) + 0.5) / rows * height - 0.5
+    return np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2)
+
+
+def check_place(place: tuple[float, float], camera: Camera, name: str = "") -> None:
+    """Check that a pixel lies in a picture.
+
+    Raises:
+        UserError: If it does not.
+    """
+    if not camera.contains(place):
+        raise UserError(
+            f"the point {name}{place[0]:g},{place[1]:g} lies outside the {camera.width} x {camera.height} picture",
+            remedy="give U,V in pixels of the upright picture, U to the right and V down",
+        )
+
+
+def colors_unknown(places: Mapping[str, Located], presenter: Presenter) -> list[str]:
+    """A warning where marks have colours that the model was not trained with."""
+    unknown = [name for name in places if name not in presenter.marker.colors and name in COLORS]
+    if presenter.reference != "marker" or not unknown:
+        return []
+    return [
+        f"this model was not trained with {', '.join(unknown)} marks, but with {', '.join(presenter.marker.colors)}"
+    ]
+
+
+def _found(pixels: Pixels, color: str) -> tuple[float, float]:
+    """The one mark of a colour in a picture."""
+    marks = find_marks(pixels, color)
+    if len(marks) == 1:
+        return float(marks[0][0]), float(marks[0][1])
+    places = ", ".join(f"({u:.0f}, {v:.0f})" for u, v in marks[:5])
+    raise UserError(
+        f"the question names a {color} point, and the picture has {len(marks) or 'no'} compact {color} "
+        f"mark{'s' if len(marks) != 1 else ''}" + (f": {places}" if places else ""),
+        remedy=f"say where it is: --point {color}=U,V",
+    )
