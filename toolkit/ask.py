@@ -31,7 +31,7 @@ from toolkit.sample import Presenter, Sample, Turn
 
 MAX_NEW_TOKENS = 64
 
-_AT_ONCE = 64  # questions given to the predictor together; more than it answers at once, so that it never waits
+_AT_ONCE = 64  # questions answered together
 
 
 def find_checkpoint(model: Path | None, root: Path = Path("runs")) -> Path:
@@ -72,11 +72,13 @@ class Asker:
         predictor: Who answers.
         presenter: How questions are shown and worded, whole pictures.
         tasks: What the model knows, by name.
+        at_once: How many questions are given to the predictor together.
     """
 
     predictor: Predictor
     presenter: Presenter
     tasks: Mapping[str, Task]
+    at_once: int = _AT_ONCE
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, max_new_tokens: int = MAX_NEW_TOKENS) -> "Asker":
@@ -220,8 +222,8 @@ class Asker:
         (name,) = self.presenter.names(None, 1)
         for window, indices in self.presenter.canonicalisation.tiles(frame.camera, where):
             view = canonicalise(frame, window, labelled=False)
-            for start in range(0, len(indices), _AT_ONCE):
-                chosen = indices[start : start + _AT_ONCE].tolist()
+            for start in range(0, len(indices), self.at_once):
+                chosen = indices[start : start + self.at_once].tolist()
                 queries = [replace(_query([view], [name], where[[index]]), given=given) for index in chosen]
                 yield chosen, [self.presenter.present(task, query, labelled=False) for query in queries]
 

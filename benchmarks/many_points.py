@@ -1,0 +1,73 @@
+"""How much faster many points of one picture are asked together than one by one, with the same answers.
+
+python benchmarks/many_points.py [--points 256] [--picture 192]
+
+The alternative is the same model, on the same device, asked about each point by itself through ``Asker.ask``.
+The tiny VLM has random weights here: what it answers is nonsense, of the length of a real answer.
+"""
+
+import argparse
+import time
+
+from toolkit.ask import Asker
+from toolkit.camera import Camera
+from toolkit.canonical import Canonicalisation
+from toolkit.frame import Pixels
+from toolkit.marker import Marker
+from toolkit.pointing import grid_points
+from toolkit.predictors import VlmPredictor
+from toolkit.registry import get_task
+from toolkit.sample import Presenter, Reference
+from toolkit.sources.rooms import Rooms, RoomSettings
+from toolkit.tiny import TinyConfig, build_tiny
+
+ANSWER_TOKENS = 7  # as in "12.34 m" and the token that ends it
+QUESTION = "how far is it"
+
+
+def asker(side: int, reference: Reference, batch: int) -> Asker:
+    """The tiny VLM, asked about pictures of ``side`` px."""
+    task = get_task("metric_depth")
+    vlm = build_tiny(TinyConfig(image_size=side), [task.words.path.read_text()])
+    presenter = Presenter(Canonicalisation(side * 80 / 96, vlm.geometry.canvas), Marker("dot", 4), reference)
+    return Asker(VlmPredictor(vlm, "tiny", batch, ANSWER_TOKENS), presenter, {task.name: task}, batch)
+
+
+def room() -> tuple[Pixels, Camera]:
+    """A picture with its camera."""
+    frame = Rooms(RoomSettings(rooms=1, views=1)).frame(0)
+    return frame.picture.read(), frame.camera
+
+
+def measure(asked: Asker, points: int) -> tuple[float, float, bool]:
+    """Points a second one by one, together, and whether the answers are the same."""
+    pixels, camera = room()
+    columns = round(points**0.5)
+    where = grid_points(columns, points // columns, camera.width, camera.height)
+    name = asked.presenter.names(None, 1)[0] if asked.presenter.reference == "marker" else "red"
+    asked.ask(pixels, QUESTION, points={name: tuple(where[0])}, camera=camera)  # warms up
+    start = time.perf_counter()
+    alone = [asked.ask(pixels, QUESTION, points={name: tuple(place)}, camera=camera) for place in where.tolist()]
+    between = time.perf_counter()
+    together = asked.ask_many(pixels, QUESTION, where, camera=camera)
+    end = time.perf_counter()
+    same = [answer.text for answer in alone] == [answer.text for answer in together]
+    return len(where) / (between - start), len(where) / (end - between), same
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--points", type=int, default=256)
+    parser.add_argument("--picture", type=int, default=192, help="side of the model's pictures [px]")
+    parser.add_argument("--batch", type=int, default=256, help="points answered at once")
+    given = parser.parse_args()
+    print(f"{given.points} points of one picture, {given.picture} px, {(given.picture // 12) ** 2} image tokens")
+    references: tuple[Reference, ...] = ("text", "marker")
+    for reference in references:
+        alone, together, same = measure(asker(given.picture, reference, given.batch), given.points)
+        print(f"{reference:<8}{alone:8.1f} points/s one by one, {together:8.1f} together: {together / alone:.1f} times")
+        print(f"{'':<8}{'the same answers' if same else 'THE ANSWERS DIFFER'}")
+
+
+if __name__ == "__main__":
+    main()
