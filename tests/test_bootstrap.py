@@ -75,6 +75,8 @@ def test_the_order_statistics_that_make_an_interval() -> None:
     values = np.random.default_rng(0).permutation(np.arange(1.0, 1000.0))
     assert bootstrap._percentile(values, 0.95) == (25.0, 975.0)
     assert bootstrap._percentile(values, 0.90) == (50.0, 950.0)
+    # 61 times 0.025 is 1.525: the first from either end.
+    assert bootstrap._percentile(np.arange(60.0), 0.95) == (0.0, 59.0)
     assert bootstrap._percentile(np.array([2.0, np.nan, 1.0]), 0.95) == (1.0, 2.0)
 
 

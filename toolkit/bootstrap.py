@@ -146,13 +146,12 @@ def _draws(groups: int, count: int, block: int, rng: np.random.Generator) -> Ite
 def _percentile(values: Array, coverage: float) -> Interval:
     """The interval between two order statistics of resampled values (B,), without those that are NaN.
 
-    Source: Efron and Tibshirani 1993, equation 13.5 and, for the order statistics, section 12.5: the k-th
-    smallest and the k-th largest, k = floor((B + 1) (1 - coverage) / 2).
+    The k-th smallest and the k-th largest, k = floor((B + 1) (1 - coverage) / 2), at least 1. Source: Efron and
+    Tibshirani 1993, section 13.3, with the order statistics of section 12.5.
     """
     ordered = np.sort(values[~np.isnan(values)])
     if not len(ordered):
         return Interval(math.nan, math.nan)
     # Rounded, because (1 - 0.9) / 2 is a little less than 0.05.
-    tail = math.floor(round((len(ordered) + 1) * (1 - coverage) / 2, 9))
-    cut = max(tail, 1)
+    cut = max(1, math.floor(round((len(ordered) + 1) * (1 - coverage) / 2, 9)))
     return Interval(float(ordered[cut - 1]), float(ordered[-cut]))

@@ -24,7 +24,7 @@ class RelativeAccuracy(Metric[float]):
 
     - ``delta1``, ``delta2``, ``delta3``: share with max(answer / truth, truth / answer) < 1.25, 1.25^2, 1.25^3
       (Eigen, Puhrsch and Fergus 2014, "Depth Map Prediction from a Single Image using a Multi-Scale Deep
-      Network", section 4).
+      Network").
     - ``within_2x``: share between 50 % and 200 % of the truth, both ends included ("in range [50, 200] %":
       Chen et al. 2024, "SpatialVLM", table 2). The success rate of Q-Spatial Bench (Liao et al. 2024) is the
       same without the ends.
