@@ -103,6 +103,11 @@ class Task:
         """The number in a value that an interval is given for; None where there is none."""
         return float(value) if isinstance(value, int | float) else None
 
+    def number_in(self, text: str, query: Query) -> float | None:
+        """The number that an interval is given for, from a text."""
+        value = self.rework(text, query)
+        return None if value is None else self.number(value)
+
     def meant(self, value: Any, question: str, query: Query) -> Any:
         """What a value read is to a user's question; the same, unless users may ask for the opposite."""
         return value

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from toolkit.agreement import Check
-from toolkit.evaluate import plain
 from toolkit.frame import Pixels
 from toolkit.interval import COVERAGE
 from toolkit.intrinsics import KnownCamera
+from toolkit.record import plain
 from toolkit.sheet import side_by_side
 
 SCHEMA = 2

@@ -284,12 +284,7 @@ def _query(views: Sequence[View], names: Sequence[str], where: np.ndarray) -> Qu
 
 def _limits(task: Task, query: Query, reply: Reply, cameras: Sequence[KnownCamera]) -> tuple[float, float] | None:
     """The interval of an answer, widened by what is not known of the camera."""
-
-    def number(text: str) -> float | None:
-        value = task.rework(text, query)
-        return None if value is None else task.number(value)
-
-    found = interval(reply, number)
+    found = interval(reply, lambda text: task.number_in(text, query))
     if found is None or not task.scales:
         return found
     low, high = cameras[0].scale

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from jinja2 import Environment, StrictUndefined
 
 from toolkit.checkpoint import versions
-from toolkit.evaluate import Report
 from toolkit.plan import Plan
 from toolkit.recipe import Recipe
+from toolkit.report import Report
 
 _CARD = """\
 ---
@@ -44,7 +44,8 @@ Licences of the data: {{ licenses | join("; ") }}.
 |---|---|---|---|---|---|
 {% for task in report.tasks -%}
 | {{ task.task }} | {{ task.count }} | {{ task.headline }} | {{ "%.3f" | format(task.metrics[task.headline]) }} \
-| {{ "%.3f" | format(task.floor) }} ({{ task.constant }}) | {{ "%.1f" | format(100 * task.metrics["unparsed"]) }} % |
+| {{ "%.3f" | format(task.constant.metrics[task.headline]) }} ({{ task.constant.answer }}) \
+| {{ "%.1f" | format(100 * task.metrics["unparsed"]) }} % |
 {% endfor %}
 Unread and impossible answers count as wrong. The best constant is chosen on the same questions.
 {% else -%}

@@ -96,6 +96,7 @@ def evaluate(
     recipe: RecipeName,
     overrides: Overrides = None,
     predictor: Annotated[str, typer.Option(help="vlm (the checkpoint) or constant.")] = "vlm",
+    check: Annotated[bool, typer.Option("--check", help="Check answers against the model's own depths.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Questions a task, for a quick look.")] = None,
     output: Output = None,
     include: Include = None,
@@ -108,10 +109,8 @@ def evaluate(
     from toolkit.storage import make_folder
 
     folder = output or checkpoint / "evaluation" / f"{Path(recipe).stem}-{predictor}"
-    if output:
-        make_folder(output)
-    report = measure_checkpoint(checkpoint, settings, predictor)
-    report.save(folder)
+    make_folder(folder)
+    report = measure_checkpoint(checkpoint, settings, predictor, check, folder)
     err.print(f"wrote {folder}")
     if as_json:
         print_json(report.as_json())

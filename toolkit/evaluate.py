@@ -1,187 +1,153 @@
-"""Evaluation: a predictor's answers to held-out questions, scored beside the best constant answer."""
+"""Evaluation: a predictor's answers to held-out questions, kept one by one and resumed where they were interrupted."""
 
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from toolkit.abstract_task import Task
+from toolkit.agreement import Check
+from toolkit.agreement import check as check_answers
 from toolkit.errors import UserError
+from toolkit.interval import interval
 from toolkit.mixture import Mixture
 from toolkit.predictors import Predictor
+from toolkit.record import Record, images_of, parse_record, points_of
+from toolkit.reply import Reply
 from toolkit.sample import Sample
 from toolkit.storage import write_text
 
-SCHEMA = 1
-"""Version of ``report.json`` and ``samples.jsonl``."""
-
-
-_ALSO = ("abs_rel", "rotation_error", "direction_error", "auc30")
-"""Numbers beside the headline that the table shows; ``report.json`` has all."""
+_AT_ONCE = 64  # questions held in memory together
+_DIGITS = 4  # of probabilities, which change in the seventh with the size of a batch
 
 
 @dataclass(frozen=True)
-class Answered:
-    """One Sample with what was answered.
+class Evaluation:
+    """Which questions are asked, and how.
 
     Attributes:
-        sample: The question and its truth.
-        text: The raw answer.
-        value: What was read from it, None if nothing could be.
-        scores: The metric's scores of this answer.
+        held_out: One Mixture a task.
+        check: Whether answers are checked against the predictor's own depths, at the price of further questions.
+        part: Where answers are kept as they come, so that an interrupted evaluation goes on; None keeps nothing.
+        key: What makes an evaluation the same: answers kept under another key are not used.
     """
 
-    sample: Sample
-    text: str
-    value: Any
-    scores: Mapping[str, float]
+    held_out: Mapping[str, Mixture]
+    check: bool = False
+    part: Path | None = None
+    key: str = ""
 
-    def row(self) -> dict[str, Any]:
-        """The line of ``samples.jsonl``."""
-        query = self.sample.query
-        return {
-            "schema": SCHEMA,
-            "task": self.sample.task,
-            "source": self.sample.source,
-            "frames": list(self.sample.frames),
-            "sample_sha256": self.sample.fingerprint(),
-            "cameras": [view.camera.intrinsics for view in query.views],
-            "points": {point.name: [round(float(x), 3) for x in point.pixel] for point in query.points},
-            "given": dict(query.given),
-            "prompt": self.sample.prompt,
-            "answer": self.text,
-            "value": plain(self.value),
-            "truth": plain(self.sample.truth),
-            "scores": plain(self.scores),
-            "redraws": self.sample.redraws,
-        }
+    @property
+    def count(self) -> int:
+        """How many questions there are."""
+        return sum(len(mixture) for mixture in self.held_out.values())
 
-
-@dataclass(frozen=True)
-class TaskReport:
-    """Results of one task.
-
-    Attributes:
-        task: Its name.
-        headline: Key of the number that stands for it.
-        count: Questions asked.
-        metrics: All numbers.
-        floor: The headline of the best constant answer to the same questions.
-        constant: That answer, as text.
-    """
-
-    task: str
-    headline: str
-    count: int
-    metrics: Mapping[str, float]
-    floor: float
-    constant: str
-
-
-@dataclass(frozen=True)
-class Report:
-    """Results of one predictor."""
-
-    predictor: str
-    tasks: tuple[TaskReport, ...]
-    answers: tuple[Answered, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """The content of ``report.json``."""
-        return {"schema": SCHEMA, "predictor": self.predictor, "tasks": [plain(task) for task in self.tasks]}
-
-    def save(self, folder: Path) -> None:
-        """Write ``report.json`` and ``samples.jsonl``."""
-        lines = [json.dumps(answered.row(), ensure_ascii=False) for answered in self.answers]
-        write_text(folder / "samples.jsonl", "\n".join(lines) + "\n")
-        write_text(folder / "report.json", json.dumps(self.as_json(), indent=2) + "\n")
-
-    def table(self) -> Table:
-        """What a person sees."""
-        table = Table(title=f"Held-out results: {self.predictor}", caption="unread and impossible answers are wrong")
-        table.add_column("task", no_wrap=True)
-        table.add_column("questions", justify="right")
-        table.add_column("measure", no_wrap=True)
-        table.add_column("model", justify="right", style="bold")
-        table.add_column("best constant", justify="right")
-        table.add_column("unread", justify="right")
-        table.add_column("also")
-        for task in self.tasks:
-            table.add_row(*_cells(task))
-        return table
+    @property
+    def tasks(self) -> dict[str, Task]:
+        """The tasks asked, by name."""
+        return {name: task for name, mixture in self.held_out.items() for task, _ in mixture.tasks if task.name == name}
 
 
 def evaluate(
     predictor: Predictor,
-    held_out: Mapping[str, Mixture],
+    asked: Evaluation,
     progress: Callable[[int], None] = lambda done: None,
-    batch_size: int = 64,
-) -> Report:
-    """Ask a predictor all held-out questions and score it.
+    batch_size: int = _AT_ONCE,
+) -> list[Record]:
+    """Ask a predictor all questions.
 
     Args:
         predictor: Who answers.
-        held_out: One Mixture a task.
+        asked: The questions.
         progress: Told after each batch how many questions it held.
-        batch_size: How many questions are held in memory at once.
+        batch_size: How many questions are held in memory at once; it changes no answer.
+
+    Returns:
+        One Record a question, task by task.
 
     Raises:
         UserError: If there is no question to ask.
     """
-    reports, answers = [], []
-    for name, mixture in held_out.items():
-        task = next(task for task, _ in mixture.tasks if task.name == name)
-        answered = list(_ask(predictor, task, mixture, progress, batch_size))
-        if answered:
-            reports.append(_report(task, answered))
-            answers += answered
-    if not reports:
+    if not asked.count:
         raise UserError("there is nothing to measure", remedy="raise evaluation.samples, or hold out more pictures")
-    return Report(predictor.name, tuple(reports), tuple(answers))
+    records = _kept(asked)
+    progress(len(records))
+    for name, mixture in asked.held_out.items():
+        done = sum(record.task == name for record in records)
+        for start in range(done, len(mixture), batch_size):
+            fresh = _ask(predictor, asked, name, range(start, min(start + batch_size, len(mixture))))
+            _keep(asked, fresh)
+            records += fresh
+            progress(len(fresh))
+    return records
 
 
-def _ask(
-    predictor: Predictor, task: Task, mixture: Mixture, progress: Callable[[int], None], batch_size: int
-) -> Iterator[Answered]:
-    for start in range(0, len(mixture), batch_size):
-        samples = [mixture[index] for index in range(start, min(start + batch_size, len(mixture)))]
-        for sample, reply in zip(samples, predictor.answer(samples), strict=True):
-            value = task.read(reply.text, sample.query)
-            yield Answered(sample, reply.text, value, task.metric.score(sample.truth, value))
-        progress(len(samples))
+def _ask(predictor: Predictor, asked: Evaluation, name: str, indices: Sequence[int]) -> list[Record]:
+    task, mixture = asked.tasks[name], asked.held_out[name]
+    samples = [mixture[index] for index in indices]
+    replies = predictor.answer(samples)
+    values = [task.read(reply.text, sample.query) for sample, reply in zip(samples, replies, strict=True)]
+    checks: Sequence[Check | None] = [None] * len(samples)
+    if asked.check:
+        checks = check_answers(samples, values, asked.tasks, mixture.presenter, predictor)
+    rows = zip(indices, samples, replies, values, checks, strict=True)
+    return [_record(task, index, sample, reply, value, check) for index, sample, reply, value, check in rows]
 
 
-def _report(task: Task, answered: Sequence[Answered]) -> TaskReport:
-    metrics = task.metric.summarise([item.scores for item in answered])
-    constant, floor = task.metric.best_constant([item.sample.truth for item in answered])
-    text = task.write(constant, answered[0].sample.query)
-    return TaskReport(task.name, task.metric.headline, len(answered), metrics, floor, text)
+def _record(task: Task, index: int, sample: Sample, reply: Reply, value: Any, check: Check | None) -> Record:
+    return Record(
+        task=sample.task,
+        index=index,
+        source=sample.source,
+        images=images_of(sample),
+        sample_sha256=sample.fingerprint(),
+        cameras=tuple(tuple(view.camera.intrinsics) for view in sample.query.views),
+        points=points_of(sample),
+        given=dict(sample.query.given),
+        prompt=sample.prompt,
+        answer=reply.text,
+        probability=None if reply.probability is None else round(reply.probability, _DIGITS),
+        value=value,
+        truth=sample.truth,
+        interval=_interval(task, sample, reply),
+        implied=check.implied if check else None,
+        agrees=check.agrees if check else None,
+        scores=task.metric.score(sample.truth, value),
+        redraws=sample.redraws,
+    )
 
 
-def _cells(task: TaskReport) -> list[str]:
-    also = {key: task.metrics[key] for key in _ALSO if math.isfinite(task.metrics.get(key, math.nan))}
-    others = (f"{key} {value:.2f}" for key, value in also.items())
-    return [
-        task.task,
-        str(task.count),
-        task.headline,
-        f"{task.metrics[task.headline]:.3f}",
-        f"{task.floor:.3f}",
-        f"{task.metrics['unparsed']:.1%}",
-        ", ".join(others),
-    ]
+def _interval(task: Task, sample: Sample, reply: Reply) -> tuple[float, float] | None:
+    found = interval(reply, lambda text: task.number_in(text, sample.query))
+    return None if found is None else (round(found[0], _DIGITS), round(found[1], _DIGITS))
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON can hold it: dataclasses as objects, NaN as null."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
-    if isinstance(value, Mapping):
-        return {key: plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _kept(asked: Evaluation) -> list[Record]:
+    """What an interrupted evaluation has answered; a last line cut short is asked again."""
+    part = asked.part
+    if part is None:
+        return []
+    first, *lines = part.read_text(encoding="utf-8").split("\n") if part.is_file() else [""]
+    kept = list(_whole(lines, asked.tasks)) if first == _header(asked) else []
+    write_text(part, "".join(f"{line}\n" for line in (_header(asked), *(record.line() for record in kept))))
+    return kept
+
+
+def _keep(asked: Evaluation, fresh: Sequence[Record]) -> None:
+    if asked.part is not None:
+        with asked.part.open("a", encoding="utf-8") as file:
+            file.writelines(record.line() + "\n" for record in fresh)
+
+
+def _whole(lines: Sequence[str], tasks: Mapping[str, Task]) -> Iterator[Record]:
+    for line in lines:
+        try:
+            yield parse_record(line, tasks)
+        except (ValueError, KeyError, TypeError):
+            return
+
+
+def _header(asked: Evaluation) -> str:
+    lengths = {name: len(mixture) for name, mixture in asked.held_out.items()}
+    return json.dumps({"evaluation": asked.key, "questions": lengths, "check": asked.check})

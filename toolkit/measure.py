@@ -1,25 +1,41 @@
 """Measuring a checkpoint, or a constant, on a recipe's held-out pictures."""
 
+import hashlib
 from pathlib import Path
+from typing import Any
 
-from toolkit.checkpoint import Checkpoint, check_same_contract, load_checkpoint
+from toolkit.abstract_task import Task
+from toolkit.checkpoint import Checkpoint, check_same_contract, load_checkpoint, versions
 from toolkit.errors import UserError, UserErrors, did_you_mean
-from toolkit.evaluate import Report, evaluate
-from toolkit.plan import make_plan
+from toolkit.evaluate import Evaluation, evaluate
+from toolkit.plan import Plan, make_plan
 from toolkit.predictors import ConstantPredictor, Predictor, VlmPredictor
 from toolkit.progress import bar
 from toolkit.recipe import ManifestSource, Recipe, RoomsSource
+from toolkit.recipe_file import dump_recipe
+from toolkit.report import Report, make_report
 
 PREDICTORS = ("vlm", "constant")
 
 
-def measure_checkpoint(folder: Path, recipe: Recipe, predictor: str = "vlm") -> Report:
+PART = "samples.part.jsonl"
+"""Where answers are kept as they come."""
+
+_LABELS = 128  # training labels whose middle is a floor
+_LENGTH = 12  # hexadecimal digits of a recipe's hash that a report names
+
+
+def measure_checkpoint(
+    folder: Path, recipe: Recipe, predictor: str = "vlm", check: bool = False, output: Path | None = None
+) -> Report:
     """Results on a recipe's held-out pictures.
 
     Args:
         folder: The checkpoint.
         recipe: Whose tasks and sources are asked; it must show questions as the checkpoint was trained.
         predictor: ``vlm`` asks the checkpoint; ``constant`` gives the best constant answer.
+        check: Whether answers are checked against the model's own depths.
+        output: Where the report goes; an interrupted evaluation goes on there.
 
     Raises:
         UserError: If the checkpoint and the recipe do not fit together, the recipe holds out pictures that the
@@ -43,8 +59,36 @@ def measure_checkpoint(folder: Path, recipe: Recipe, predictor: str = "vlm") -> 
         if predictor == "vlm"
         else ConstantPredictor(plan.held_out)
     )
-    with bar("evaluating", sum(len(mixture) for mixture in plan.held_out.values())) as progress:
-        return evaluate(who, plan.held_out, progress.advance)
+    return measured(who, recipe, plan, check=check, output=output)
+
+
+def measured(who: Predictor, recipe: Recipe, plan: Plan, check: bool = False, output: Path | None = None) -> Report:
+    """Results of a predictor on a recipe's held-out pictures, with a progress bar.
+
+    Args:
+        who: Who answers.
+        recipe: Its evaluation settings are followed.
+        plan: Its held-out questions are asked; the labels of its training mixture give a floor.
+        check: Whether answers are checked against the predictor's own depths.
+        output: Folder where answers are kept as they come, so that an interrupted evaluation goes on.
+    """
+    key = hashlib.sha256(f"{who.name}\n{dump_recipe(recipe)}".encode()).hexdigest()
+    part = None if output is None else output / PART
+    asked = Evaluation(plan.held_out, check, part, key)
+    with bar("evaluating", asked.count) as progress:
+        records = evaluate(who, asked, progress.advance)
+    labels = {name: training_labels(plan, task) for name, task in asked.tasks.items()}
+    about = {"recipe": key[:_LENGTH], "versions": versions(), "notes": list(plan.notes)}
+    report = make_report(who.name, records, asked.tasks, labels, about)
+    if output is not None:
+        report.save(output)
+        (output / PART).unlink(missing_ok=True)
+    return report
+
+
+def training_labels(plan: Plan, task: Task) -> list[Any]:
+    """Some true answers of the training mixture."""
+    return [plan.train.only(task)[index].truth for index in range(_LABELS)]
 
 
 def check_held_out(checkpoint: Checkpoint, recipe: Recipe) -> None:

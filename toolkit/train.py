@@ -15,15 +15,16 @@ from toolkit.card import model_card
 from toolkit.checkpoint import CONTRACT, RECIPE, check_same_contract, contract, save_tasks
 from toolkit.errors import UserError, UserErrors
 from toolkit.estimate import estimate
-from toolkit.evaluate import Report, evaluate
 from toolkit.hub import check_weights
 from toolkit.lora import merged
+from toolkit.measure import measured
 from toolkit.model import open_model, open_saved, prepare_training
 from toolkit.plan import Plan, make_plan
 from toolkit.predictors import VlmPredictor
 from toolkit.progress import bar, err, is_first_process, processes
 from toolkit.recipe import Recipe
 from toolkit.recipe_file import differences, dump_recipe, load_recipe
+from toolkit.report import Report
 from toolkit.sft import make_trainer
 from toolkit.storage import locked, write_text
 from toolkit.vlm import Vlm, save_vlm
@@ -166,13 +167,10 @@ def _check_same_recipe(run: Path, recipe: Recipe) -> None:
 
 def measure(vlm: Vlm, recipe: Recipe, plan: Plan, name: str) -> Report | None:
     """Held-out results of a model; None where the recipe asks for none."""
-    total = sum(len(mixture) for mixture in plan.held_out.values())
-    if not total:
+    if not any(len(mixture) for mixture in plan.held_out.values()):
         return None
     settings = recipe.evaluation
-    with bar("evaluating", total) as progress:
-        predictor = VlmPredictor(vlm, name, settings.batch_size, settings.max_new_tokens)
-        return evaluate(predictor, plan.held_out, progress.advance)
+    return measured(VlmPredictor(vlm, name, settings.batch_size, settings.max_new_tokens), recipe, plan)
 
 
 def save_checkpoint(vlm: Vlm, recipe: Recipe, output: Path) -> Vlm:

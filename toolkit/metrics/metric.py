@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
@@ -62,6 +62,11 @@ class Metric(ABC, Generic[Value]):
         """
         summary = self.summary(as_columns(scores), np.ones((1, len(scores))))
         return {**{key: float(value[0]) for key, value in summary.items()}, "count": float(len(scores))}
+
+    def restore(self, saved: Any) -> Value:
+        """A value from what JSON holds of it."""
+        restored: Value = saved
+        return restored
 
     def scorable(self, truth: Value) -> bool:
         """Whether answers can be scored against a truth; questions whose truth is not are never asked."""

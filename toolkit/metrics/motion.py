@@ -1,8 +1,9 @@
 """Scoring camera motions."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
+from typing import Any
 
 from toolkit.answer import Direction, Motion
 from toolkit.metrics import weighted
@@ -94,6 +95,11 @@ class MotionError(Metric[Motion]):
         """
         distance = RelativeAccuracy().constant([truth.distance for truth in truths])
         return _motion_of_distance(distance, truths)
+
+    def restore(self, saved: Mapping[str, Any]) -> Motion:
+        """A motion from what JSON holds of it."""
+        right, down, forward = saved["direction"]
+        return Motion(saved["distance"], saved["rotation"], (right, down, forward))
 
     def central(self, truths: Sequence[Motion]) -> Motion:
         """The median distance, the median rotation and the mean direction, as in ``constant``."""

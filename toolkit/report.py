@@ -1,0 +1,246 @@
+"""Results: what the answers to all questions amount to, each number with its interval and its floors.
+
+Everything is computed from Records alone, so that a report can be made again from ``samples.jsonl`` without a model.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from toolkit.abstract_task import Task
+from toolkit.bootstrap import Interval, intervals
+from toolkit.interval import COVERAGE
+from toolkit.metrics import Metric, as_columns
+from toolkit.record import SCHEMA, Record, plain, query_of
+from toolkit.storage import write_text
+
+_RESAMPLES = 1000
+_SEED = 0
+_DIGITS = 6  # of the numbers that are written
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What an answer that ignores the picture reaches on the same questions.
+
+    Attributes:
+        answer: The answer, as text.
+        metrics: Its numbers.
+    """
+
+    answer: str
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class TaskReport:
+    """Results of one task.
+
+    Attributes:
+        task: Its name.
+        unit: Of its answers.
+        headline: Key of the number that stands for it.
+        count: Questions asked.
+        images: Pictures that they are about.
+        metrics: All numbers.
+        intervals: For each, where it lies with 95 %, by a bootstrap over pictures.
+        constant: The answer that scores best on these very questions.
+        median: The middle of the training labels, where there is training data.
+        covered: Share of the questions whose truth lies in the answer's own interval, with how many have one.
+        agreeing: Share of the answers that agree with the predictor's own depths, with how many could be told.
+    """
+
+    task: str
+    unit: str
+    headline: str
+    count: int
+    images: int
+    metrics: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+    constant: Floor
+    median: Floor | None
+    covered: tuple[float, int]
+    agreeing: tuple[float, int]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Results of one predictor.
+
+    Attributes:
+        predictor: Who answered.
+        tasks: Results, a task each.
+        records: What they were made of.
+        about: What else a reader needs: recipe, contract, versions, notes.
+    """
+
+    predictor: str
+    tasks: tuple[TaskReport, ...]
+    records: tuple[Record, ...] = field(repr=False)
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """The content of ``report.json``."""
+        tasks = [_rounded(plain(task)) for task in self.tasks]
+        return {"schema": SCHEMA, "predictor": self.predictor, **plain(self.about), "tasks": tasks}
+
+    def save(self, folder: Path) -> None:
+        """Write ``samples.jsonl``, ``report.md`` and, last, ``report.json``."""
+        write_text(folder / "samples.jsonl", "".join(record.line() + "\n" for record in self.records))
+        write_text(folder / "report.md", self.as_markdown())
+        write_text(folder / "report.json", json.dumps(self.as_json(), indent=2, ensure_ascii=False) + "\n")
+
+    def table(self) -> Table:
+        """What a person sees on a terminal."""
+        table = Table(title=f"Held-out results: {self.predictor}", caption=_CAPTION)
+        table.add_column("task", no_wrap=True)
+        table.add_column("questions", justify="right")
+        table.add_column("measure", no_wrap=True)
+        table.add_column("model", justify="right", style="bold", no_wrap=True)
+        table.add_column("best constant", justify="right")
+        table.add_column("median label", justify="right")
+        table.add_column("unread", justify="right")
+        table.add_column("also")
+        for task in self.tasks:
+            table.add_row(*_cells(task))
+        return table
+
+    def as_markdown(self) -> str:
+        """The content of ``report.md``."""
+        head = "| task | questions | measure | model | best constant | median label | unread | also |"
+        rows = ["| " + " | ".join(cell.replace("|", "\\|") for cell in _cells(task)) + " |" for task in self.tasks]
+        details = "\n\n".join(_details(task) for task in self.tasks)
+        notes = "".join(f"\n- {note}" for note in self.about.get("notes", ()))
+        parts = [f"# {self.predictor}", "\n".join([head, "|---" * 8 + "|", *rows]), f"{_CAPTION}.{notes}", details]
+        return "\n\n".join(parts) + "\n"
+
+
+_CAPTION = (
+    "brackets: 95 % by a bootstrap over pictures; unread and impossible answers are wrong; "
+    "the constant is the best for these very questions, the median label is that of the training data"
+)
+
+
+def make_report(
+    predictor: str,
+    records: Sequence[Record],
+    tasks: Mapping[str, Task],
+    labels: Mapping[str, Sequence[Any]] | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> Report:
+    """What Records amount to.
+
+    Args:
+        predictor: Who answered.
+        records: The answers.
+        tasks: Their tasks, by name.
+        labels: Training labels of each task, for the floor of their median.
+        about: What else a reader needs.
+    """
+    named: dict[str, list[Record]] = {}
+    for record in records:
+        named.setdefault(record.task, []).append(record)
+    reports = [_task_report(tasks[name], found, (labels or {}).get(name, ())) for name, found in named.items()]
+    return Report(predictor, tuple(reports), tuple(records), about or {})
+
+
+def _task_report(task: Task, records: Sequence[Record], labels: Sequence[Any]) -> TaskReport:
+    metric = task.metric
+    scores = [record.scores for record in records]
+    truths = [record.truth for record in records]
+    groups = [record.group for record in records]
+    best, _ = metric.best_constant(truths)
+    median = _floor(task, records, metric.central(labels)) if labels else None
+    return TaskReport(
+        task=task.name,
+        unit=task.unit,
+        headline=metric.headline,
+        count=len(records),
+        images=len(set(groups)),
+        metrics=metric.summarise(scores),
+        intervals=intervals(metric, as_columns(scores), groups, np.random.default_rng(_SEED), resamples=_RESAMPLES),
+        constant=_floor(task, records, best),
+        median=median,
+        covered=_share(_covered(task, record) for record in records),
+        agreeing=_share(record.agrees for record in records),
+    )
+
+
+def _floor(task: Task, records: Sequence[Record], answer: Any) -> Floor:
+    metric: Metric[Any] = task.metric
+    return Floor(task.write(answer, query_of(records[0])), metric.floor([record.truth for record in records], answer))
+
+
+def _covered(task: Task, record: Record) -> bool | None:
+    """Whether the truth lies in the answer's own interval; None where it has none."""
+    truth = task.number(record.truth)
+    if record.interval is None or truth is None:
+        return None
+    return record.interval[0] <= truth <= record.interval[1]
+
+
+def _share(judged: Any) -> tuple[float, int]:
+    """The share of what is true among what could be told, and how many those are."""
+    told = [bool(verdict) for verdict in judged if verdict is not None]
+    return (sum(told) / len(told) if told else math.nan), len(told)
+
+
+_ALSO = ("abs_rel", "rmse", "rotation_error", "direction_error", "auc30")
+"""Numbers beside the headline that the table shows; ``report.json`` has all."""
+
+
+def _cells(task: TaskReport) -> list[str]:
+    key = task.headline
+    low, high = task.intervals[key]
+    band = f" [{low:.2f}, {high:.2f}]" if math.isfinite(low) else ""
+    also = [f"{name} {task.metrics[name]:.2f}" for name in _ALSO if math.isfinite(task.metrics.get(name, math.nan))]
+    if task.covered[1]:
+        also.append(f"covered {task.covered[0]:.0%} of {COVERAGE:.0%}")
+    if task.agreeing[1]:
+        also.append(f"agrees with own depths {task.agreeing[0]:.0%}")
+    return [
+        task.task,
+        str(task.count),
+        key,
+        f"{task.metrics[key]:.3f}{band}",
+        f"{task.constant.metrics[key]:.3f}",
+        f"{task.median.metrics[key]:.3f}" if task.median else "-",
+        f"{task.metrics['unparsed']:.1%}",
+        ", ".join(also),
+    ]
+
+
+def _details(task: TaskReport) -> str:
+    """All numbers of a task, a line each."""
+    median = task.median.answer if task.median else "not known"
+    lines = [
+        f"## {task.task}",
+        f"{task.count} questions about {task.images} pictures. Best constant: {task.constant.answer}; "
+        f"median training label: {median}.",
+        "| number | value | 95 % | best constant | median label |\n|---|---|---|---|---|\n"
+        + "\n".join(_line(task, key) for key in task.metrics if key != "count"),
+    ]
+    return "\n\n".join(lines)
+
+
+def _line(task: TaskReport, key: str) -> str:
+    low, high = task.intervals.get(key, Interval(math.nan, math.nan))
+    floors = (floor.metrics[key] if floor else math.nan for floor in (task.constant, task.median))
+    values = (f"{value:.4f}" if math.isfinite(value) else "-" for value in (task.metrics[key], *floors))
+    value, constant, median = values
+    band = f"{low:.4f} to {high:.4f}" if math.isfinite(low) else "-"
+    return f"| {key} | {value} | {band} | {constant} | {median} |"
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_rounded(inner) for inner in value]
+    return round(value, _DIGITS) if isinstance(value, float) else value
