@@ -88,10 +88,9 @@ def test_slanted_planes_do_not_mix_at_their_edge() -> None:
 
 
 def test_a_pixel_takes_its_nearest_corner_where_corners_differ() -> None:
-    found = survey((5, 5), Grid(columns=2, levels=0), lambda pixels: np.array([1.0, 9.0, NAN, 3.0]))
-    dense = dense_map(found, "z", Camera(5.0, 5.0, 2.0, 2.0, 5, 5), 1.25).depth
-    upper, lower = [1.0, 1.0, 1.0, 9.0, 9.0], [NAN, NAN, NAN, 3.0, 3.0]
-    np.testing.assert_array_equal(dense, [upper, upper, upper, lower, lower])
+    found = survey((12, 12), Grid(columns=2, levels=0), lambda pixels: np.array([1.0, 9.0, NAN, 3.0]))
+    dense = dense_map(found, "z", Camera(5.0, 5.0, 5.5, 5.5, 12, 12), 1.25).depth
+    np.testing.assert_array_equal(dense, np.kron([[1.0, 9.0], [NAN, 3.0]], np.ones((6, 6))))
 
 
 def test_inside_a_cell_the_inverse_is_bilinear() -> None:
@@ -110,15 +109,15 @@ def test_there_is_no_depth_in_the_margin() -> None:
 
 
 def test_asked_pixels_keep_their_answers() -> None:
-    def ask(pixels: Array) -> Array:
-        return np.where((pixels == (16, 16)).all(axis=1), 9.0, np.where((pixels == (48, 0)).all(axis=1), NAN, 2.0))
+    # The first cell is split, and asks about the edges that its neighbours own, whose corners agree.
+    answers = {(0, 0): 9.0, (16, 8): 2.25, (8, 16): NAN}
 
-    found = survey((65, 65), Grid(columns=3, levels=3), ask)
+    def ask(pixels: Array) -> Array:
+        return np.array([answers.get((int(u), int(v)), 2.0) for u, v in pixels])
+
     camera = Camera(50.0, 50.0, 32.0, 32.0, 65, 65)
-    dense = dense_map(found, "z", camera, 1.25).depth
-    u, v = found.pixels.astype(int).T
-    answered = ~np.isnan(found.depth)
-    np.testing.assert_array_equal(dense[v, u][answered], found.depth[answered])
+    dense = dense_map(survey((65, 65), Grid(columns=5, levels=1), ask), "z", camera, 1.25).depth
+    assert (dense[8, 16], dense[7, 16], dense[8, 17], dense[16, 8]) == (2.25, 2.0, 2.0, 2.0)
 
 
 def test_a_sparse_map_has_depth_at_the_nearest_pixels_alone() -> None:

@@ -112,9 +112,8 @@ def survey(size: tuple[int, int], grid: Grid, ask: Ask) -> Survey:
     """Ask a grid, then the new corners of the cells in which the depth changes, in one call a level.
 
     The cells with the largest ratio of depths go first; a cell of which some corners could not be read goes
-    before them, one of which none could after them. Refinement ends when no cell changes, after
-    ``grid.levels``, or at the first cell for which no questions are left. What is smaller than a cell of the
-    first grid and touches none of its points is not seen.
+    before them, one of which none could after them. A level ends at the first cell for which too few questions
+    are left. What is smaller than a cell of the first grid and touches none of its points is not seen.
 
     Args:
         size: Width and height of the picture [px].
@@ -129,13 +128,9 @@ def survey(size: tuple[int, int], grid: Grid, ask: Ask) -> Survey:
     nothing = Survey(size, np.empty((0, 2)), np.empty(0), np.array(cells))
     found = _with_answers(nothing, np.add.outer(rows * size[0], columns).ravel(), nothing.leaves, ask)
     for _ in range(grid.levels):
-        wanted = _wanted(found, grid.ratio)
-        fits, new = _affordable(found, wanted, grid.questions - len(found.depth))
-        if fits:
-            kept = np.delete(found.leaves, wanted[:fits], axis=0)
-            found = _with_answers(found, new, np.concatenate([kept, _quarters(found.leaves[wanted[:fits]])]), ask)
-        if fits < len(wanted):
-            break
+        split, new = _affordable(found, _wanted(found, grid.ratio), grid.questions - len(found.depth))
+        kept = np.delete(found.leaves, split, axis=0)
+        found = _with_answers(found, new, np.concatenate([kept, _quarters(found.leaves[split])]), ask)
     return found
 
 
@@ -151,21 +146,20 @@ def change(corners: Array) -> Array:
 
 def _wanted(found: Survey, ratio: float) -> Indices:
     """The leaves to be split, the largest change first."""
-    wide = (found.leaves[:, _RIGHT:] - found.leaves[:, :_RIGHT] > 1).any(axis=1)
     changes = change(found.corners(found.depth))
     order = np.argsort(-changes, kind="stable")
-    return order[(wide & ~(changes < ratio))[order]]
+    return order[~(changes[order] < ratio)]
 
 
-def _affordable(found: Survey, wanted: Indices, budget: int) -> tuple[int, Indices]:
-    """How many of the wanted leaves, in their order, the budget lets split; and the keys (N,) to be asked for that."""
+def _affordable(found: Survey, wanted: Indices, budget: int) -> tuple[Indices, Indices]:
+    """The first of the wanted leaves, as many as the budget lets split; and the keys (N,) to be asked for that."""
     keys = _keys(_midpoints(found.leaves[wanted]), found.size[0])
     unasked, first = np.unique(keys, return_index=True)
     is_new = ~np.isin(unasked, found._keys)
     unasked, needed_by = unasked[is_new], first[is_new] // keys.shape[1]
     cost = np.cumsum(np.bincount(needed_by, minlength=len(wanted)))
     fits = int(np.searchsorted(cost, budget, side="right"))
-    return fits, unasked[needed_by < fits]
+    return wanted[:fits], unasked[needed_by < fits]
 
 
 def _with_answers(found: Survey, keys: Indices, leaves: Indices, ask: Ask) -> Survey:
@@ -180,7 +174,7 @@ def _with_answers(found: Survey, keys: Indices, leaves: Indices, ask: Ask) -> Su
         found.size,
         np.concatenate([found.pixels, pixels])[order],
         np.concatenate([found.depth, depth])[order],
-        leaves[np.lexsort((leaves[:, _LEFT], leaves[:, _TOP]))],
+        leaves,
     )
 
 
@@ -192,7 +186,7 @@ def _midpoints(cells: Indices) -> Indices:
 
 
 def _quarters(cells: Indices) -> Indices:
-    """The four parts of each cell (M, 4); two where it is one pixel wide or high."""
+    """The four parts of each cell (M, 4); two where it is one pixel wide or high, itself where it is both."""
     left, top, right, bottom = cells.T
     u, v = (left + right) // 2, (top + bottom) // 2
     parts = [(left, top, u, v), (u, top, right, v), (left, v, u, bottom), (u, v, right, bottom)]
