@@ -22,7 +22,7 @@ from toolkit.depthmap import (
     sparse_map,
 )
 from toolkit.errors import UserError
-from toolkit.frame import DepthFile, DepthType, Frame, ImageFile, SparseDepth
+from toolkit.frame import DepthFile, DepthType, Frame, ImageFile, Labels, SparseDepth
 from toolkit.metrics import RelativeAccuracy
 
 CAMERA = Camera(50.0, 55.0, 31.0, 25.5, 65, 49)
@@ -38,8 +38,8 @@ def plane(pixels: Array) -> Array:
     return 1 / (FLOOR[0] * (u - 31.0) / 50 + FLOOR[1] * (v - 25.5) / 55 + FLOOR[2] + 0.5)
 
 
-def frame_with(labels: object) -> Frame:
-    return Frame(ImageFile(Path("none.png")), CAMERA, labels)  # type: ignore[arg-type]
+def frame_with(labels: Labels | None) -> Frame:
+    return Frame(ImageFile(Path("none.png")), CAMERA, labels)
 
 
 def test_a_plane_is_filled_exactly() -> None:
