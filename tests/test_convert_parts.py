@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.camera import Camera, inverse
-from toolkit.convert import colmap, depth_png, labels, lidar, poses, reading
+from toolkit.convert import Options, colmap, depth_png, labels, lidar, poses, reading
+from toolkit.convert.desk import Desk
 from toolkit.errors import UserError
 
 SIZE = (160, 120)
@@ -104,6 +105,22 @@ def test_depth_is_coded_and_read_back(tmp_path: Path) -> None:
     pixels, metres = depth_png.labelled(depth_png.metres(stored, 0.001))
     assert pixels.tolist() == [[0, 0], [0, 1], [1, 1]]
     assert metres.tolist() == pytest.approx([0.5, 7.123, 65.0])
+
+
+def test_a_smaller_depth_map_labels_the_middle_of_what_it_measured() -> None:
+    pixels, depth = depth_png.labelled(np.array([[1.0, np.nan], [0.0, 4.0]]), (8, 6))
+    assert pixels.tolist() == [[1.5, 1.0], [5.5, 4.0]]
+    assert depth.tolist() == [1.0, 4.0]
+
+
+@pytest.mark.parametrize("name", ["../a.png", "/a.png", "b/../../a.png"])
+def test_names_that_lead_elsewhere_are_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.png").touch()
+    desk = Desk(tmp_path / "set", tmp_path / "out", Options(images="copy"))
+    with pytest.raises(UserError, match="leads out of"):
+        desk.write(name, b"")
+    with pytest.raises(UserError, match="leads out of"):
+        desk.refer(desk.source / name)
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "8 bits", "text"])

@@ -57,7 +57,16 @@ def encode(depth: Array, scale: float) -> bytes:
     return cv2.imencode(".png", units.astype(np.uint16))[1].tobytes()
 
 
-def labelled(depth: Array) -> tuple[Array, Array]:
-    """Pixels (N, 2) and depth (N,) [m] of a depth map (H, W) [m], where it is finite and positive."""
+def labelled(depth: Array, size: tuple[int, int] | None = None) -> tuple[Array, Array]:
+    """Pixels (N, 2) and depth (N,) [m] of a depth map (H, W) [m], where it is finite and positive.
+
+    Args:
+        depth: The map.
+        size: Width and height of the picture, where the map has fewer pixels over the same view; its pixels then
+            lie between the picture's.
+    """
     rows, columns = np.nonzero(np.isfinite(depth) & (depth > 0))
-    return np.stack([columns, rows], axis=-1).astype(np.float64), depth[rows, columns]
+    pixels = np.stack([columns, rows], axis=-1).astype(np.float64)
+    if size is not None:
+        pixels = (pixels + 0.5) * (np.array(size) / depth.shape[::-1]) - 0.5
+    return pixels, depth[rows, columns]

@@ -53,6 +53,7 @@ class Desk:
         Raises:
             UserError: If it is missing.
         """
+        _check_below(path, self.source)
         must_exist(path)
         if self.options.images == "reference":
             return self._seen_from(self.dest, path)
@@ -73,6 +74,7 @@ class Desk:
 
     def write(self, name: str, data: bytes) -> str:
         """Write a file of our own below DEST, for what the set packs into archives; its name in the manifest."""
+        _check_below(self.dest / name, self.dest)
         write_bytes(self.dest / name, data)
         return name
 
@@ -110,3 +112,13 @@ class Desk:
             place = dest / folder.relative_to(self.dest)
             return Path(os.path.relpath(source / path.relative_to(self.source), place)).as_posix()
         return path.as_posix()
+
+
+def _check_below(path: Path, folder: Path) -> None:
+    """Names come out of the set's files: none may lead elsewhere."""
+    if ".." in path.parts or not path.is_relative_to(folder):
+        raise UserError(
+            f"{path}: this leads out of {folder}",
+            cause="a name in the set's files is absolute or goes upward",
+            remedy="get the set again from where it is published",
+        )
