@@ -8,7 +8,7 @@ SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setup
 
 
 def test_every_package_is_named() -> None:
-    inside = {"toolkit", *(f"toolkit.{path.parent.name}" for path in (ROOT / "toolkit").glob("*/__init__.py"))}
+    inside = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "toolkit").rglob("__init__.py")}
     assert set(SETUPTOOLS["packages"]) == inside | {"toolkit.tasks", "toolkit.templates", "toolkit.recipes"}
     for package in SETUPTOOLS["packages"]:
         assert package.split(".")[0] == "toolkit"

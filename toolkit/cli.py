@@ -4,9 +4,10 @@ Imports that take time stand inside the commands, so that ``--help`` answers at 
 """
 
 import errno
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,6 +16,7 @@ from toolkit.commands.shared import Include, Json, console, include_tasks, print
 from toolkit.errors import UserError
 
 if TYPE_CHECKING:
+    from toolkit.convert.job import Outcome
     from toolkit.recipe import Recipe
 
 app = typer.Typer(
@@ -24,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-data = typer.Typer(help="Look at the data before training on it.", no_args_is_help=True)
+data = typer.Typer(help="Bring data in, and look at it before training on it.", no_args_is_help=True)
 app.add_typer(data, name="data")
 
 app.command(
@@ -213,6 +215,83 @@ def data_validate(
     from toolkit.validate import validate
 
     print(validate(path, overrides or []))
+
+
+@data.command("formats", epilog="Example: toolkit data formats kitti")
+def data_formats(
+    name: Annotated[str | None, typer.Argument(metavar="[FORMAT]", help="Show one: licence, expected folders.")] = None,
+) -> None:
+    """List the data sets that can be converted, or show one."""
+    from toolkit.convert.registry import describe_format, describe_formats
+
+    print(describe_format(name) if name else describe_formats())
+
+
+@data.command("convert", epilog="Example: toolkit data convert kitti ~/kitti data/kitti --points 200 --workers 8")
+def data_convert(
+    form: Annotated[str, typer.Argument(metavar="FORMAT", help="A set's name: toolkit data formats lists them.")],
+    source: Annotated[Path, typer.Argument(help="The set as downloaded and unpacked.")],
+    dest: Annotated[Path, typer.Argument(help="Folder for manifest.jsonl.")],
+    points: Annotated[int, typer.Option(min=1, help="Labels a picture, where depth is sampled.")] = 100,
+    seed: Annotated[int, typer.Option(help="Of the sampling.")] = 0,
+    edge_margin: Annotated[int, typer.Option(min=0, help="Keep labels so many px from jumps of depth.")] = 0,
+    images: Annotated[
+        Literal["reference", "link", "copy"],
+        typer.Option(help="Name the set's own files, link to them in DEST, or copy them there."),
+    ] = "reference",
+    split: Annotated[list[str] | None, typer.Option(help="Only this split; may be repeated.")] = None,
+    camera: Annotated[list[str] | None, typer.Option(help="Only this camera; may be repeated.")] = None,
+    license_: Annotated[str, typer.Option("--license", help="State another licence than the set's.")] = "",
+    attribution: Annotated[str, typer.Option(help="Name others than the set's authors.")] = "",
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one a CPU.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first pictures, for a quick look.")] = None,
+    shard: Annotated[str | None, typer.Option(metavar="I/N", help="Convert one of N shares; merge them later.")] = None,
+    skip_bad: Annotated[bool, typer.Option(help="Leave out what is missing or damaged.")] = False,
+) -> None:
+    """Make a manifest of a public data set, or of a plain folder; what was done before is not done again."""
+    from toolkit.convert import Options
+    from toolkit.convert.job import Job, parse_shard
+    from toolkit.convert.run import convert
+    from toolkit.progress import err
+
+    options = Options(points, seed, edge_margin, images, tuple(split or ()), tuple(camera or ()), license_, attribution)
+    share = parse_shard(shard) if shard else None
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    job = Job(form, source, dest, options, workers or cpus, limit, share, skip_bad)
+    try:
+        _print_outcome(convert(job), dest)
+    except KeyboardInterrupt:
+        err.print("interrupted; the same command goes on from what is done")
+        sys.exit(130)
+
+
+@data.command("merge", epilog="Example: toolkit data merge data/waymo")
+def data_merge(
+    dest: Annotated[Path, typer.Argument(help="The folder that all shards were converted to.")],
+    skip_bad: Annotated[bool, typer.Option(help="Leave out what is missing or damaged.")] = False,
+) -> None:
+    """Join the shards that toolkit data convert --shard made, once all are done."""
+    from toolkit.convert.joining import merge
+
+    _print_outcome(merge(dest, skip_bad), dest)
+
+
+def _print_outcome(outcome: "Outcome", dest: Path) -> None:
+    from toolkit.convert.joining import FAULTS
+    from toolkit.convert.overlay import save_overlay
+    from toolkit.errors import UserErrors
+    from toolkit.progress import err
+
+    for reason, count in sorted(outcome.skipped.items()):
+        err.print(f"left out {count} pictures: {reason}")
+    if outcome.faults:
+        err.print(str(UserErrors(f"{dest}, left out (all are in {FAULTS})", outcome.faults)), markup=False)
+    if outcome.manifest is None:
+        print(f"{outcome.pictures} pictures of this shard are done; when all shards are: toolkit data merge {dest}")
+        return
+    if outcome.fresh:
+        err.print(f"look at it: {save_overlay(outcome.manifest, outcome.pictures)}")
+    print(f"{'wrote' if outcome.fresh else 'complete already:'} {outcome.manifest}: {outcome.pictures} pictures")
 
 
 def _recipe(name: str, overrides: list[str] | None, include: list[Path] | None) -> "Recipe":

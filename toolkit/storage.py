@@ -1,7 +1,8 @@
 """Writing files so that a reader sees the old one or the new one, never half of it; and locking folders."""
 
 import os
-from collections.abc import Iterator
+import secrets
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,10 +26,28 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         UserError: If they cannot be written.
     """
-    make_folder(path.parent)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with _replacing(path) as scratch:
         scratch.write_bytes(data)
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write lines of UTF-8 text, as they come, to a temporary name beside ``path``, then rename; folders are made.
+
+    Raises:
+        UserError: If they cannot be written.
+    """
+    with _replacing(path) as scratch, scratch.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in lines)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A name to write to, which becomes ``path`` when all went well."""
+    make_folder(path.parent)
+    # Not the process's number: on a cluster, processes of the same number write to one folder.
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        yield scratch
         scratch.replace(path)
     except OSError as error:
         raise _not_writable(path, error) from None

@@ -2,9 +2,9 @@
 
 Keys of a line: ``image`` and ``intrinsics`` [fx, fy, cx, cy, width, height]; labels as ``pixel_coords`` with ``depth``,
 or as ``depth_map`` with ``depth_scale`` [m per unit], which wins where both are given; ``depth_type`` ("z" or
-"euclidean"); optionally ``distortion``, ``world_from_camera``, ``sequence`` and ``license``. Paths are relative
-to the manifest; a key that is null counts as left out. Intrinsics and ``pixel_coords`` are those of the upright
-picture, or of the stored one where its size tells them apart. Conventions: see ``toolkit.camera``.
+"euclidean"); optionally ``distortion``, ``world_from_camera``, ``sequence``, ``license`` and ``attribution`` (whom to
+name). Paths are relative to the manifest; a key that is null counts as left out. Intrinsics and ``pixel_coords`` are
+those of the upright picture, or of the stored one where its size tells them apart. Conventions: see ``toolkit.camera``.
 """
 
 from collections.abc import Sequence

@@ -28,6 +28,7 @@ KEYS = (
     "world_from_camera",
     "sequence",
     "license",
+    "attribution",
 )
 POSSIBLE_FOV = (0.5, 165.0)
 """Smallest and largest field of view of a pinhole camera [deg]; beyond, the intrinsics are wrong."""

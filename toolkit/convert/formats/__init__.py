@@ -1,0 +1,1 @@
+"""One module a public data set; the contract: see ``toolkit.convert``."""

@@ -1,0 +1,54 @@
+"""Poses as the sets write them, made ``b_from_a`` matrices; conventions: see ``toolkit.camera``."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.spatial.transform import Rotation
+
+from toolkit.camera import Array, inverse
+from toolkit.errors import UserError
+
+CV_FROM_GL = np.diag([1.0, -1.0, -1.0, 1.0])
+"""OpenCV camera frame from OpenGL's (x right, y up, z backward), and the other way round."""
+
+_UNIT = 1e-2  # how far a quaternion's length may be from 1
+
+
+def rigid(rotation: ArrayLike, translation: ArrayLike) -> Array:
+    """b_from_a (4, 4) from a rotation (3, 3) and a translation (3,) [m]."""
+    b_from_a = np.eye(4)
+    b_from_a[:3, :3] = np.asarray(rotation, dtype=np.float64).reshape(3, 3)
+    b_from_a[:3, 3] = np.asarray(translation, dtype=np.float64).reshape(3)
+    return b_from_a
+
+
+def from_quaternion(wxyz: ArrayLike, translation: ArrayLike) -> Array:
+    """b_from_a (4, 4) from a unit quaternion (w, x, y, z) and a translation (3,) [m].
+
+    Raises:
+        UserError: If the quaternion's length is not about 1.
+    """
+    quaternion = np.asarray(wxyz, dtype=np.float64)
+    if not abs(np.linalg.norm(quaternion) - 1) < _UNIT:
+        raise UserError(f"the quaternion {quaternion.tolist()} has not length 1", remedy="get its file again")
+    return rigid(Rotation.from_quat(np.roll(quaternion, -1)).as_matrix(), translation)
+
+
+def world_from_gl(world_from_gl_camera: ArrayLike) -> Array:
+    """``world_from_camera`` (4, 4) from the pose of a camera in OpenGL's convention; the world stays as it is."""
+    return np.asarray(world_from_gl_camera, dtype=np.float64) @ CV_FROM_GL
+
+
+def world_from_extrinsics(camera_from_world: ArrayLike) -> Array:
+    """``world_from_camera`` (4, 4) from extrinsics (3, 4) or (4, 4), which lead from the world to the camera."""
+    rows = np.asarray(camera_from_world, dtype=np.float64)
+    return inverse(rigid(rows[:3, :3], rows[:3, 3]))
+
+
+def split_projection(projection: ArrayLike) -> tuple[Array, Array]:
+    """K (3, 3) and camera_from_rig (4, 4) of a rectified camera's projection (3, 4) = K [I | t].
+
+    Source: Geiger et al. 2013, "Vision meets Robotics", equation 4.
+    """
+    matrix = np.asarray(projection, dtype=np.float64).reshape(3, 4)
+    k = matrix[:, :3]
+    return k, rigid(np.eye(3), np.linalg.solve(k, matrix[:, 3]))
