@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"commands.ask"},
+    {"commands.ask", "commands.data"},
     {"commands.shared", "commands"},
     {"show"},
     {"ask", "export", "preview", "validate"},

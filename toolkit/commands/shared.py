@@ -9,6 +9,13 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from toolkit.recipe import Recipe
+
+RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or the name of a built-in recipe.")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Replace settings: trainer.steps=50.")
+]
+Output = Annotated[Path | None, typer.Option(help="Output folder.")]
 Include = Annotated[list[Path] | None, typer.Option(help="Python file with tasks of your own; may be repeated.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -36,3 +43,12 @@ def include_tasks(files: list[Path] | None) -> None:
 
     for path in files or []:
         load_tasks(path)
+
+
+def recipe_of(name: str, overrides: list[str] | None, include: list[Path] | None) -> "Recipe":
+    """A recipe with what the command line replaces in it."""
+    from toolkit.recipe_file import load_recipe
+
+    recipe = load_recipe(name, overrides or [])
+    files = tuple(dict.fromkeys((*recipe.include, *(path.resolve() for path in include or []))))
+    return recipe.model_copy(update={"include": files})

@@ -1,0 +1,129 @@
+"""``toolkit data``: bringing data in, and looking at it before training on it."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from toolkit.commands.shared import Include, Output, Overrides, RecipeName, recipe_of
+
+if TYPE_CHECKING:
+    from toolkit.convert.job import Outcome
+    from toolkit.recipe import Recipe
+
+data = typer.Typer(help="Bring data in, and look at it before training on it.", no_args_is_help=True)
+
+
+@data.command("preview", epilog="Example: toolkit data preview recipes/all_tasks.yaml --count 12")
+def data_preview(
+    recipe: RecipeName,
+    overrides: Overrides = None,
+    count: Annotated[int, typer.Option(min=1, help="Samples to show.")] = 8,
+    output: Output = None,
+    include: Include = None,
+) -> None:
+    """What the model will see: marked pictures, prompts, the tokens that carry loss, lengths."""
+    show_preview(recipe_of(recipe, overrides, include), count, output or Path("runs") / "preview")
+
+
+@data.command("validate", epilog="Example: toolkit data validate data/manifest.jsonl")
+def data_validate(
+    path: Annotated[Path, typer.Argument(metavar="MANIFEST_OR_RECIPE")], overrides: Overrides = None
+) -> None:
+    """Check every line of a manifest, or a recipe and all that it names; all faults are reported."""
+    from toolkit.validate import validate
+
+    print(validate(path, overrides or []))
+
+
+@data.command("formats", epilog="Example: toolkit data formats kitti")
+def data_formats(
+    name: Annotated[str | None, typer.Argument(metavar="[FORMAT]", help="Show one: licence, expected folders.")] = None,
+) -> None:
+    """List the data sets that can be converted, or show one."""
+    from toolkit.convert.registry import describe_format, describe_formats
+
+    print(describe_format(name) if name else describe_formats())
+
+
+@data.command("convert", epilog="Example: toolkit data convert kitti ~/kitti data/kitti --points 200 --workers 8")
+def data_convert(
+    form: Annotated[str, typer.Argument(metavar="FORMAT", help="A set's name: toolkit data formats lists them.")],
+    source: Annotated[Path, typer.Argument(help="The set as downloaded and unpacked.")],
+    dest: Annotated[Path, typer.Argument(help="Folder for manifest.jsonl.")],
+    points: Annotated[int, typer.Option(min=1, help="Labels a picture, where depth is sampled.")] = 100,
+    seed: Annotated[int, typer.Option(help="Of the sampling.")] = 0,
+    edge_margin: Annotated[int, typer.Option(min=0, help="Keep labels so many px from jumps of depth.")] = 0,
+    images: Annotated[
+        Literal["reference", "link", "copy"],
+        typer.Option(help="Name the set's own files, link to them in DEST, or copy them there."),
+    ] = "reference",
+    split: Annotated[list[str] | None, typer.Option(help="Only this split; may be repeated.")] = None,
+    camera: Annotated[list[str] | None, typer.Option(help="Only this camera; may be repeated.")] = None,
+    license_: Annotated[str, typer.Option("--license", help="State another licence than the set's.")] = "",
+    attribution: Annotated[str, typer.Option(help="Name others than the set's authors.")] = "",
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one a CPU.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first pictures, for a quick look.")] = None,
+    shard: Annotated[str | None, typer.Option(metavar="I/N", help="Convert one of N shares; merge them later.")] = None,
+    skip_bad: Annotated[bool, typer.Option(help="Leave out what is missing or damaged.")] = False,
+) -> None:
+    """Make a manifest of a public data set, or of a plain folder; what was done before is not done again."""
+    from toolkit.convert import Options
+    from toolkit.convert.job import Job, parse_shard
+    from toolkit.convert.run import convert
+    from toolkit.progress import err
+
+    options = Options(points, seed, edge_margin, images, tuple(split or ()), tuple(camera or ()), license_, attribution)
+    share = parse_shard(shard) if shard else None
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    job = Job(form, source, dest, options, workers or cpus, limit, share, skip_bad)
+    try:
+        _print_outcome(convert(job), dest)
+    except KeyboardInterrupt:
+        err.print("interrupted; the same command goes on from what is done")
+        sys.exit(130)
+
+
+@data.command("merge", epilog="Example: toolkit data merge data/waymo")
+def data_merge(
+    dest: Annotated[Path, typer.Argument(help="The folder that all shards were converted to.")],
+    skip_bad: Annotated[bool, typer.Option(help="Leave out what is missing or damaged.")] = False,
+) -> None:
+    """Join the shards that toolkit data convert --shard made, once all are done."""
+    from toolkit.convert.joining import merge
+
+    _print_outcome(merge(dest, skip_bad), dest)
+
+
+def _print_outcome(outcome: "Outcome", dest: Path) -> None:
+    from toolkit.convert.joining import FAULTS
+    from toolkit.convert.overlay import save_overlay
+    from toolkit.errors import UserErrors
+    from toolkit.progress import err
+
+    for reason, count in sorted(outcome.skipped.items()):
+        err.print(f"left out {count} pictures: {reason}")
+    if outcome.faults:
+        err.print(str(UserErrors(f"{dest}, left out (all are in {FAULTS})", outcome.faults)), markup=False)
+    if outcome.manifest is None:
+        print(f"{outcome.pictures} pictures of this shard are done; when all shards are: toolkit data merge {dest}")
+        return
+    if outcome.fresh:
+        err.print(f"look at it: {save_overlay(outcome.manifest, outcome.pictures)}")
+    print(f"{'wrote' if outcome.fresh else 'complete already:'} {outcome.manifest}: {outcome.pictures} pictures")
+
+
+def show_preview(recipe: "Recipe", count: int, folder: Path) -> None:
+    """Write and describe what the model will see."""
+    from toolkit.preview import describe, preview
+    from toolkit.storage import make_folder
+
+    make_folder(folder)
+    shown = preview(recipe, count)
+    written = shown.save(folder)
+    for index, seen in enumerate(shown.seen):
+        print(describe(index, seen))
+    for path in written:
+        print(f"wrote {path}")
