@@ -9,9 +9,11 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"__main__"},
     {"cli"},
+    {"commands.cloud"},
     {"commands.ask", "commands.data"},
     {"commands.shared", "commands"},
     {"show"},
+    {"cloud"},
     {"ask", "export", "preview", "validate"},
     {"pointing"},
     {"answers"},

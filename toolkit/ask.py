@@ -263,13 +263,14 @@ class _Scene:
 def _open(given: Given | Sequence[Given], camera: CameraFlags | Camera | None) -> _Scene:
     images: Sequence[Given] = given if isinstance(given, list | tuple) else [given]  # type: ignore[list-item]
     opened = [open_picture(image) for image in images]
-    cameras = [_camera(each, camera) for each in opened]
+    cameras = [known_camera(each, camera) for each in opened]
     frames = [Frame(each.picture, known.camera) for each, known in zip(opened, cameras, strict=True)]
     said = [line for each, known in zip(opened, cameras, strict=True) for line in (*each.warnings, *known.warnings)]
     return _Scene(frames, cameras, tuple(dict.fromkeys(said)))
 
 
-def _camera(opened: Opened, camera: CameraFlags | Camera | None) -> KnownCamera:
+def known_camera(opened: Opened, camera: CameraFlags | Camera | None) -> KnownCamera:
+    """The camera of a picture: the one given, or what the flags, a file beside it or its tags say."""
     if isinstance(camera, Camera):
         return KnownCamera(camera, "given")
     return camera_of(opened, camera or CameraFlags())

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from toolkit.commands.ask import ask
+from toolkit.commands.cloud import cloud
 from toolkit.commands.data import data, show_preview
 from toolkit.commands.shared import (
     Include,
@@ -39,6 +40,10 @@ app.command(
     'Two pictures: toolkit ask a.jpg b.jpg "how far has the camera moved between these images" --fov 65. '
     'Many points: toolkit ask photo.jpg "how far is it" --grid 16x12',
 )(ask)
+app.command(
+    epilog="Example: toolkit cloud photo.jpg -o photo.ply --focal 1100. "
+    "From a depth map: toolkit cloud photo.jpg -o truth.ply --depth depth.png --depth-type z"
+)(cloud)
 
 _NOT_OUR_FAULT = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG, errno.EPIPE)
 
@@ -162,10 +167,10 @@ def list_recipes(
     name: Annotated[str | None, typer.Argument(help="Print one recipe.")] = None, as_json: Json = False
 ) -> None:
     """List the built-in recipes, or print one to start from."""
-    from toolkit.recipe_file import recipe_names, recipe_summary
+    from toolkit.recipe_file import find_recipe, recipe_names, recipe_summary
 
     if name:
-        print(findrecipe_of(name).read_text(encoding="utf-8"), end="")
+        print(find_recipe(name).read_text(encoding="utf-8"), end="")
     elif as_json:
         print_json({each: recipe_summary(each) for each in recipe_names()})
     else:

@@ -32,6 +32,11 @@ class Bar:
         """Move on by ``steps``."""
         self._progress.update(self._task, advance=steps)
 
+    def extend(self, steps: int) -> None:
+        """There are ``steps`` more than was said."""
+        total = self._progress.tasks[self._progress.task_ids.index(self._task)].total or 0
+        self._progress.update(self._task, total=total + steps)
+
     def say(self, line: str) -> None:
         """A line above the bar."""
         self._progress.console.print(line)

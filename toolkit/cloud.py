@@ -1,0 +1,166 @@
+"""A metric point cloud of one picture: from a grid of questions, or from a depth map on disk."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from toolkit.abstract_task import Task
+from toolkit.adaptive import Grid, survey
+from toolkit.ask import Asker, known_camera
+from toolkit.camera import Array, Camera
+from toolkit.depthmap import (
+    Comparison,
+    DepthMap,
+    compare,
+    dense_map,
+    labelled_map,
+    png_names,
+    save_depth_png,
+    sparse_map,
+)
+from toolkit.depthpicture import save_depth_picture
+from toolkit.errors import UserError
+from toolkit.frame import DepthFile, DepthType, Frame
+from toolkit.intrinsics import CameraFlags, KnownCamera
+from toolkit.pictures import Given, open_picture
+from toolkit.pointcloud import PointCloud, cloud_at, cloud_of_labels
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who is told how far a survey is.
+
+    Attributes:
+        level: Told how many questions each level of the grid adds.
+        progress: Told how many were answered.
+    """
+
+    level: Callable[[int], None] = lambda count: None
+    progress: Callable[[int], None] = lambda done: None
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A picture in space.
+
+    Attributes:
+        points: Its points with colours.
+        dense: Its depth map; from questions, it is filled between them where the depth does not jump.
+        questions: How many pixels were asked about; 0 where the depth came from a file.
+        comparison: How the answers differ from a depth map of the same picture, where one was given.
+        known: The camera, and where it comes from.
+        warnings: What the user should know.
+    """
+
+    points: PointCloud
+    dense: DepthMap
+    questions: int
+    comparison: Comparison | None
+    known: KnownCamera
+    warnings: tuple[str, ...] = ()
+
+    def save(self, path: Path) -> list[str]:
+        """Write the cloud as PLY, and its depth map in millimetres and in colours beside it.
+
+        Returns:
+            What was written, and what could not be, a line each.
+        """
+        millimetres, colors = png_names(path, self.dense.depth_type)
+        self.points.write_ply(path)
+        lost = save_depth_png(self.dense, millimetres)
+        save_depth_picture(self.dense, colors)
+        said = [f"wrote {path}: {len(self.points.xyz)} points", f"wrote {millimetres}", f"wrote {colors}"]
+        if self.points.dropped:
+            said.append(f"{self.points.dropped} pixels gave no point: no depth could be read for them")
+        if lost:
+            said.append(f"{lost} pixels of {millimetres.name} are 0: 16 bits of millimetres cannot hold their depth")
+        return said
+
+
+def cloud_from_model(
+    asker: Asker,
+    image: Given,
+    grid: Grid,
+    camera: CameraFlags | Camera | None = None,
+    against: DepthFile | None = None,
+    watch: Watch = Watch(),
+) -> Cloud:
+    """The cloud of a picture, by asking a model how far its pixels are.
+
+    Args:
+        asker: The model.
+        image: The picture.
+        grid: Where it is asked; pixels so near to the border that no mark can be drawn are left out by themselves.
+        camera: What is known of the camera.
+        against: A depth map of the same picture to compare the answers with, at the pixels asked.
+        watch: Told how far it is.
+
+    Raises:
+        UserError: If the picture or camera cannot be used, or the model knows no task that gives a depth.
+    """
+    opened = open_picture(image)
+    known = known_camera(opened, camera)
+    task = depth_task(asker)
+    kind: DepthType = "z" if task.gives == "depth_z" else "euclidean"
+    settled = replace(grid, margin=max(grid.margin, _margin(asker, known.camera)))
+
+    def ask(pixels: Array) -> Array:
+        watch.level(len(pixels))
+        answers = asker.ask_many(opened, "", pixels, camera=known.camera, task=task.name, progress=watch.progress)
+        return np.array([np.nan if answer.value is None else answer.value for answer in answers], dtype=np.float64)
+
+    found = survey(opened.size, settled, ask)
+    picture = opened.picture.read()
+    points = cloud_at(found.pixels, found.depth, kind, known.camera, picture)
+    dense = dense_map(found, kind, known.camera, grid.ratio)
+    comparison = None
+    if against is not None:
+        asked = sparse_map(found.pixels, found.depth, kind, opened.size).converted(known.camera, "z")
+        comparison = compare(asked, labelled_map(Frame(opened.picture, known.camera, against)))
+    return Cloud(points, dense, len(found.pixels), comparison, known, (*opened.warnings, *known.warnings))
+
+
+def cloud_from_depth(
+    image: Given, depth: DepthFile, camera: CameraFlags | Camera | None = None, every: int = 1
+) -> Cloud:
+    """The cloud of a picture with a depth map on disk.
+
+    Args:
+        image: The picture.
+        depth: Its depth map, of the same size.
+        camera: What is known of the camera.
+        every: Only every ``every``-th pixel in both directions becomes a point.
+
+    Raises:
+        UserError: If the picture, the camera or the depth map cannot be used.
+    """
+    opened = open_picture(image)
+    known = known_camera(opened, camera)
+    frame = Frame(opened.picture, known.camera, depth)
+    points = cloud_of_labels(frame, every)
+    return Cloud(points, labelled_map(frame), 0, None, known, (*opened.warnings, *known.warnings))
+
+
+def _margin(asker: Asker, camera: Camera) -> int:
+    """Pixels of the original picture in which no mark can be drawn whole."""
+    focal = asker.presenter.canonicalisation.focal
+    return math.ceil(asker.presenter.clearance * max(camera.fx, camera.fy) / focal)
+
+
+def depth_task(asker: Asker) -> Task:
+    """The task whose answers are depths, Euclidean ones before depth_z.
+
+    Raises:
+        UserError: If the model knows none.
+    """
+    found = sorted((task for task in asker.tasks.values() if task.gives), key=lambda task: task.gives != "distance")
+    if not found:
+        raise UserError(
+            "this model was not trained to say how far a point is",
+            cause=f"it was trained on {', '.join(sorted(asker.tasks))}",
+            remedy="train one whose recipe has tasks.metric_depth or tasks.principal_axis_distance",
+        )
+    return found[0]

@@ -1,0 +1,78 @@
+"""``toolkit cloud``: a picture as a metric point cloud."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from toolkit.commands.ask import Focal, Fov, Intrinsics, Model, camera_flags, load_asker
+from toolkit.commands.shared import Include
+from toolkit.errors import UserError
+
+
+def cloud(
+    image: Annotated[Path, typer.Argument(help="The picture.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="PLY", help="The cloud; depth maps go beside it.")],
+    model: Model = None,
+    intrinsics: Intrinsics = None,
+    focal: Focal = None,
+    fov: Fov = None,
+    columns: Annotated[int, typer.Option(min=2, help="Points in each row of the first grid.")] = 32,
+    levels: Annotated[int, typer.Option(min=0, help="How often cells in which the depth changes are split.")] = 2,
+    questions: Annotated[int, typer.Option(min=4, help="The most points asked about.")] = 3000,
+    ratio: Annotated[float, typer.Option(help="Depths that differ by this factor make a cell worth splitting.")] = 1.25,
+    depth: Annotated[
+        Path | None, typer.Option(help="Make the cloud of this depth map, and ask no model.", metavar="FILE")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Compare the answers with this depth map.", metavar="FILE")
+    ] = None,
+    depth_scale: Annotated[float, typer.Option(help="Metres a unit of the depth map.")] = 0.001,
+    depth_type: Annotated[
+        Literal["z", "euclidean"] | None, typer.Option(help="What the depth map holds; there is no default.")
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, help="Take every n-th pixel of --depth in both directions.")] = 1,
+    include: Include = None,
+) -> None:
+    """A metric point cloud of a picture, by asking a model on a grid, or from a depth map."""
+    if output.suffix.lower() != ".ply":
+        raise UserError(f"{output}: only PLY is written", remedy="name it .ply")
+    if depth and against:
+        raise UserError("--depth and --against are given together", remedy="make two clouds, or compare one model's")
+    if (depth or against) and depth_type is None:
+        raise UserError(
+            "--depth-type is missing",
+            cause="depth along the principal axis and distance from the camera are not the same",
+            remedy="pass --depth-type z or --depth-type euclidean",
+        )
+    from toolkit.adaptive import Grid
+    from toolkit.cloud import Watch, cloud_from_depth, cloud_from_model
+    from toolkit.frame import DepthFile
+    from toolkit.progress import bar, err
+    from toolkit.storage import make_folder
+
+    camera = camera_flags(intrinsics, focal, fov)
+    make_folder(output.parent)
+    given = depth or against
+    file = DepthFile(given, depth_scale, depth_type) if given and depth_type else None
+    if depth and file:
+        made = cloud_from_depth(image, file, camera, every)
+    else:
+        grid = Grid(columns, levels, ratio, questions)
+        asker = load_asker(model, include)
+        with bar("asking", 0) as progress:
+            made = cloud_from_model(asker, image, grid, camera, file, Watch(progress.extend, progress.advance))
+    for line in made.save(output):
+        print(line)
+    if made.comparison:
+        found = made.comparison
+        print(
+            f"against {against} at {found.pixels} pixels: delta1 {found.delta1:.3f}, abs_rel {found.abs_rel:.3f}, "
+            f"median ratio {found.median_ratio:.3f}"
+        )
+    values = ", ".join(f"{value:.6g}" for value in made.known.camera.intrinsics)
+    err.print(f"  camera   {values} (fx, fy, cx, cy, width, height), from {made.known.source}")
+    if made.questions:
+        err.print(f"  asked    {made.questions} questions")
+    for warning in made.warnings:
+        err.print(f"[bold yellow]warning:[/] {warning}")
