@@ -201,6 +201,18 @@ def test_answers_come_in_order_for_any_number_of_workers(serve: Serve, workers: 
     assert (server.most > 1) == (workers > 1)
 
 
+def test_only_the_very_first_question_is_asked_alone(serve: Serve) -> None:
+    both = threading.Barrier(2, timeout=3)
+
+    def answer(body: Body, index: int) -> Answer:
+        if index > 0:
+            both.wait()
+        return said("1 m")
+
+    predictor = OpenAiPredictor(serve(answer).remote, QUICK)
+    assert len(predictor.answer(questions(1)) + predictor.answer(questions(2))) == 3
+
+
 def test_no_question_is_no_request(serve: Serve) -> None:
     server = serve(lambda body, _: said("1 m"))
     assert ask(server, []) == []
@@ -394,6 +406,13 @@ def test_one_refused_question_does_not_lose_the_others(serve: Serve) -> None:
     assert isinstance(error.faults[0], QuestionFault)
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.replies) == (str(error), error.replies)
+
+
+def test_what_every_question_meets_is_said_first(serve: Serve) -> None:
+    server = serve(lambda body, index: failed(400, "unsafe") if index == 0 else failed(401, "who are you?"))
+    error = fault(server, RemoteSettings(workers=1), count=3)
+    assert "does not let us in (401) (0 of 3 questions were answered)" in error.problem
+    assert sorted(error.faults) == [0, 1]
 
 
 def test_a_server_that_dies_is_not_asked_on(serve: Serve) -> None:
