@@ -51,6 +51,10 @@ def test_a_name_and_an_address(text: str, name: str, url: str) -> None:
         ("openai:a@http:///v1", ""),
         ("openai:a@http://host:99999/v1", ""),
         ("openai:a@http://[1/v1", ""),
+        ("openai:a@http://a..b/v1", ""),
+        ("openai:a@http://./v1", ""),
+        (f"openai:a@http://{'a' * 64}/v1", ""),
+        ("openai:a@http://localhost/v1\x7f", ""),
     ],
 )
 def test_what_is_no_remote_model(text: str, cause: str) -> None:
@@ -84,7 +88,11 @@ def test_secrets_in_an_address_are_refused_and_not_repeated(text: str) -> None:
         (None, SECRET, OPENAI, SECRET, False),
         (None, SECRET, HERE, SECRET, False),
         (None, SECRET, Remote("tiny", "http://127.0.0.1:1/v1"), SECRET, False),
+        (None, SECRET, Remote("tiny", "http://[::1]:1/v1"), SECRET, False),
+        (None, SECRET, Remote("tiny", "http://0.0.0.0:8000/v1"), SECRET, False),
         (None, SECRET, FAR, "", True),
+        (None, SECRET, Remote("tiny", "http://localhost.example/v1"), "", True),
+        (None, SECRET, Remote("tiny", "http://10.0.0.7/v1"), "", True),
         ("mine", SECRET, FAR, "mine", False),
         ("mine", SECRET, OPENAI, "mine", False),
         ("", f"{SECRET}\n", OPENAI, SECRET, False),

@@ -290,7 +290,10 @@ def test_a_server_that_is_down() -> None:
         remote = Remote("tiny", f"http://127.0.0.1:{taken.getsockname()[1]}/v1")
         with pytest.raises(Unanswered) as caught:
             OpenAiPredictor(remote, QUICK).answer(questions(3))
-    assert caught.value.problem == f"{remote.url}: the server cannot be reached (0 of 3 questions were answered)"
+    assert (
+        caught.value.problem
+        == f"{remote.url}: the server cannot be reached, or hangs up (0 of 3 questions were answered)"
+    )
     assert "refused" in caught.value.cause
     assert "start the server" in caught.value.remedy
     assert list(caught.value.faults) == [0]

@@ -45,9 +45,10 @@ class Remote:
         """Whether the server runs on this very machine."""
         host = urlsplit(self.url).hostname or ""
         try:
-            return ip_address(host).is_loopback
+            address = ip_address(host)
         except ValueError:
             return host == "localhost"
+        return address.is_loopback or address.is_unspecified
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ def parse_remote(text: str) -> Remote:
         raise UserError(f"the model is not given as {_PREFIX}NAME@URL", _fault(text), f"write it like {EXAMPLE}")
     try:
         url = urlsplit(match["url"])
-        sound = bool(url.hostname) and (url.port is None or url.port > 0)
+        host = (url.hostname or "").encode("idna")  # fails where a name has an empty or too long part
+        sound = bool(host) and (url.port is None or url.port > 0) and text.isprintable()
     except ValueError:
         sound = False
     if not sound:

@@ -86,7 +86,11 @@ Words = tuple[str, str, str]
 
 
 def _down(fault: Fault, _: Asked) -> Words:
-    return "the server cannot be reached", said(fault), "start the server, or check the address and its port"
+    return (
+        "the server cannot be reached, or hangs up",
+        said(fault),
+        "start the server, or check the address and its port",
+    )
 
 
 def _slow(_: Fault, asked: Asked) -> Words:
