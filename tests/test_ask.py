@@ -205,7 +205,7 @@ def test_prose_is_read(asker: Asker, photo: Path, text: str, said: str) -> None:
 
 def test_the_newest_run_is_asked(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no model to ask") as caught:
-        find_checkpoint(None, tmp_path / "runs")
+        find_checkpoint(tmp_path / "runs")
     assert str(tmp_path / "runs") in caught.value.cause
     for name in ("old", "new"):
         (tmp_path / "runs" / name).mkdir(parents=True)
@@ -213,7 +213,7 @@ def test_the_newest_run_is_asked(tmp_path: Path) -> None:
         import os
 
         os.utime(tmp_path / "runs" / name / "toolkit.json", (0, 0 if name == "old" else 9))
-    assert find_checkpoint(None, tmp_path / "runs") == tmp_path / "runs" / "new"
+    assert find_checkpoint(tmp_path / "runs") == tmp_path / "runs" / "new"
 
 
 def test_edited_templates_are_refused(folder: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from toolkit.agreement import check as check_answers
 from toolkit.answers import Answer, Located
 from toolkit.camera import Camera
 from toolkit.canonical import canonicalise
-from toolkit.checkpoint import CONTRACT, Checkpoint, load_checkpoint
+from toolkit.checkpoint import CONTRACT, Checkpoint, contract_for_remote, load_checkpoint
 from toolkit.errors import UserError
 from toolkit.frame import Frame, View
 from toolkit.interval import interval
@@ -25,6 +25,7 @@ from toolkit.pointing import Named, check_place, colors_unknown, find_points
 from toolkit.predictors import Predictor, VlmPredictor
 from toolkit.query import Query, point_in
 from toolkit.registry import get_task, task_names
+from toolkit.remote import is_remote, parse_remote
 from toolkit.reply import Reply
 from toolkit.routing import describe_needs, route
 from toolkit.sample import Presenter, Sample, Turn
@@ -34,14 +35,12 @@ MAX_NEW_TOKENS = 64
 _AT_ONCE = 64  # questions answered together
 
 
-def find_checkpoint(model: Path | None, root: Path = Path("runs")) -> Path:
-    """The checkpoint to ask: the one given, or the newest in ``runs``.
+def find_checkpoint(root: Path = Path("runs")) -> Path:
+    """The checkpoint to ask where none is named: the newest in ``runs``.
 
     Raises:
         UserError: If there is none.
     """
-    if model is not None:
-        return model
     found = sorted(root.glob(f"*/{CONTRACT}"), key=lambda path: path.stat().st_mtime)
     if not found:
         raise UserError(
@@ -52,16 +51,25 @@ def find_checkpoint(model: Path | None, root: Path = Path("runs")) -> Path:
     return found[-1].parent
 
 
-def load(checkpoint: str | Path) -> "Asker":
-    """A trained model, loaded once, that answers many questions.
+def load(model: str | Path, like: str | Path | None = None) -> "Asker":
+    """A model, loaded once, that answers many questions.
 
     Args:
-        checkpoint: A folder that ``toolkit train`` wrote.
+        model: A folder that ``toolkit train`` wrote, or ``openai:NAME@URL`` for one on an OpenAI-compatible server.
+        like: For one on a server, the checkpoint folder that says how it is asked (``contract_for_remote``).
 
     Raises:
-        UserError: If it is no checkpoint.
+        UserError: If it is no checkpoint, or the server cannot be named so.
     """
-    return Asker.of(load_checkpoint(Path(checkpoint)))
+    if not is_remote(str(model)):
+        if like is not None:
+            raise UserError("--like is for models on a server", remedy="a checkpoint says itself how it is asked")
+        return Asker.of(load_checkpoint(Path(model)))
+    from toolkit.remote.predictor import OpenAiPredictor
+
+    remote = parse_remote(str(model))
+    contract = contract_for_remote(remote, None if like is None else Path(like))
+    return Asker(OpenAiPredictor(remote), contract.presenter, contract.tasks)
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import AutoConfig
 
 from toolkit.abstract_task import Task
+from toolkit.canonical import Canvas
 from toolkit.errors import UserError, UserErrors
+from toolkit.families import family_of
+from toolkit.hub import clear_errors, only_local
 from toolkit.plan import make_presenter, make_tasks
 from toolkit.recipe import Recipe
 from toolkit.recipe_file import load_recipe
+from toolkit.remote import Remote
 from toolkit.sample import Presenter
 from toolkit.storage import write_text
 from toolkit.vlm import Vlm, load_vlm
@@ -31,6 +36,8 @@ TASKS = "tasks"
 SCHEMA = 1
 
 _ENFORCED = ("canonical_focal", "reference", "marker", "think")
+_PAPER, _PAPER_CANVAS = "depthlm_qwen2_5_vl_3b", Canvas(multiple=28)
+_ALL_TASKS = "all_tasks"
 _PACKAGES = ("3dqa-toolkit", "torch", "transformers", "trl", "peft", "datasets")
 
 
@@ -48,6 +55,23 @@ class Checkpoint:
 
     folder: Path
     vlm: Vlm
+    recipe: Recipe
+    presenter: Presenter
+    tasks: Mapping[str, Task]
+
+
+@dataclass(frozen=True)
+class Contract:
+    """How a model is asked.
+
+    Attributes:
+        origin: Where this is laid down: a checkpoint's folder, or a recipe.
+        recipe: The recipe that says so.
+        presenter: How questions are shown and worded, whole pictures.
+        tasks: What can be asked, by name.
+    """
+
+    origin: str
     recipe: Recipe
     presenter: Presenter
     tasks: Mapping[str, Task]
@@ -97,6 +121,17 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     Raises:
         UserError: If it is no checkpoint of this toolkit, or the templates have changed since training.
     """
+    opened = open_contract(folder)
+    vlm = load_vlm(folder, device="cuda" if torch.cuda.is_available() else None)
+    return Checkpoint(folder, vlm, opened.recipe, opened.presenter, opened.tasks)
+
+
+def open_contract(folder: Path) -> Contract:
+    """How a checkpoint is asked, without its weights: its configuration alone says which pictures it takes.
+
+    Raises:
+        UserError: If it is no checkpoint of this toolkit, or the templates have changed since training.
+    """
     saved = read_contract(folder)
     recipe = load_recipe(folder / RECIPE)
     check_same_contract(folder, recipe)
@@ -104,9 +139,35 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     recipe = recipe.model_copy(update={"include": own or recipe.include})
     tasks = {task.name: task for task, _ in make_tasks(recipe)}
     _check_templates(folder, saved, tasks)
-    vlm = load_vlm(folder, device="cuda" if torch.cuda.is_available() else None)
-    presenter = make_presenter(recipe, vlm.geometry.canvas).uncropped
-    return Checkpoint(folder, vlm, recipe, presenter, tasks)
+    return Contract(str(folder), recipe, make_presenter(recipe, _canvas(folder)).uncropped, tasks)
+
+
+def contract_for_remote(remote: Remote, like: Path | None = None) -> Contract:
+    """How a model on another server is asked.
+
+    Args:
+        remote: The model.
+        like: A checkpoint whose contract holds. By default it is the model's own, if its name is a folder here, as
+            where ``transformers serve`` serves a checkpoint; else the paper's settings with all built-in tasks.
+
+    Raises:
+        UserError: If ``like`` is no checkpoint.
+    """
+    if like is not None:
+        return open_contract(like)
+    if (Path(remote.name) / CONTRACT).is_file():
+        return open_contract(Path(remote.name))
+    recipe = load_recipe(_PAPER).model_copy(update={"tasks": load_recipe(_ALL_TASKS).tasks})
+    tasks = {task.name: task for task, _ in make_tasks(recipe)}
+    return Contract(f"recipe {_PAPER}", recipe, make_presenter(recipe, _PAPER_CANVAS).uncropped, tasks)
+
+
+def _canvas(folder: Path) -> Canvas:
+    """The picture sizes that a model takes."""
+    local = only_local(folder)
+    with clear_errors(folder):
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=local)
+    return family_of(config).canvas(config)
 
 
 def read_contract(folder: Path) -> dict[str, Any]:

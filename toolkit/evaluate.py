@@ -14,6 +14,7 @@ from toolkit.interval import interval
 from toolkit.mixture import Mixture
 from toolkit.predictors import Predictor
 from toolkit.record import Record, images_of, parse_record, points_of
+from toolkit.remote.unanswered import ServerFault, Unanswered
 from toolkit.reply import Reply
 from toolkit.sample import Sample
 from toolkit.storage import write_text
@@ -86,13 +87,23 @@ def evaluate(
 def _ask(predictor: Predictor, asked: Evaluation, name: str, indices: Sequence[int]) -> list[Record]:
     task, mixture = asked.tasks[name], asked.held_out[name]
     samples = [mixture[index] for index in indices]
-    replies = predictor.answer(samples)
+    replies = _answers(predictor, samples)
     values = [task.read(reply.text, sample.query) for sample, reply in zip(samples, replies, strict=True)]
     checks: Sequence[Check | None] = [None] * len(samples)
     if asked.check:
         checks = check_answers(samples, values, asked.tasks, mixture.presenter, predictor)
     rows = zip(indices, samples, replies, values, checks, strict=True)
     return [_record(task, index, sample, reply, value, check) for index, sample, reply, value, check in rows]
+
+
+def _answers(predictor: Predictor, samples: Sequence[Sample]) -> Sequence[Reply]:
+    """The replies; a question that a server refuses is answered by nothing, which is wrong."""
+    try:
+        return predictor.answer(samples)
+    except Unanswered as some:
+        if any(isinstance(fault, ServerFault) for fault in some.faults.values()):
+            raise
+        return [reply or Reply("") for reply in some.replies]
 
 
 def _record(task: Task, index: int, sample: Sample, reply: Reply, value: Any, check: Check | None) -> Record:

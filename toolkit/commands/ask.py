@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 Model = Annotated[
     str | None,
-    typer.Option(metavar="DIR", help="The checkpoint; by default the newest in runs/."),
+    typer.Option(
+        metavar="DIR|openai:NAME@URL", help="The checkpoint, by default the newest in runs/; or a model on a server."
+    ),
+]
+Like = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="The checkpoint that says how a model on a server is asked.")
 ]
 Intrinsics = Annotated[str | None, typer.Option(metavar="FX,FY,CX,CY", help="The camera, in pixels.")]
 Focal = Annotated[float | None, typer.Option(help="Focal length in pixels of this picture.")]
@@ -28,6 +33,7 @@ TaskName = Annotated[str | None, typer.Option(help="Ask this task, whatever the 
 def ask(
     words: Annotated[list[str], typer.Argument(metavar="IMAGE [IMAGE] QUESTION", help="Pictures, then the question.")],
     model: Model = None,
+    like: Like = None,
     point: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=U,V", help="A point, named by a colour, in pixels, or in per cent: 50%,40%."),
@@ -63,13 +69,13 @@ def ask(
         check_png(save)
     if points or grid:
         _refuse_with_many({"--point": named, "--raw": raw, "--check": check, "--save": save, "two": images[1:]})
-        answers = _ask_many(load_asker(model, include), images[0], question, _Many(points, grid, camera, task))
+        answers = _ask_many(load_asker(model, include, like), images[0], question, _Many(points, grid, camera, task))
         if as_json:
             print_json(many_as_json(answers))
         else:
             print(as_csv(answers), end="")
         return
-    asker = load_asker(model, include)
+    asker = load_asker(model, include, like)
     answer = asker.ask(images, question, points=named, camera=camera, task=task, raw=raw, check=check)
     if save:
         save_png(answer.shown, save)
@@ -126,10 +132,10 @@ def camera_flags(intrinsics: str | None, focal: float | None, fov: float | None)
     return CameraFlags(None if intrinsics is None else parse_intrinsics(intrinsics), focal, fov)
 
 
-def load_asker(model: str | None, include: list[Path] | None) -> "Asker":
+def load_asker(model: str | None, include: list[Path] | None, like: Path | None) -> "Asker":
     """The model to ask; a user's own tasks are loaded before it."""
     from toolkit.ask import find_checkpoint, load
 
-    folder = find_checkpoint(None if model is None else Path(model))
+    named = model or find_checkpoint()
     include_tasks(include)
-    return load(folder)
+    return load(named, like)

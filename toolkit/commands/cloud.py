@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from toolkit.commands.ask import Focal, Fov, Intrinsics, Model, camera_flags, load_asker
+from toolkit.commands.ask import Focal, Fov, Intrinsics, Like, Model, camera_flags, load_asker
 from toolkit.commands.shared import Include
 from toolkit.errors import UserError
 
@@ -14,6 +14,7 @@ def cloud(
     image: Annotated[Path, typer.Argument(help="The picture.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="PLY", help="The cloud; depth maps go beside it.")],
     model: Model = None,
+    like: Like = None,
     intrinsics: Intrinsics = None,
     focal: Focal = None,
     fov: Fov = None,
@@ -59,7 +60,7 @@ def cloud(
         made = cloud_from_depth(image, file, camera, every)
     else:
         grid = Grid(columns, levels, ratio, questions)
-        asker = load_asker(model, include)
+        asker = load_asker(model, include, like)
         with bar("asking", 0) as progress:
             made = cloud_from_model(asker, image, grid, camera, file, Watch(progress.extend, progress.advance))
     for line in made.save(output):
