@@ -141,7 +141,9 @@ def test_constant_predictor_scores_its_floor(run: Run, quick: Path, tmp_path: Pa
     words = ("eval", tmp_path / "run", quick, "evaluation.samples=30", "--predictor", "constant", "--json")
     report = json.loads(run(*words)[1])
     for task in report["tasks"]:
-        assert abs(task["metrics"]["delta1"] - task["constant"]["metrics"]["delta1"]) <= 1 / 30 + 1e-9  # the answer is rounded to centimetres
+        assert (
+            abs(task["metrics"]["delta1"] - task["constant"]["metrics"]["delta1"]) <= 1 / 30 + 1e-9
+        )  # the answer is rounded to centimetres
 
 
 def commands() -> list[tuple[str, ...]]:

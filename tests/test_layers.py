@@ -19,7 +19,7 @@ LAYERS = [
     {"answers"},
     {"train"},
     {"measure"},
-    {"card", "estimate"},
+    {"card", "estimate", "monitor"},
     {"checkpoint", "sft", "evaluate"},
     {"agreement", "report"},
     {"collate"},

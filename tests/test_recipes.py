@@ -9,7 +9,6 @@ from tests.twins import build_twin
 from toolkit.errors import UserError
 from toolkit.model import prepare_training
 from toolkit.plan import make_plan
-from toolkit.progress import bar
 from toolkit.recipe_file import load_recipe, recipe_names
 from toolkit.sft import learning_rate, make_trainer
 from toolkit.train import open_base, train
@@ -52,8 +51,7 @@ def test_large_recipes_build_their_trainer_and_take_a_step_on_a_twin(name: str, 
     recipe = load_recipe(name, [*base, "trainer.workers=0"])
     learner = prepare_training(open_base(recipe), recipe.model)
     plan = make_plan(recipe, learner.geometry.canvas)
-    with bar("none", 1) as progress:
-        trainer = make_trainer(learner, plan.train, recipe, tmp_path / "built", progress)
+    trainer = make_trainer(learner, plan.train, recipe, tmp_path / "built")
     assert trainer.args.activation_checkpointing
     assert trainer.args.max_grad_norm == 0.1
     row = trainer.train_dataset[0]

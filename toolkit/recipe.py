@@ -180,11 +180,22 @@ class TrainerSettings(Settings):
 
 
 class EvaluationSettings(Settings):
-    """Held-out questions, asked after training."""
+    """Held-out questions, asked after training, and while it goes on."""
 
     samples: Annotated[int, Field(ge=0)] = Field(200, description="Questions a task; 0 asks none.")
     batch_size: Count = 32
     max_new_tokens: Count = 64
+    every: Count | None = Field(None, description="Also asked every so many training steps.")
+    keep: Literal["last", "best"] = Field(
+        "last", description="Which weights become the checkpoint: the last, or the best of those evaluated."
+    )
+    best_by: str = Field("", description="TASK.NUMBER that makes weights the best; else the mean of all headlines.")
+
+    @model_validator(mode="after")
+    def _watched(self) -> "EvaluationSettings":
+        if self.keep == "best" and (self.every is None or not self.samples):
+            raise ValueError("keep: best needs `every`, the steps between evaluations, and `samples`")
+        return self
 
 
 class Recipe(Settings):

@@ -52,7 +52,9 @@ class ShowProgress(TrainerCallback):
             self._bar.say(f"{line}  learning rate {float(logs.get('learning_rate', 0)):.2e}")
 
 
-def make_trainer(vlm: Vlm, mixture: Mixture, recipe: Recipe, folder: Path, progress: Bar) -> SFTTrainer:
+def make_trainer(
+    vlm: Vlm, mixture: Mixture, recipe: Recipe, folder: Path, callbacks: Sequence[TrainerCallback] = ()
+) -> SFTTrainer:
     """The trainer of a recipe.
 
     Args:
@@ -60,7 +62,7 @@ def make_trainer(vlm: Vlm, mixture: Mixture, recipe: Recipe, folder: Path, progr
         mixture: What it learns from.
         recipe: Every choice.
         folder: Where it keeps what it resumes from.
-        progress: Is moved as it goes.
+        callbacks: Are told as it goes.
 
     Raises:
         UserError: If the recipe reports to something that is not installed.
@@ -73,7 +75,7 @@ def make_trainer(vlm: Vlm, mixture: Mixture, recipe: Recipe, folder: Path, progr
         train_dataset=rows(mixture, settings.max_steps * per_step * settings.world_size),
         processing_class=vlm.processor,
         data_collator=Collator(vlm, recipe.trainer.max_tokens),
-        callbacks=[ShowProgress(progress)],
+        callbacks=list(callbacks),
     )
     trainer.remove_callback(PrinterCallback)  # prints each log a second time
     # TRL's own loss divides by the tokens of all processes and accumulated batches, if it is told their number;

@@ -6,9 +6,11 @@ import time
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
+from transformers import TrainerCallback
 from trl import SFTTrainer
 
 from toolkit.card import model_card
@@ -19,13 +21,14 @@ from toolkit.hub import check_weights
 from toolkit.lora import merged
 from toolkit.measure import measured
 from toolkit.model import open_model, open_saved, prepare_training
+from toolkit.monitor import BEST, Monitor, read_best
 from toolkit.plan import Plan, make_plan
 from toolkit.predictors import VlmPredictor
 from toolkit.progress import bar, err, is_first_process, processes
 from toolkit.recipe import Recipe
 from toolkit.recipe_file import differences, dump_recipe, load_recipe
 from toolkit.report import Report
-from toolkit.sft import make_trainer
+from toolkit.sft import ShowProgress, make_trainer
 from toolkit.storage import locked, write_text
 from toolkit.vlm import Vlm, save_vlm
 
@@ -165,10 +168,8 @@ def _check_same_recipe(run: Path, recipe: Recipe) -> None:
         )
 
 
-def measure(vlm: Vlm, recipe: Recipe, plan: Plan, name: str) -> Report | None:
-    """Held-out results of a model; None where the recipe asks for none."""
-    if not any(len(mixture) for mixture in plan.held_out.values()):
-        return None
+def measure(vlm: Vlm, recipe: Recipe, plan: Plan, name: str) -> Report:
+    """Held-out results of a model."""
     settings = recipe.evaluation
     return measured(VlmPredictor(vlm, name, settings.batch_size, settings.max_new_tokens), recipe, plan)
 
@@ -207,7 +208,11 @@ def _run(learner: Vlm, recipe: Recipe, plan: Plan, output: Path, start: Path | N
     clock = time.monotonic()
     with bar("training", recipe.trainer.steps) as progress:
         progress.advance(first)
-        trainer = make_trainer(learner, plan.train, recipe, output / TRAINING, progress)
+        watchers: list[TrainerCallback] = [ShowProgress(progress)]
+        if recipe.evaluation.every:
+            evaluation = partial(measure, recipe=recipe, plan=plan, name=output.name)
+            watchers.append(Monitor(recipe, learner, output / TRAINING, evaluation))
+        trainer = make_trainer(learner, plan.train, recipe, output / TRAINING, watchers)
         trainer.train(resume_from_checkpoint=str(start) if start else None)
     seconds = time.monotonic() - clock
     sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
@@ -222,10 +227,21 @@ def _run(learner: Vlm, recipe: Recipe, plan: Plan, output: Path, start: Path | N
     trained = _gathered(trainer, recipe, output) if sharded else learner
     report = None
     if trained and trainer.is_world_process_zero():
+        trained = _kept(trained, recipe, output / TRAINING)
         trained = save_checkpoint(trained, recipe, output)
-        report = measure(trained, recipe, plan, output.name)
+        report = measure(trained, recipe, plan, output.name) if any(map(len, plan.held_out.values())) else None
         finish(recipe, plan, output, report)
     return Trained(output, report, seconds, (recipe.trainer.steps - first) * per_step, moved)
+
+
+def _kept(last: Vlm, recipe: Recipe, training: Path) -> Vlm:
+    """The weights that become the checkpoint, loaded from where they were kept if they are not the last."""
+    best = read_best(training)
+    if recipe.evaluation.keep == "last" or best is None:
+        return last
+    err.print(f"kept the weights of step {best.step}: {best.by} {best.score:.3f}")
+    folder = training / BEST
+    return open_adapted(recipe, folder) if recipe.model.lora else open_saved(recipe.model, folder)
 
 
 def _gathered(trainer: SFTTrainer, recipe: Recipe, output: Path) -> Vlm | None:

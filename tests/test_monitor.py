@@ -1,0 +1,89 @@
+"""Evaluation while training: it changes nothing that is learnt, and the best weights are those at the end."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from toolkit.errors import UserError, UserErrors
+from toolkit.lora import merged
+from toolkit.model import open_saved
+from toolkit.monitor import read_best, score_of
+from toolkit.recipe_file import load_recipe
+from toolkit.report import Report
+from toolkit.train import measure, open_adapted, train
+
+WATCHED = ["evaluation.every=2", "evaluation.samples=4", "evaluation.max_new_tokens=4"]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_it_changes_nothing_that_is_learnt(quick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train(load_recipe(quick, ["evaluation.samples=0"]), tmp_path / "plain")
+    train(load_recipe(quick, WATCHED), tmp_path / "watched")
+    assert same(weights(tmp_path / "plain"), weights(tmp_path / "watched"))
+    said = capsys.readouterr().err
+    assert [f"step      {step} of 6  metric_depth delta1" in said for step in (2, 4, 6)] == [True] * 3
+    steps = sorted(path.name for path in (tmp_path / "watched" / "training" / "evaluation").iterdir())
+    assert steps == ["step-2", "step-4", "step-6"]
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluations that find 0.2, 0.9, 0.5, and whatever is right at the end."""
+    scores: Iterator[float] = iter([0.2, 0.9, 0.5])
+
+    def told(*args: Any, **named: Any) -> Report:
+        report = measure(*args, **named)
+        score = next(scores, None)
+        if score is None:
+            return report
+        return replace(
+            report, tasks=tuple(replace(task, metrics={**task.metrics, "delta1": score}) for task in report.tasks)
+        )
+
+    monkeypatch.setattr("toolkit.train.measure", told)
+
+
+@pytest.mark.usefixtures("scripted")
+@pytest.mark.parametrize("lora", [[], ["model.lora.rank=4"]], ids=["full", "lora"])
+def test_the_best_weights_are_the_ones_at_the_end(lora: list[str], quick: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(quick, [*WATCHED, *lora, "evaluation.keep=best", "trainer.save_every=4"])
+    train(recipe, tmp_path / "run")
+    saved = tmp_path / "run" / "training" / "checkpoint-4"
+    vlm = merged(open_adapted(recipe, saved)) if lora else open_saved(recipe.model, saved)
+    at_four = vlm.model.state_dict()
+    final = open_saved(recipe.model, tmp_path / "run").model.state_dict()
+    assert same(at_four, final)
+    best = read_best(tmp_path / "run" / "training")
+    assert best is not None
+    assert (best.step, best.score) == (4, 0.9)
+
+
+def test_best_needs_evaluations_to_choose_from(quick: Path) -> None:
+    with pytest.raises(UserErrors, match="keep: best needs"):
+        load_recipe(quick, ["evaluation.keep=best"])
+
+
+def test_a_number_is_chosen_by_its_name() -> None:
+    tasks = [
+        SimpleNamespace(task="metric_depth", headline="delta1", metrics={"delta1": 0.4, "abs_rel": 0.3}),
+        SimpleNamespace(task="relative_depth", headline="accuracy", metrics={"accuracy": 0.8}),
+    ]
+    report: Any = SimpleNamespace(tasks=tasks)
+    assert score_of(report, "") == pytest.approx(0.6)
+    assert score_of(report, "metric_depth.delta1") == 0.4
+    with pytest.raises(UserError, match="not measured") as caught:
+        score_of(report, "metric_depth.delta")
+    assert "metric_depth.delta1" in caught.value.remedy
