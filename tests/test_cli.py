@@ -300,7 +300,7 @@ def test_results_of_eval_leave_those_of_training_alone(run: Run, quick: Path, tm
     ("override", "message"),
     [
         ("tasks.relative_depth=1", "was not trained on relative_depth"),
-        ("sources.rooms.settings.rooms=20", "may hold out pictures that the checkpoint was trained on"),
+        ("sources.rooms.settings.rooms=20", "20 of 20 pictures were trained on, such as rooms-"),
         ("canonical.focal=30", "canonical_focal: the checkpoint has 26.0, the recipe 30.0"),
     ],
 )

@@ -21,7 +21,7 @@ LAYERS = [
     {"measure"},
     {"card", "estimate", "monitor"},
     {"checkpoint", "sft", "evaluate"},
-    {"agreement", "report"},
+    {"agreement", "report", "overlap"},
     {"collate"},
     {"predictors", "model"},
     {"tiny", "lora", "generation"},

@@ -104,6 +104,9 @@ def evaluate(
     overrides: Overrides = None,
     predictor: Annotated[str, typer.Option(help="vlm (the checkpoint) or constant.")] = "vlm",
     check: Annotated[bool, typer.Option("--check", help="Check answers against the model's own depths.")] = False,
+    allow_overlap: Annotated[
+        bool, typer.Option("--allow-overlap", help="Measure even on pictures that were trained on; the report says so.")
+    ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Questions a task, for a quick look.")] = None,
     output: Output = None,
     include: Include = None,
@@ -111,13 +114,13 @@ def evaluate(
 ) -> None:
     """Measure a checkpoint on a recipe's held-out pictures, beside the best constant answer."""
     settings = recipe_of(recipe, [*(overrides or []), *([f"evaluation.samples={limit}"] if limit else [])], include)
-    from toolkit.measure import measure_checkpoint
+    from toolkit.measure import How, measure_checkpoint
     from toolkit.progress import err
     from toolkit.storage import make_folder
 
     folder = output or checkpoint / "evaluation" / f"{Path(recipe).stem}-{predictor}"
     make_folder(folder)
-    report = measure_checkpoint(checkpoint, settings, predictor, check, folder)
+    report = measure_checkpoint(checkpoint, settings, How(predictor, check, allow_overlap), folder)
     err.print(f"wrote {folder}")
     if as_json:
         print_json(report.as_json())

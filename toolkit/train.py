@@ -22,6 +22,8 @@ from toolkit.lora import merged
 from toolkit.measure import measured
 from toolkit.model import open_model, open_saved, prepare_training
 from toolkit.monitor import BEST, Monitor, read_best
+from toolkit.overlap import FILE as TRAINED_ON
+from toolkit.overlap import trained_on
 from toolkit.plan import Plan, make_plan
 from toolkit.predictors import VlmPredictor
 from toolkit.progress import bar, err, is_first_process, processes
@@ -191,6 +193,7 @@ def finish(recipe: Recipe, plan: Plan, output: Path, report: Report | None) -> N
     """Write results, model card and the user's own tasks; ``toolkit.json`` comes last and says that all is there."""
     if report:
         report.save(output / "evaluation")
+    trained_on(feed.source for feed in plan.train.feeds).save(output / TRAINED_ON)
     tasks = [task for task, _ in plan.train.tasks]
     save_tasks(tasks, recipe, output)
     write_text(output / "README.md", model_card(output.name, recipe, plan, report))

@@ -5,6 +5,7 @@ depends on the settings, the room's number and the view's alone, through a count
 Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), not on what was drawn before.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
@@ -145,7 +146,7 @@ class Rooms:
             camera=_room(key.settings, key.room).camera,
             labels=RoomDepth(key),
             world_from_camera=_pose(key),
-            sequence=f"room-{key.room:06d}",
+            sequence=key.name,
             license=LICENSE,
         )
 
@@ -175,6 +176,16 @@ class ViewKey:
     room: int
     view: int
 
+    @property
+    def name(self) -> str:
+        """What tells this room from all others: how rooms are drawn, whichever of them a source has, and its number."""
+        return f"rooms-{_digest(replace(self.settings, first=0, rooms=1, views=1))}/room-{self.room:06d}"
+
+
+@lru_cache(maxsize=64)
+def _digest(settings: RoomSettings) -> str:
+    return hashlib.sha256(repr(settings).encode()).hexdigest()[:8]
+
 
 @dataclass(frozen=True)
 class RoomPicture:
@@ -184,8 +195,8 @@ class RoomPicture:
 
     @property
     def name(self) -> str:
-        """The room's number and the view's."""
-        return f"room-{self.key.room:06d}/view-{self.key.view}"
+        """The room's name and the view's number."""
+        return f"{self.key.name}/view-{self.key.view}"
 
     def read(self) -> Pixels:
         """The picture, (height, width, 3) uint8 RGB."""
