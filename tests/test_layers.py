@@ -21,6 +21,7 @@ LAYERS = [
     {"measure"},
     {"card", "estimate", "monitor"},
     {"checkpoint", "sft", "evaluate"},
+    {"compare", "rescore"},
     {"agreement", "report", "overlap"},
     {"collate"},
     {"predictors", "model"},

@@ -128,6 +128,47 @@ def evaluate(
         console().print(report.table())
 
 
+@app.command("compare", epilog="Example: toolkit compare runs/a/evaluation/mine-vlm runs/b/evaluation/mine-vlm")
+def compare_reports(
+    reports: Annotated[list[Path], typer.Argument(help="Folders that toolkit eval wrote; the first is the reference.")],
+    number: Annotated[list[str] | None, typer.Option(help="Which number to compare, such as rmse; may repeat.")] = None,
+    include: Include = None,
+    as_json: Json = False,
+) -> None:
+    """Put evaluations side by side, with paired differences on the questions that all were asked."""
+    include_tasks(include)
+    from toolkit.compare import compare, read_entry
+    from toolkit.progress import err
+    from toolkit.registry import get_task, task_names
+
+    tasks = {name: get_task(name) for name in task_names()}
+    found = compare([read_entry(path, tasks) for path in reports], tasks, number or ())
+    if as_json:
+        print_json(found.as_json())
+        return
+    console().print(found.table())
+    for name, count in zip(found.names, found.left_out, strict=True):
+        if count:
+            err.print(f"{name}: {count} questions were not asked of all others and are left out")
+
+
+@app.command("rescore", epilog="Example: toolkit rescore runs/a/evaluation/mine-vlm")
+def rescore_samples(
+    folder: Annotated[Path, typer.Argument(help="A folder that toolkit eval wrote.")],
+    include: Include = None,
+    as_json: Json = False,
+) -> None:
+    """Read and score the answers of an evaluation again, without a model; the report is written anew."""
+    include_tasks(include)
+    from toolkit.rescore import rescore
+
+    report = rescore(folder)
+    if as_json:
+        print_json(report.as_json())
+    else:
+        console().print(report.table())
+
+
 @app.command(epilog="Example: toolkit export runs/all_tasks exported/all_tasks")
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="A folder that toolkit train wrote, or a training/checkpoint-N.")],

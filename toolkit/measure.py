@@ -93,9 +93,9 @@ def measured(who: Predictor, recipe: Recipe, plan: Plan, check: bool = False, ou
     asked = Evaluation(plan.held_out, check, part, key)
     with bar("evaluating", asked.count) as progress:
         records = evaluate(who, asked, progress.advance)
-    labels = {name: training_labels(plan, task) for name, task in asked.tasks.items()}
+    central = {name: task.metric.central(training_labels(plan, task)) for name, task in asked.tasks.items()}
     about = {"recipe": key[:_LENGTH], "versions": versions(), "notes": list(plan.notes)}
-    report = make_report(who.name, records, asked.tasks, labels, about)
+    report = make_report(who.name, records, asked.tasks, central, about)
     if output is not None:
         report.save(output)
         (output / PART).unlink(missing_ok=True)

@@ -131,7 +131,7 @@ def make_report(
     predictor: str,
     records: Sequence[Record],
     tasks: Mapping[str, Task],
-    labels: Mapping[str, Sequence[Any]] | None = None,
+    central: Mapping[str, Any] | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> Report:
     """What Records amount to.
@@ -140,23 +140,23 @@ def make_report(
         predictor: Who answered.
         records: The answers.
         tasks: Their tasks, by name.
-        labels: Training labels of each task, for the floor of their median.
+        central: The middle of the training labels of each task, as an answer to all questions.
         about: What else a reader needs.
     """
     named: dict[str, list[Record]] = {}
     for record in records:
         named.setdefault(record.task, []).append(record)
-    reports = [_task_report(tasks[name], found, (labels or {}).get(name, ())) for name, found in named.items()]
-    return Report(predictor, tuple(reports), tuple(records), about or {})
+    reports = [_task_report(tasks[name], found, (central or {}).get(name)) for name, found in named.items()]
+    return Report(predictor, tuple(reports), tuple(records), {**(about or {}), "central": central or {}})
 
 
-def _task_report(task: Task, records: Sequence[Record], labels: Sequence[Any]) -> TaskReport:
+def _task_report(task: Task, records: Sequence[Record], central: Any) -> TaskReport:
     metric = task.metric
     scores = [record.scores for record in records]
     truths = [record.truth for record in records]
     groups = [record.group for record in records]
     best, _ = metric.best_constant(truths)
-    median = _floor(task, records, metric.central(labels)) if labels else None
+    median = None if central is None else _floor(task, records, central)
     return TaskReport(
         task=task.name,
         unit=task.unit,
