@@ -23,6 +23,8 @@ LAYERS = [
     {"checkpoint", "sft", "evaluate"},
     {"compare", "rescore"},
     {"agreement", "report", "overlap"},
+    {"figures"},
+    {"analysis"},
     {"collate"},
     {"predictors", "model"},
     {"tiny", "lora", "generation"},

@@ -14,7 +14,9 @@ import numpy as np
 from rich.table import Table
 
 from toolkit.abstract_task import Task
+from toolkit.analysis import Analysis, analyse
 from toolkit.bootstrap import Interval, intervals
+from toolkit.figures import INSTALL, can_draw, save_figure
 from toolkit.interval import COVERAGE
 from toolkit.metrics import Metric, as_columns
 from toolkit.record import SCHEMA, Record, plain, query_of
@@ -54,6 +56,7 @@ class TaskReport:
         median: The middle of the training labels, where there is training data.
         covered: Share of the questions whose truth lies in the answer's own interval, with how many have one.
         agreeing: Share of the answers that agree with the predictor's own depths, with how many could be told.
+        analysis: What these averages hide.
     """
 
     task: str
@@ -67,6 +70,7 @@ class TaskReport:
     median: Floor | None
     covered: tuple[float, int]
     agreeing: tuple[float, int]
+    analysis: Analysis
 
 
 @dataclass(frozen=True)
@@ -91,9 +95,10 @@ class Report:
         return {"schema": SCHEMA, "predictor": self.predictor, **plain(self.about), "tasks": tasks}
 
     def save(self, folder: Path) -> None:
-        """Write ``samples.jsonl``, ``report.md`` and, last, ``report.json``."""
+        """Write ``samples.jsonl``, pictures, ``report.md`` and, last, ``report.json``."""
         write_text(folder / "samples.jsonl", "".join(record.line() + "\n" for record in self.records))
-        write_text(folder / "report.md", self.as_markdown())
+        drawn = self._draw(folder)
+        write_text(folder / "report.md", self.as_markdown(drawn))
         write_text(folder / "report.json", json.dumps(self.as_json(), indent=2, ensure_ascii=False) + "\n")
 
     def table(self) -> Table:
@@ -111,12 +116,31 @@ class Report:
             table.add_row(*_cells(task))
         return table
 
-    def as_markdown(self) -> str:
-        """The content of ``report.md``."""
+    def _draw(self, folder: Path) -> dict[str, str]:
+        """Draw the tasks' pictures into a folder; their file names by task."""
+        if not can_draw():
+            return {}
+        names = {task.task: f"{task.task}.png" for task in self.tasks}
+        drawn = {
+            task.task: save_figure(
+                task.task,
+                task.unit,
+                [record for record in self.records if record.task == task.task],
+                task.analysis,
+                folder / names[task.task],
+            )
+            for task in self.tasks
+        }
+        return {name: names[name] for name, done in drawn.items() if done}
+
+    def as_markdown(self, drawn: Mapping[str, str]) -> str:
+        """The content of ``report.md``; ``drawn`` are the pictures' file names by task."""
         head = "| task | questions | measure | model | best constant | median label | unread | also |"
         rows = ["| " + " | ".join(cell.replace("|", "\\|") for cell in _cells(task)) + " |" for task in self.tasks]
-        details = "\n\n".join(_details(task) for task in self.tasks)
+        details = "\n\n".join(_details(task, drawn.get(task.task)) for task in self.tasks)
         notes = "".join(f"\n- {note}" for note in self.about.get("notes", ()))
+        if not can_draw():
+            notes += f"\n- no pictures: matplotlib is not installed ({INSTALL})"
         parts = [f"# {self.predictor}", "\n".join([head, "|---" * 8 + "|", *rows]), f"{_CAPTION}.{notes}", details]
         return "\n\n".join(parts) + "\n"
 
@@ -169,6 +193,7 @@ def _task_report(task: Task, records: Sequence[Record], central: Any) -> TaskRep
         median=median,
         covered=_share(_covered(task, record) for record in records),
         agreeing=_share(record.agrees for record in records),
+        analysis=analyse(records),
     )
 
 
@@ -216,8 +241,8 @@ def _cells(task: TaskReport) -> list[str]:
     ]
 
 
-def _details(task: TaskReport) -> str:
-    """All numbers of a task, a line each."""
+def _details(task: TaskReport, picture: str | None) -> str:
+    """All numbers of a task, a line each, and what they hide."""
     median = task.median.answer if task.median else "not known"
     lines = [
         f"## {task.task}",
@@ -225,8 +250,30 @@ def _details(task: TaskReport) -> str:
         f"median training label: {median}.",
         "| number | value | 95 % | best constant | median label |\n|---|---|---|---|---|\n"
         + "\n".join(_line(task, key) for key in task.metrics if key != "count"),
+        *_hidden(task),
+        *([f"![{task.task}]({picture})"] if picture else []),
     ]
     return "\n\n".join(lines)
+
+
+def _hidden(task: TaskReport) -> list[str]:
+    """Sentences about what the averages hide."""
+    found, said = task.analysis, []
+    if task.covered[1]:
+        said.append(f"The answers' own intervals ({COVERAGE:.0%}) hold the truth in {task.covered[0]:.1%}.")
+    if task.agreeing[1]:
+        said.append(f"{task.agreeing[0]:.1%} of {task.agreeing[1]} answers agree with the predictor's own depths.")
+    if found.digits and found.digits.answers:
+        said.append(f"{found.digits.distinct} different answers among {found.digits.answers}.")
+    if found.slope is not None and math.isfinite(found.slope):
+        said.append(f"Slope of log answer over log truth: {found.slope:.2f} (1 is without compression).")
+    if found.edges and found.edges.count:
+        flying = f"; flying points {found.edges.flying:.1%}" if math.isfinite(found.edges.flying) else ""
+        said.append(
+            f"At depth edges ({found.edges.count} questions) δ1 {found.edges.delta1:.3f}, elsewhere "
+            f"({found.edges.elsewhere}) {found.edges.delta1_elsewhere:.3f}{flying}."
+        )
+    return [" ".join(said)] if said else []
 
 
 def _line(task: TaskReport, key: str) -> str:
