@@ -24,7 +24,7 @@ LAYERS = [
     {"recipe", "mixture", "routing"},
     {"sample"},
     {"registry"},
-    {"sources.rooms", "sources.manifest", "abstract_task"},
+    {"sources.rooms", "sources.manifest", "abstract_task", "wording"},
     {"sources.manifest_line"},
     {"sources.furniture"},
     {"sources.shading", "sources", "canonical", "marker", "templating"},
@@ -33,8 +33,9 @@ LAYERS = [
     {"intrinsics"},
     {"camera", "answer"},
     {"numerals"},
-    {"units", "storage", "progress", "resources", "reply"},
-    {"errors"},
+    {"units", "storage", "progress", "resources", "reply", "places"},
+    {"spelling"},
+    {"errors", "ordinary"},
     {""},
 ]
 HEIGHT = {name: -level for level, names in enumerate(LAYERS) for name in names}

@@ -18,6 +18,7 @@ from toolkit.evaluate import plain
 from toolkit.frame import Frame, ImageFile, Pixels, View
 from toolkit.intrinsics import CameraFlags, camera_of
 from toolkit.marker import COLORS, find_marks, rgb
+from toolkit.places import Place
 from toolkit.query import Point, Query, point_in
 from toolkit.registry import get_task, task_names
 from toolkit.routing import colors_in, describe_needs, route
@@ -77,15 +78,15 @@ class Asked:
     Attributes:
         images: One or two pictures.
         question: The words.
-        points: (u, v) [px of the upright first picture] by name; where the question names a colour and no
-            point is given, a mark of that colour is looked for.
+        points: Places in the upright first picture by name, or (u, v) [px]; where the question names a colour
+            and no point is given, a mark of that colour is looked for.
         camera: What is known of the camera.
         task: Name of the task, None to find it from the words.
     """
 
     images: Sequence[Path]
     question: str
-    points: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    points: Mapping[str, Place | tuple[float, float]] = field(default_factory=dict)
     camera: CameraFlags = CameraFlags()
     task: str | None = None
 
@@ -190,19 +191,24 @@ def _points(asked: Asked, frame: Frame) -> Places:
     named = colors_in(asked.question)
     if not asked.points:
         return {color: (_found(frame.picture.read(), color), "a mark in the picture") for color in named}
-    for name, place in asked.points.items():
+    points = {name: _pixel(place, frame.camera) for name, place in asked.points.items()}
+    for name, place in points.items():
         _check_point(name, place, frame.camera)
-    strangers = [name for name in named if name not in asked.points]
+    strangers = [name for name in named if name not in points]
     if strangers:
         raise UserError(
-            f"the question names a {strangers[0]} point, and --point gives {', '.join(asked.points)}",
+            f"the question names a {strangers[0]} point, and --point gives {', '.join(points)}",
             remedy=f"add --point {strangers[0]}=U,V, or name the point that you mean",
         )
-    places = list(asked.points.values())
+    places = list(points.values())
     if len(set(places)) < len(places):
         raise UserError("two points are at the same place", remedy="give each its own pixel")
-    order = [*named, *(name for name in asked.points if name not in named)]
-    return {name: (asked.points[name], "--point") for name in order}
+    order = [*named, *(name for name in points if name not in named)]
+    return {name: (points[name], "--point") for name in order}
+
+
+def _pixel(place: Place | tuple[float, float], camera: Camera) -> tuple[float, float]:
+    return place.pixel(camera.width, camera.height) if isinstance(place, Place) else place
 
 
 def _check_point(name: str, place: tuple[float, float], camera: Camera) -> None:

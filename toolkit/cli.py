@@ -143,7 +143,8 @@ def ask(
     from toolkit.ask import Asked, check_png, find_checkpoint
     from toolkit.ask import ask as answer_to
     from toolkit.intrinsics import CameraFlags
-    from toolkit.routing import parse_intrinsics, parse_points
+    from toolkit.places import parse_points
+    from toolkit.routing import parse_intrinsics
 
     camera = CameraFlags(None if intrinsics is None else parse_intrinsics(intrinsics), focal, fov)
     asked = Asked([Path(word) for word in words[:-1]], words[-1], parse_points(point or []), camera, task)
