@@ -30,7 +30,7 @@ class TravelTime(Task):
         r"\b(?:ttc|eta|(?:travel|arrival|walking) time|time[- ]to[- ](?:contact|collision|impact|reach|arrive))\b",
         rf"{_TIME_ASKED}.*{_ARRIVE}",
         rf"{AT_SPEED}.*(?:{_TIME_ASKED}|{_QUICKLY})|(?:{_TIME_ASKED}|{_QUICKLY}).*{AT_SPEED}",
-        rf"\btime (?:to|until|till) (?:the )?{COLOR}",
+        rf"\b(?:time|how long .*\btakes?) (?:to|until|till) (?:the )?{COLOR}",
     )
     asks_not = (
         OTHER_MEASURE,

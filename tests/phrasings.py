@@ -344,6 +344,7 @@ ASKED: dict[str, tuple[str, ...]] = {
     ),
     "travel_time": (
         "how long does it take to reach the red point at 2 m/s",
+        "how long does it take to the red point",
         "how many seconds to the red point at 5 km/h",
         "time to contact",
         "TTC at 3 m/s",

@@ -70,7 +70,7 @@ def test_the_user_is_asked_back_with_an_example_of_each_task() -> None:
         "  travel_time              "
         "How long does it take to reach the red point from the camera at 3.4 m/s, in seconds?",
     ]
-    assert "--task metric_depth or --task principal_axis_distance" in error.remedy
+    assert "--task NAME: metric_depth, principal_axis_distance, travel_speed" in error.remedy
 
 
 def test_tasks_that_come_near_are_named_alone() -> None:
@@ -123,7 +123,7 @@ def test_several_tasks_are_never_chosen_in_silence() -> None:
     error = refusal("how far is the red point", 1, 1, metric_depth=TASKS["metric_depth"], above_the_floor=OWN)
     assert "may mean several things; which of these did you mean?" in error.problem
     assert "  above_the_floor  How far the point is above the floor [m]." in error.problem
-    assert "--task metric_depth or --task above_the_floor" in error.remedy
+    assert "--task NAME: metric_depth, above_the_floor" in error.remedy
 
 
 def test_what_a_task_of_ones_own_does_not_answer() -> None:

@@ -119,7 +119,7 @@ def _which(problem: str, tasks: Sequence[Task]) -> UserError:
     back = "which of these did you mean?" if len(tasks) > 1 else "did you mean this?"
     return UserError(
         "\n".join([f"{problem}; {back}", *shown]),
-        remedy=f"ask in such words, or say which: --task {' or --task '.join(task.name for task in tasks)}",
+        remedy=f"ask in such words, or say which with --task NAME: {', '.join(task.name for task in tasks)}",
     )
 
 
