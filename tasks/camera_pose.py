@@ -9,6 +9,13 @@ from toolkit.camera import inverse, rotation_angle, transform
 from toolkit.metrics import MotionError
 from toolkit.query import Query
 from toolkit.registry import task
+from toolkit.wording import COLOR, VIEWER
+
+_MOVED = (
+    r"\b(?:move|moved|moving|movement|motion|travel|travelled|traveled|rotate|rotated|rotation|turn|turned|shift"
+    r"|shifted|translated|displaced|change|changed|advance|advanced|drive|drove|driven|walk|walked|fly|flew|flown|go|went|gone|pan|panned|tilt|tilted|displacement)\b"
+)
+"""What cameras do."""
 
 
 @task("camera_pose")
@@ -23,9 +30,21 @@ class CameraPose(Task):
     shortest = 0.05
     """Motions shorter than this [m] are not asked about: their direction means nothing."""
     asks = (
-        r"\b(camera|viewer|viewpoint|you|i|robot|car)\b.*\b(move|moved|motion|travel|travelled|rotate|rotated|turn|turned|shift|shifted)\b",
-        r"\b(pose|motion|movement|translation|rotation|baseline)\b",
-        r"\bbetween (these|the|both) (two )?(images|pictures|photos|views|frames|shots)\b",
+        rf"(?:{VIEWER}|\b(?:i|we|you|phone)\b).*{_MOVED}|{_MOVED}.*{VIEWER}",
+        r"\b(?:egomotion|ego[- ]motion|odometry|extrinsics|baseline|camera (?:trajectory|pose|motion))\b",
+        r"\b(?:relative|delta) (?:pose|motion|translation)\b|\bcamera (?:positions|centres|centers|poses)\b",
+        r"\b(?:pose|motion|translation|rotation|transformation|transform|displacement)\b.*"
+        r"\b(?:camera|views?|frames?|images?|pictures?|photos?)\b",
+        r"\br and t\b|\btranslation\b.*\brotation\b|\brotation\b.*\btranslation\b",
+        r"\bwhere did (?:the camera|i|we) go\b|\bdid (?:i|we) get from the first\b",
+    )
+    asks_not = (
+        COLOR,
+        r"^(?:please |can you |could you )*(?:move|turn|rotate|shift|pan|tilt|change)\b",
+        r"\b(?:did|has|have|does) (?:the|a|this|that|he|she|they)\b"
+        r"(?! (?:\w+ )?(?:camera|phone|robot|drone|rover|viewpoint))",
+        r"\b(?:fast|quickly|speed|velocity|how long|time|seconds|reach|get to|arrive|hit|closer|nearer)\b",
+        rf"\bfar (?:is|away)\b|^(?!.*{VIEWER}).*\b(?:did|has|have|does) it\b",
     )
 
     def label(self, query: Query) -> Motion:

@@ -4,6 +4,13 @@ from toolkit.abstract_task import Task
 from toolkit.metrics import RelativeAccuracy
 from toolkit.query import Query
 from toolkit.registry import task
+from toolkit.wording import COLOR, DOT, ELSEWHERE, LENGTH, OTHER_MEASURE, PICTURES, POINT, VIEWER, one_of
+
+_ABOUT = one_of(
+    "to of from at for in is on between away value measurement estimate reading please there here would will does do "
+    "am are it off the this that i you we and with as pls mm cm m ft km meters metres feet inches yards per was come"
+)
+"""What follows "distance" where it is not part of a name ("distance learning")."""
 
 
 @task("metric_depth")
@@ -15,8 +22,23 @@ class MetricDepth(Task):
     metric = RelativeAccuracy()
     gives = "distance"
     asks = (
-        r"\bhow (far|close|near|distant)\b(?!.*\b(between|apart|from each other|principal|axis)\b)",
-        r"(?<!z-)(?<!z )\b(distance|depth|range)\b(?!.*\b(between|apart|principal|axis)\b)",
+        r"\bhow (?:far|distant|remote)\b|\b(?:line of sight|rangefinder|lidar)\b",
+        rf"\bhow (?:close|near) (?:is|are|am|to|do|does|lies)\b.*(?:{COLOR}|{POINT}|{VIEWER})",
+        rf"\bhow deep is (?:the )?(?:\w+ )?{DOT}",
+        rf"\b(?:distance|dist|depth|range)\b(?! (?!{_ABOUT}|{COLOR}|{DOT})[a-z])",
+        rf"\bhow many {LENGTH} (?:away|off|ahead|to|from|is|are|am|in front|separate .*{VIEWER})\b",
+        rf"^{LENGTH} (?:to|from|away)\b",
+    )
+    asks_not = (
+        OTHER_MEASURE,
+        ELSEWHERE,
+        rf"{COLOR}.*\bfrom\b.*{COLOR}|{COLOR}(?: \w+)?\W+(?:(?:and|or|to|the) )*{COLOR}",
+        rf"\bbetween\b(?!.*{VIEWER})|\b(?:both|two|second|these|first) {PICTURES}|\beach other\b|\bone another\b",
+        r"\bhow (?:much(?! (?:distance|space))|long(?! is the (?:distance|way))|far (?:did|has|have|had|can|could))\b",
+        one_of("apart separating move moved motion turned traveled travelled drove driven flown"),
+        one_of("time fast quickly soon speed velocity pace which order compare greater smaller direction"),
+        one_of("closer closest nearer nearest farther farthest further furthest"),
+        one_of("along axis plane planar orthogonal perpendicular z zdepth depth_z"),
     )
 
     def label(self, query: Query) -> float:

@@ -4,6 +4,7 @@ from toolkit.abstract_task import Task
 from toolkit.metrics import RelativeAccuracy
 from toolkit.query import Query
 from toolkit.registry import task
+from toolkit.wording import COLOR, ELSEWHERE, OTHER_MEASURE
 
 
 @task("principal_axis_distance")
@@ -15,9 +16,17 @@ class PrincipalAxisDistance(Task):
     metric = RelativeAccuracy()
     gives = "depth_z"
     asks = (
-        r"\b(principal|optical|viewing|camera'?s?) (axis|direction)\b",
-        r"\bz[- ]?(depth|distance|coordinate)\b",
-        r"\bdepth_z\b",
+        r"\b(?:principal|principle|optical|viewing|view|lens|camera|camera's) (?:\w+ )?(?:axis|direction|ray)\b",
+        r"\baxis (?:distance|depth)\b",
+        r"\bz[- _]?(?:depth|distance|dist|coordinate|value|component|position)\b|\bdepth_z\b",
+        rf"\bz\b(?=\W*$| (?:of|at|for|to|in|{COLOR})\b)|\bas z\b",
+        r"\b(?:image|camera|sensor|focal) plane\b|\b(?:planar|orthogonal|perpendicular) (?:depth|distance)\b",
+    )
+    asks_not = (
+        OTHER_MEASURE,
+        ELSEWHERE,
+        r"\b(?:between|apart|euclidean|straight[- ]line|moved?|time|fast|speed|velocity)\b|\bhow (?:long|much)\b",
+        r"\b(?:closer|closest|nearer|nearest|farther|farthest|further|furthest)\b",
     )
 
     def label(self, query: Query) -> float:

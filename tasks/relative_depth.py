@@ -1,10 +1,41 @@
 """Which of two points is closer to the camera."""
 
+import re
+
 from toolkit import answer
 from toolkit.abstract_task import Task
 from toolkit.metrics import Accuracy
+from toolkit.numerals import GLYPHS
 from toolkit.query import Query
 from toolkit.registry import task
+from toolkit.spelling import corrected, words_in
+from toolkit.wording import BOTH, COLOR, NEAR_ELSEWHERE, POINT, POINTS, TWO_COLORS, VIEWER, one_of
+
+_DEPTH = r"(?: \w+){0,2} (?:depth|distance|range)\b"
+_LESS = one_of("shorter shortest smaller smallest lower lowest less lesser least") + _DEPTH
+_MORE = one_of("longer longest larger largest bigger biggest greater greatest higher highest more most") + _DEPTH
+_NEAR = (
+    rf"(?:{one_of('closer closest nearer nearest')}|\bfront-?most\b|{_LESS}"
+    r"|\b(?:less|least|not as|not so) (?:far|distant|remote|deep)\b)"
+)
+_FAR = (
+    rf"(?:{one_of('farther farthest further furthest deeper deepest')}|{_MORE}"
+    r"|\b(?:more|most) (?:far|distant|remote|deep)\b|\b(?:less|least|not as|not so) (?:close|near)\b)"
+)
+_COMPARED = rf"(?:{_NEAR}|{_FAR})"
+_FRONT = r"\b(?:in front|in the (?:front|foreground)|at the front|(?:is|lies|positioned|placed) before|more forward)\b"
+_BACK = r"\b(?:behind|in the (?:back|rear|background)|at the (?:back|rear))\b"
+_ARRIVE = r"\b(?:reach|hit|touch|bump into|get to) (?:me |us |it )?"
+_LINKS = one_of("one to from of or than away in and by is are off among lies rather not but")
+_NEXT = rf"(?:{POINT}|{POINTS}|{BOTH}|{COLOR}|{_LINKS})"
+"""What may follow "nearest" where no colours tell that the marked points are compared."""
+
+_NOT = r"(?P<not>(?:\bnot|n't)(?: (?:the|any|one|which|that|is|lies))* )?"
+_DIRECTIONS = (
+    rf"{_NOT}(?:{_NEAR}|(?P<far>{_FAR}))",
+    rf"{_NOT}(?:{_FRONT}|{_ARRIVE}(?:first|sooner)\b|(?P<far>{_BACK}|{_ARRIVE}(?:last|later)\b))",
+)
+"""How a question says which of the points it wants; words of place count where it does not compare distances."""
 
 
 @task("relative_depth")
@@ -16,8 +47,18 @@ class RelativeDepth(Task):
     margin = 0.1
     """A pair whose distances differ by a smaller share than this is not asked about."""
     asks = (
-        r"\b(which|what|who)\b.*\b(closer|nearer|closest|nearest)\b",
-        r"\b(closer|nearer|closest|nearest)\b.*\b(or|than)\b",
+        rf"\b(?:which|what|who|is|are|or|than|of the two|vs|identify)\b.*{_COMPARED}|{_COMPARED}.*\b(?:or|than|of)\b",
+        rf"{TWO_COLORS}.*{_COMPARED}|{_COMPARED}(?: (?:one|{POINT}))?(?:\W*$| (?:to|from) (?:the )?{VIEWER})",
+        rf"\bwhich\b.*(?:{_FRONT}|{_BACK})(?:\W*$|.*\bother\b|.*{COLOR})",
+        rf"{TWO_COLORS}(?!what|who is (?:behind|in front)|how|where).*(?:{_FRONT}|{_BACK})",
+        rf"\b(?:which|what)\b.*{_ARRIVE}(?:first|last|sooner|later)\b",
+        r"\bdepth (?:order|ordering)\b|\b(?:compare|order|rank|sort)\b.*\b(?:depth|depths|distance|distances)\b",
+    )
+    asks_not = (
+        NEAR_ELSEWHERE,
+        rf"^(?!.*{COLOR}.*{COLOR}).*{_COMPARED} (?!{_NEXT})\w",
+        rf"^(?!.*(?:\b(?:which|who)\b|{_COMPARED})).*(?:{_FRONT}.*{_BACK}|{_BACK}.*{_FRONT})",
+        r"\b(?:how|by what|times|difference|anything|anyone|speed|axis|distance.* between)\b",
     )
 
     def label(self, query: Query) -> str:
@@ -36,3 +77,20 @@ class RelativeDepth(Task):
     def read(self, text: str, query: Query) -> str | None:
         """The name that the answer gives, if it gives one."""
         return answer.read_choice(text, [point.name for point in query.points])
+
+    def meant(self, value: str, question: str, query: Query) -> str:
+        """The other point where the user asks which is farther: the model is always asked which is closer."""
+        if not _asks_for_farther(question):
+            return value
+        return next((point.name for point in query.points if point.name != value), value)
+
+
+def _asks_for_farther(question: str) -> bool:
+    """Whether a question asks for the farther point; where it names both ("closer or farther"), for the closer."""
+    words = corrected(" ".join(question.translate(GLYPHS).lower().split()), words_in(RelativeDepth.asks))
+    if re.search(rf"{_NEAR}.* or {_FAR}|{_FAR}.* or {_NEAR}", words):
+        return False
+    asked = re.search(r"(?:\bnot )?\b(?:which|what|who)\b.*", words)
+    said = [re.search(pattern, part) for part in (asked[0] if asked else words, words) for pattern in _DIRECTIONS]
+    first = next(filter(None, said), None)
+    return first is not None and bool(first["far"]) != bool(first["not"])

@@ -10,6 +10,9 @@ from toolkit.errors import UserError
 from toolkit.metrics import RelativeAccuracy
 from toolkit.query import Query
 from toolkit.registry import task
+from toolkit.wording import AT_SPEED, COLOR, IN_TIME, OTHER_MEASURE, SPEED, TIME
+
+_SPEED_ASKED = rf"(?:\bhow (?:fast|quick|quickly|slow|slowly)\b|\b(?:speed|velocity|pace|slowest)\b|\bhow many {SPEED})"
 
 
 @task("travel_speed")
@@ -21,7 +24,17 @@ class TravelSpeed(Task):
     metric = RelativeAccuracy()
     times = (1.0, 10.0)
     """Shortest and longest time that generated questions give [s]."""
-    asks = (r"\b(how fast|what speed|which speed|speed|velocity)\b(?!.*\bhow long\b)",)
+    asks = (
+        rf"{_SPEED_ASKED}.*\b(?:must|need|needs|needed|require|required|necessary|have to|has to|should|would|can i)\b",
+        rf"\b(?:minimum|needed|required|necessary|average)\b.*{_SPEED_ASKED}",
+        rf"{_SPEED_ASKED}.*\b(?:to|for) (?:reach|get|hit|be|arrive|cover|reaching|covering|(?:the )?{COLOR})",
+        rf"{IN_TIME}.*{_SPEED_ASKED}|{_SPEED_ASKED}.*{IN_TIME}",
+    )
+    asks_not = (
+        OTHER_MEASURE,
+        r"\bhow fast (?:is|are|was|were|did|has)\b|\b(?:speed|velocity) of (?:the|this|that|a)\b",
+        rf"\bhow (?:long|far|soon|close|much time|many {TIME})\b|\bwhen\b|{AT_SPEED}",
+    )
 
     def label(self, query: Query) -> float:
         """Speed [m/s]."""

@@ -10,6 +10,11 @@ from toolkit.errors import UserError
 from toolkit.metrics import RelativeAccuracy
 from toolkit.query import Query
 from toolkit.registry import task
+from toolkit.wording import AT_SPEED, COLOR, OTHER_MEASURE, TIME
+
+_TIME_ASKED = rf"(?:\bhow (?:long|soon|much time|many {TIME})\b|\b(?:time|when|duration)\b|^{TIME})"
+_QUICKLY = r"\bhow quickly\b"
+_ARRIVE = r"\b(?:reach|reaching|get to|get there|arrive|hit|crash|collide|collision|contact|impact|touch|bump into)\b"
 
 
 @task("travel_time")
@@ -21,7 +26,17 @@ class TravelTime(Task):
     metric = RelativeAccuracy()
     speeds = (0.5, 5.0)
     """Lowest and highest speed that generated questions give [m/s]."""
-    asks = (r"\b(how long|how much time|how many seconds|what time|time)\b(?!.*\bhow fast\b)",)
+    asks = (
+        r"\b(?:ttc|eta|(?:travel|arrival|walking) time|time[- ]to[- ](?:contact|collision|impact|reach|arrive))\b",
+        rf"{_TIME_ASKED}.*{_ARRIVE}",
+        rf"{AT_SPEED}.*(?:{_TIME_ASKED}|{_QUICKLY})|(?:{_TIME_ASKED}|{_QUICKLY}).*{AT_SPEED}",
+        rf"\b(?:time|how long .*\btakes?) (?:to|until|till) (?:the )?{COLOR}",
+    )
+    asks_not = (
+        OTHER_MEASURE,
+        r"\bhow (?:fast|far|close)\b|\b(?:what|which) (?:speed|velocity)\b|\btime (?:zone|was|is)\b",
+        r"\b(?:passed|elapsed|built|taken|ago|opened)\b",
+    )
 
     def label(self, query: Query) -> float:
         """Time [s]."""

@@ -6,6 +6,13 @@ from toolkit.abstract_task import Task
 from toolkit.metrics import RelativeAccuracy
 from toolkit.query import Query
 from toolkit.registry import task
+from toolkit.wording import BOTH, COLOR, LENGTH, OTHER_MEASURE, PICTURES, POINTS, TWO_COLORS, VIEWER, one_of
+
+_DISTANCE = (
+    r"\b(?:distance|dist|gap|span|spacing|separation|clearance|space|room|length|measure|how far|how close|how distant"
+    rf"|how long an? \w+|how long would|how many {LENGTH})\b"
+)
+"""What users call a distance between two things."""
 
 
 @task("two_point_distance")
@@ -18,9 +25,17 @@ class TwoPointDistance(Task):
     closest = 0.05
     """Points nearer than this [m] are not asked about: labels are not exact enough for them."""
     asks = (
-        r"\b(distance|far|gap|length|space|metres?|meters?)\b.*\b(between|apart|from each other)\b",
-        r"\b(how far|distance)\b.*\bfrom\b.*\bto\b",
-        r"\bapart\b",
+        rf"{_DISTANCE}.*\b(?:apart|each other|one another)\b|\b(?:apart|each other|one another)\b.*{_DISTANCE}",
+        rf"{_DISTANCE}.*\b(?:between|separates?|separating)\b.*(?:{POINTS}|{BOTH})|\bseparation of .*{BOTH}",
+        rf"{TWO_COLORS}.*{_DISTANCE}.*\b(?:between|from|to|separates?|separating|connect)\b",
+        rf"{TWO_COLORS}.*\b(?:distance|dist)\b(?! (?:to|of) (?:the )?{COLOR}(?: \w+)? and\b)",
+        rf"{TWO_COLORS}.*\b(?:gap|span|spacing|separation|clearance|measure|length)\b",
+    )
+    asks_not = (
+        OTHER_MEASURE,
+        rf"\bbetween\b.*{VIEWER}|{PICTURES}|\bcamera (?:positions|centres|centers|poses)\b|\bapart (?:were|was|did)\b",
+        one_of("time fast quickly speed velocity axis plane people"),
+        one_of("depth depths rank order sort compare closer nearer farther further"),
     )
 
     def label(self, query: Query) -> float:

@@ -44,7 +44,7 @@ LAYERS = [
     {"convert.depth_png", "convert.labels", "convert.poses"},
     {"convert.reading"},
     {"convert", "convert.formats"},
-    {"sources.rooms", "sources.manifest", "abstract_task"},
+    {"sources.rooms", "sources.manifest", "abstract_task", "wording"},
     {"sources.manifest_line"},
     {"sources.furniture"},
     {"sources.shading", "sources", "canonical", "marker", "templating", "bootstrap", "pointcloud", "depthpicture"},
@@ -58,8 +58,9 @@ LAYERS = [
     {"remote.faults"},
     {"remote.completion", "remote.unanswered"},
     {"remote", "remote.patience"},
-    {"units", "storage", "progress", "resources", "reply"},
-    {"errors"},
+    {"units", "storage", "progress", "resources", "reply", "places"},
+    {"spelling"},
+    {"errors", "ordinary"},
     {""},
 ]
 HEIGHT = {name: -level for level, names in enumerate(LAYERS) for name in names}

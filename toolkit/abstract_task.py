@@ -19,7 +19,7 @@ from toolkit.query import Query
 from toolkit.resources import folder
 from toolkit.templating import Words, load_words
 
-_FIXED = ("images", "points", "unit", "metric", "name", "asks", "gives", "scales")
+_FIXED = ("images", "points", "unit", "metric", "name", "asks", "asks_not", "gives", "scales")
 """Attributes that make a task what it is: a recipe cannot replace them."""
 
 _KINDS: dict[type, Any] = {float: int | float, int: int, str: str, tuple: list | tuple, bool: bool}
@@ -35,7 +35,9 @@ class Task:
         points: Points that one question is about.
         unit: Unit of the answer ("m", "s", "m/s", "deg"), or "" where the answer is no number.
         metric: How answers are scored.
-        asks: Regular expressions; a user's question that matches one may be meant for this task.
+        asks: Regular expressions; a user's question that matches one may be meant for this task. Typing errors
+            in the words that they spell out are mended before (``toolkit.spelling``).
+        asks_not: Regular expressions; a question that matches one is not for this task, whatever else it matches.
         gives: Where an answer puts its one point: "distance" from the camera centre [m], "depth_z" [m], or "" for
             neither. The answers of other tasks can be checked against such a task's, and point clouds made of it.
         scales: Whether answers grow in proportion to the focal length that the camera is said to have, as lengths do.
@@ -47,6 +49,7 @@ class Task:
     unit: str = ""
     metric: Metric
     asks: tuple[str, ...] = ()
+    asks_not: tuple[str, ...] = ()
     gives: Literal["", "distance", "depth_z"] = ""
     scales: bool = True
 
@@ -114,7 +117,11 @@ class Task:
 
     def understands(self, question: str) -> bool:
         """Whether the words of a user's question fit this task."""
-        return any(re.search(pattern, question, re.IGNORECASE) for pattern in self.asks)
+        return _matches(self.asks, question) and not _matches(self.asks_not, question)
+
+    def resembles(self, question: str) -> bool:
+        """Whether a user's question speaks of what this task is about, though it may ask for something else."""
+        return _matches(self.asks, question)
 
     def describe(self) -> dict[str, Any]:
         """What the task is, for listings."""
@@ -140,3 +147,7 @@ class Task:
         places = [home / f"{cls.name}.jinja", home / "templates" / f"{cls.name}.jinja"]
         builtin = folder("templates") / f"{cls.name}.jinja"
         return next((place for place in (*places, builtin) if place.is_file()), places[0])
+
+
+def _matches(patterns: tuple[str, ...], question: str) -> bool:
+    return any(re.search(pattern, question, re.IGNORECASE) for pattern in patterns)

@@ -29,6 +29,7 @@ from toolkit.remote import is_remote, parse_remote
 from toolkit.reply import Reply
 from toolkit.routing import describe_needs, route
 from toolkit.sample import Presenter, Sample, Turn
+from toolkit.units import in_unit, unit_in
 
 MAX_NEW_TOKENS = 64
 
@@ -243,7 +244,7 @@ class Asker:
             limits = _limits(task, sample.query, reply, scene.cameras)
             if value is not None:
                 value = task.meant(value, question, sample.query)
-                said = task.write(value, sample.query)
+                said = _said(task, value, question, sample.query)
         return Answer(
             value=value,
             said=said,
@@ -289,6 +290,15 @@ def _query(views: Sequence[View], names: Sequence[str], where: np.ndarray) -> Qu
     first = views[0]
     places = first.camera.project(first.frame.camera.rays(where)) if len(where) else where
     return Query(tuple(views), tuple(point_in(first, name, place) for name, place in zip(names, places, strict=True)))
+
+
+def _said(task: Task, value: object, question: str, query: Query) -> str:
+    """A value as a person reads it, also in the unit that the question names."""
+    said = task.write(value, query)
+    wanted = unit_in(question)
+    number = task.number(value)
+    other = in_unit(number, task.unit, wanted) if wanted and number is not None and task.unit else ""
+    return f"{said} ({other})" if other and other != said else said
 
 
 def _limits(task: Task, query: Query, reply: Reply, cameras: Sequence[KnownCamera]) -> tuple[float, float] | None:

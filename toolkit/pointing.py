@@ -10,10 +10,12 @@ from toolkit.camera import Array, Camera
 from toolkit.errors import UserError
 from toolkit.frame import Frame, Pixels
 from toolkit.marker import COLORS, find_marks, rgb
+from toolkit.places import Place
 from toolkit.routing import colors_in
 from toolkit.sample import Presenter
 
-Named = tuple[float, float]
+Named = Place | tuple[float, float]
+"""A point that a user gives: a place, or (u, v) [px of the upright picture]."""
 
 
 def find_points(question: str, given: Mapping[str, Named], frame: Frame) -> dict[str, Located]:
@@ -21,7 +23,7 @@ def find_points(question: str, given: Mapping[str, Named], frame: Frame) -> dict
 
     Args:
         question: The user's words; where they name a colour and no point is given, a mark of it is looked for.
-        given: (u, v) [px of the upright picture] by name.
+        given: Places by name.
         frame: The picture, and its camera.
 
     Raises:
@@ -30,20 +32,25 @@ def find_points(question: str, given: Mapping[str, Named], frame: Frame) -> dict
     named = colors_in(question)
     if not given:
         return {color: Located(_found(frame.picture.read(), color), "a mark in the picture") for color in named}
-    for name, place in given.items():
+    pixels = {name: pixel_of(place, frame.camera) for name, place in given.items()}
+    for name, pixel in pixels.items():
         rgb(name)
-        check_place(place, frame.camera, f"{name}=")
+        check_place(pixel, frame.camera, f"{name}=")
     strangers = [name for name in named if name not in given]
     if strangers:
         raise UserError(
             f"the question names a {strangers[0]} point, and --point gives {', '.join(given)}",
             remedy=f"add --point {strangers[0]}=U,V, or name the point that you mean",
         )
-    places = list(given.values())
-    if len(set(places)) < len(places):
+    if len(set(pixels.values())) < len(pixels):
         raise UserError("two points are at the same place", remedy="give each its own pixel")
     order = [*named, *(name for name in given if name not in named)]
-    return {name: Located(given[name], "--point") for name in order}
+    return {name: Located(pixels[name], "--point") for name in order}
+
+
+def pixel_of(place: Named, camera: Camera) -> tuple[float, float]:
+    """(u, v) [px] of a place in the upright picture."""
+    return place.pixel(camera.width, camera.height) if isinstance(place, Place) else place
 
 
 def parse_grid(given: str) -> tuple[int, int]:

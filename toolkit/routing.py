@@ -1,18 +1,24 @@
 """Which task a user's question is for, and which points it names."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
+
+import numpy as np
 
 from toolkit.abstract_task import Task
 from toolkit.errors import UserError
 from toolkit.marker import COLORS
+from toolkit.numerals import GLYPHS
+from toolkit.spelling import corrected, words_in
 
 
 def route(
     question: str, points: int, images: int, tasks: Mapping[str, Task], known: Mapping[str, Task] = MappingProxyType({})
 ) -> Task:
     """The one task that a question is for, by its words and the numbers of points and pictures.
+
+    Typing errors in words that any task's patterns spell out, or that name colours, are mended first.
 
     Args:
         question: The user's words.
@@ -22,71 +28,48 @@ def route(
         known: All tasks there are, to name the one that the model should have been trained on.
 
     Raises:
-        UserError: If no task fits, or several do.
+        UserError: If no task fits, or several do; it names those that may be meant, with an example of each.
     """
-    by_words = [task for task in tasks.values() if task.understands(question)]
-    fitting = [task for task in by_words if task.points == points and task.images == images]
+    words = mended(question, {**known, **tasks}.values())
+    by_words = [task for task in tasks.values() if task.understands(words)]
+    fitting = [task for task in by_words if _fits(task, points, images)]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        raise UserError(
-            f"{question!r} may mean several things",
-            cause=", ".join(task.name for task in fitting),
-            remedy="say which with --task NAME",
-        )
-    others = [task for task in known.values() if task.name not in tasks and task.understands(question)]
-    untrained = [task for task in others if (task.points, task.images) == (points, images)]
-    if untrained:
-        raise UserError(
-            f"this model was not trained on {untrained[0].name}, which {question!r} asks for",
-            cause=f"it was trained on {', '.join(sorted(tasks)) or 'nothing'}",
-            remedy=f"train one whose recipe has tasks.{untrained[0].name}",
-        )
+        raise _which(f"{question!r} may mean several things", fitting)
+    untrained = [task for name, task in known.items() if name not in tasks and task.understands(words)]
+    for task in untrained:
+        if _fits(task, points, images):
+            raise UserError(
+                f"this model was not trained on {task.name}, which {question!r} asks for",
+                cause=f"it was trained on {', '.join(sorted(tasks)) or 'nothing'}",
+                remedy=f"train one whose recipe has tasks.{task.name}",
+            )
     if by_words:
-        needs = "; ".join(f"{task.name} needs {describe_needs(task)}" for task in by_words)
         raise UserError(
             f"{question!r} does not fit {_count(points, 'point')} in {_count(images, 'picture')}",
-            cause=needs,
-            remedy="name each point, as in --point red=320,240",
+            cause="; ".join(f"{task.name} needs {describe_needs(task)}" for task in by_words),
+            remedy=_remedy(by_words, images),
         )
-    raise UserError(
-        f"no task understands {question!r}",
-        cause=f"this model was trained on: {', '.join(sorted(tasks)) or 'nothing'}",
-        remedy="use other words, or say which task with --task NAME (toolkit tasks lists them)",
-    )
+    raise _not_understood(question, words, [*tasks.values()], (points, images))
+
+
+def mended(question: str, tasks: Iterable[Task]) -> str:
+    """A question in lower case, with its typing errors mended in words that matter to any of some tasks."""
+    vocabulary = words_in(pattern for task in tasks for pattern in (*task.asks, *task.asks_not))
+    return corrected(" ".join(question.translate(GLYPHS).lower().split()), vocabulary | set(COLORS))
+
+
+def colors_in(question: str) -> list[str]:
+    """The colour names in a question, in order, each once; misspelt ones are mended."""
+    words = corrected(question.translate(GLYPHS).lower(), COLORS)
+    found = re.findall(rf"\b({'|'.join(COLORS)})\b", words)
+    return list(dict.fromkeys(found))
 
 
 def describe_needs(task: Task) -> str:
     """What a task needs, in words."""
     return f"{_count(task.points, 'point')} in {_count(task.images, 'picture')}"
-
-
-def colors_in(question: str) -> list[str]:
-    """The colour names in a question, in order, each once."""
-    found = re.findall(rf"\b({'|'.join(COLORS)})\b", question.lower())
-    return list(dict.fromkeys(found))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number or 'no'} {noun}{'s' if number != 1 else ''}"
-
-
-def parse_points(given: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Points by name from ``red=320,240`` words, in pixels of the upright picture.
-
-    Raises:
-        UserError: If a word is malformed or a name comes twice.
-    """
-    points: dict[str, tuple[float, float]] = {}
-    for word in given:
-        match = re.fullmatch(r"(\w+)=(-?\d+(?:\.\d+)?),(-?\d+(?:\.\d+)?)", word.replace(" ", ""))
-        if match is None:
-            raise UserError(f"--point {word}: this is not NAME=U,V", remedy="write it like --point red=320,240")
-        name = match.group(1)
-        if name in points:
-            raise UserError(f"--point {name} is given twice", remedy="give each point a colour of its own")
-        points[name] = (float(match.group(2)), float(match.group(3)))
-    return points
 
 
 def parse_intrinsics(given: str) -> tuple[float, float, float, float]:
@@ -103,3 +86,56 @@ def parse_intrinsics(given: str) -> tuple[float, float, float, float]:
             remedy="write --intrinsics FX,FY,CX,CY in pixels",
         ) from None
     return fx, fy, cx, cy
+
+
+def _fits(task: Task, points: int, images: int) -> bool:
+    return (task.points, task.images) == (points, images)
+
+
+def _not_understood(question: str, words: str, tasks: Sequence[Task], given: tuple[int, int]) -> UserError:
+    """What to say where no task understands: the tasks that come nearest, of those that take what is given."""
+    fitting = [task for task in tasks if _fits(task, *given)]
+    near = [task for task in fitting if task.resembles(words)]
+    if fitting:
+        return _which(f"no task understands {question!r}", near or fitting)
+    needs = "; ".join(f"{task.name} ({describe_needs(task)})" for task in tasks)
+    return UserError(
+        f"no task understands {question!r}",
+        cause=f"this model was trained on: {needs or 'nothing'}",
+        remedy="use other words, or say which task with --task NAME (toolkit tasks lists them)",
+    )
+
+
+def _remedy(tasks: Sequence[Task], images: int) -> str:
+    if all(task.images > images for task in tasks):
+        return "give both pictures: toolkit ask a.jpg b.jpg QUESTION"
+    return "name each point, as in --point red=320,240"
+
+
+def _which(problem: str, tasks: Sequence[Task]) -> UserError:
+    """A question back to the user, with an example of each task that may be meant."""
+    width = max(len(task.name) for task in tasks)
+    shown = [f"  {task.name:<{width}}  {example(task)}" for task in tasks]
+    back = "which of these did you mean?" if len(tasks) > 1 else "did you mean this?"
+    return UserError(
+        "\n".join([f"{problem}; {back}", *shown]),
+        remedy=f"ask in such words, or say which with --task NAME: {', '.join(task.name for task in tasks)}",
+    )
+
+
+def example(task: Task) -> str:
+    """A question of a task: its template's first phrasing, up to a question mark or colon; else what the task is."""
+    colors = list(COLORS)[: task.points]
+    points = [f"the {color} point" for color in colors]
+    variables = {"points": points, "names": colors, "unit": task.unit, "point": "".join(points[:1])}
+    try:
+        given = task.given(np.random.default_rng(0))
+        asked = task.words.question(task.words.questions[0], {**variables, **given})
+    except UserError:  # the phrasing uses what only a picture can tell
+        return str(task.describe()["summary"])
+    head = re.match(r"[^?:]+(?=[?:])", asked)
+    return f"{head[0]}?" if head else asked
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number or 'no'} {noun}{'s' if number != 1 else ''}"

@@ -1,6 +1,6 @@
 """``toolkit ask``: one question about one picture or two, or the same about many points."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,7 +58,7 @@ def ask(
             f"{len(words)} words are given, not one or two pictures and a question",
             remedy='put the question in quotes: toolkit ask photo.jpg "how far is the red point"',
         )
-    from toolkit.routing import parse_points
+    from toolkit.places import parse_points
     from toolkit.sheet import check_png, save_png
     from toolkit.show import as_csv, many_as_json, show_answer
 
@@ -104,11 +104,15 @@ class _Many:
 
 def _ask_many(asker: "Asker", image: Path, question: str, many: _Many) -> "list[Answer]":
     from toolkit.pictures import open_picture
+    from toolkit.places import parse_points_file
     from toolkit.pointing import grid_points, parse_grid
     from toolkit.progress import bar
 
     opened = open_picture(image)
-    where = grid_points(*parse_grid(many.grid or ""), *opened.size)
+    if many.file:
+        where: Sequence[Sequence[float]] = [place.pixel(*opened.size) for place in parse_points_file(many.file)]
+    else:
+        where = grid_points(*parse_grid(many.grid or ""), *opened.size).tolist()
     with bar("asking", len(where)) as progress:
         return asker.ask_many(opened, question, where, camera=many.camera, task=many.task, progress=progress.advance)
 
