@@ -23,6 +23,7 @@ from toolkit.hub import clear_errors, only_local
 from toolkit.plan import make_presenter, make_tasks
 from toolkit.recipe import Recipe
 from toolkit.recipe_file import load_recipe
+from toolkit.record import plain
 from toolkit.remote import Remote
 from toolkit.sample import Presenter
 from toolkit.storage import write_text
@@ -77,8 +78,17 @@ class Contract:
     tasks: Mapping[str, Task]
 
 
-def contract(recipe: Recipe, tasks: Sequence[Task], licenses: Sequence[str]) -> dict[str, Any]:
-    """The content of ``toolkit.json``."""
+def contract(
+    recipe: Recipe, tasks: Sequence[Task], licenses: Sequence[str], central: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The content of ``toolkit.json``.
+
+    Args:
+        recipe: What the model was trained by.
+        tasks: What it was trained on.
+        licenses: Of its data.
+        central: The middle of each task's training labels.
+    """
     return {
         "schema": SCHEMA,
         "canonical_focal": recipe.canonical.focal,
@@ -93,6 +103,7 @@ def contract(recipe: Recipe, tasks: Sequence[Task], licenses: Sequence[str]) -> 
         },
         "templates": {task.name: task.words.version for task in tasks},
         "data_licenses": list(licenses),
+        "central_labels": plain(central or {}),
         "versions": versions(),
     }
 
@@ -139,7 +150,7 @@ def open_contract(folder: Path) -> Contract:
     recipe = recipe.model_copy(update={"include": own or recipe.include})
     tasks = {task.name: task for task, _ in make_tasks(recipe)}
     _check_templates(folder, saved, tasks)
-    return Contract(str(folder), recipe, make_presenter(recipe, _canvas(folder)).uncropped, tasks)
+    return Contract(str(folder), recipe, make_presenter(recipe, canvas_of(folder)).uncropped, tasks)
 
 
 def contract_for_remote(remote: Remote, like: Path | None = None) -> Contract:
@@ -162,11 +173,18 @@ def contract_for_remote(remote: Remote, like: Path | None = None) -> Contract:
     return Contract(f"recipe {_PAPER}", recipe, make_presenter(recipe, _PAPER_CANVAS).uncropped, tasks)
 
 
-def _canvas(folder: Path) -> Canvas:
-    """The picture sizes that a model takes."""
-    local = only_local(folder)
-    with clear_errors(folder):
-        config = AutoConfig.from_pretrained(str(folder), local_files_only=local)
+def canvas_of(name: str | Path) -> Canvas:
+    """The picture sizes that a model takes, by its configuration alone.
+
+    Args:
+        name: A folder, or the id of a repository on the Hugging Face hub.
+
+    Raises:
+        UserError: If there is no such model, or its family is not supported.
+    """
+    local = only_local(name)
+    with clear_errors(name):
+        config = AutoConfig.from_pretrained(str(name), local_files_only=local)
     return family_of(config).canvas(config)
 
 

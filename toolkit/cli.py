@@ -4,6 +4,7 @@ Imports that take time stand inside the commands, so that ``--help`` answers at 
 """
 
 import errno
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -99,10 +100,18 @@ def train(
 
 @app.command("eval", epilog="Example: toolkit eval runs/all_tasks recipes/all_tasks.yaml --limit 50")
 def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(help="A folder that toolkit train wrote.")],
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(help="A folder that toolkit train wrote; - takes the recipe's own settings."),
+    ],
     recipe: RecipeName,
     overrides: Overrides = None,
-    predictor: Annotated[str, typer.Option(help="vlm (the checkpoint) or constant.")] = "vlm",
+    predictor: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND", help="vlm, constant, constant:TEXT, depth:NAME, openai:NAME@URL or file:ANSWERS.jsonl."
+        ),
+    ] = "vlm",
     check: Annotated[bool, typer.Option("--check", help="Check answers against the model's own depths.")] = False,
     allow_overlap: Annotated[
         bool, typer.Option("--allow-overlap", help="Measure even on pictures that were trained on; the report says so.")
@@ -114,13 +123,15 @@ def evaluate(
 ) -> None:
     """Measure a checkpoint on a recipe's held-out pictures, beside the best constant answer."""
     settings = recipe_of(recipe, [*(overrides or []), *([f"evaluation.samples={limit}"] if limit else [])], include)
-    from toolkit.measure import How, measure_checkpoint
+    from toolkit.measure import How, measure
     from toolkit.progress import err
     from toolkit.storage import make_folder
 
-    folder = output or checkpoint / "evaluation" / f"{Path(recipe).stem}-{predictor}"
+    asked = None if str(checkpoint) == "-" else checkpoint
+    short = re.sub(r"[^\w.-]+", "-", predictor).strip("-")
+    folder = output or (asked or Path("runs")) / "evaluation" / f"{Path(recipe).stem}-{short}"
     make_folder(folder)
-    report = measure_checkpoint(checkpoint, settings, How(predictor, check, allow_overlap), folder)
+    report = measure(asked, settings, How(predictor, check, allow_overlap), folder)
     err.print(f"wrote {folder}")
     if as_json:
         print_json(report.as_json())

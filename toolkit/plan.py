@@ -41,6 +41,21 @@ class Plan:
         return tuple(sorted({license for feed in self.train.feeds for license in _licenses(feed)}))
 
 
+@dataclass(frozen=True)
+class Questions:
+    """What a model is measured by.
+
+    Attributes:
+        held_out: One mixture a task.
+        sources: Where their pictures come from.
+        notes: What a reader of the results should know.
+    """
+
+    held_out: Mapping[str, Mixture]
+    sources: tuple[Source, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 def make_plan(recipe: Recipe, canvas: Canvas) -> Plan:
     """The mixtures of a recipe for a model that takes pictures of this canvas.
 
@@ -49,9 +64,11 @@ def make_plan(recipe: Recipe, canvas: Canvas) -> Plan:
     """
     tasks = make_tasks(recipe)
     _check_colors(recipe, tasks)
-    opened = {name: _open(settings) for name, settings in recipe.sources.items() if settings.weight > 0}
+    opened = _opened(recipe)
+    for name, (rest, held) in opened.items():
+        _check_rest(name, recipe, rest, held)
     feeds = tuple(Feed(name, train, recipe.sources[name].weight) for name, (train, _) in opened.items())
-    kept = tuple(Feed(name, held, recipe.sources[name].weight) for name, (_, held) in opened.items() if len(held))
+    kept = _kept(recipe, opened)
     presenter = make_presenter(recipe, canvas)
     settings = recipe.trainer
     length = settings.steps * settings.batch_size * settings.accumulate
@@ -59,6 +76,42 @@ def make_plan(recipe: Recipe, canvas: Canvas) -> Plan:
     held_out, notes = _held_out(recipe, tasks, kept, presenter)
     splits = [_describe_split(name, *parts) for name, parts in opened.items()]
     return Plan(train, held_out, (*splits, *notes))
+
+
+def make_questions(recipe: Recipe, canvas: Canvas) -> Questions:
+    """What a recipe measures a model by, which need not be able to train one: sources may be held out whole.
+
+    Raises:
+        UserError: If a task is unknown or a source faulty, or no held-out picture can be asked about.
+    """
+    tasks = make_tasks(recipe)
+    opened = _opened(recipe)
+    kept = _kept(recipe, opened)
+    if not kept:
+        raise UserError("no picture is held out to measure on", remedy="raise the sources' held_out")
+    held_out, notes = _held_out(recipe, tasks, kept, make_presenter(recipe, canvas))
+    return Questions(held_out, tuple(feed.source for feed in kept), tuple(notes))
+
+
+def _opened(recipe: Recipe) -> dict[str, tuple[Source, Source]]:
+    """The training part and the held-out part of each source that has a share."""
+    return {name: _open(settings) for name, settings in recipe.sources.items() if settings.weight > 0}
+
+
+def _kept(recipe: Recipe, opened: Mapping[str, tuple[Source, Source]]) -> tuple[Feed, ...]:
+    """The held-out parts that hold anything."""
+    return tuple(Feed(name, held, recipe.sources[name].weight) for name, (_, held) in opened.items() if len(held))
+
+
+def _check_rest(name: str, recipe: Recipe, rest: Source, held: Source) -> None:
+    """Check that something of a source is left to train on."""
+    settings = recipe.sources[name]
+    if not len(rest) and isinstance(settings, ManifestSource):
+        raise UserError(
+            f"{settings.path}: no picture is left for training",
+            cause=f"{len(held)} in all, and a share of {settings.held_out:g} is held out",
+            remedy="lower the source's held_out, or give more pictures",
+        )
 
 
 def _check_colors(recipe: Recipe, tasks: tuple[tuple[Task, float], ...]) -> None:
@@ -106,14 +159,7 @@ def _open(settings: RoomsSource | ManifestSource) -> tuple[Source, Source]:
         after = replace(rooms, first=rooms.first + rooms.rooms, rooms=settings.held_out_rooms)
         return Rooms(rooms), Rooms(after)
     whole = load_manifest(Path(settings.path), settings.depth_type)
-    train, held_out = split(whole, settings.held_out, seed=0)
-    if not len(train):
-        raise UserError(
-            f"{settings.path}: no picture is left for training",
-            cause=f"{len(whole)} in all, and a share of {settings.held_out:g} is held out",
-            remedy="lower the source's held_out, or give more pictures",
-        )
-    return train, held_out
+    return split(whole, settings.held_out, seed=0)
 
 
 def _held_out(

@@ -1,4 +1,4 @@
-"""Predictors: what answers Samples. The model, or a constant."""
+"""Predictors: what answers Samples. The model, or a constant; others have modules of their own."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -60,3 +60,15 @@ class ConstantPredictor:
     def answer(self, samples: Sequence[Sample]) -> list[Reply]:
         """The constant answer of each Sample's task."""
         return [Reply(self._answers[sample.task]) for sample in samples]
+
+
+class FixedPredictor:
+    """Always the same words, such as "2.0 m"."""
+
+    def __init__(self, text: str) -> None:
+        self.name = f"constant {text}"
+        self._text = text
+
+    def answer(self, samples: Sequence[Sample]) -> list[Reply]:
+        """The same Reply for every Sample."""
+        return [Reply(self._text)] * len(samples)

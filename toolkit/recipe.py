@@ -139,8 +139,8 @@ class ManifestSource(Settings):
         description="The manifest; relative to the recipe, or to the current folder if given on the command line."
     )
     depth_type: DepthType | None = Field(None, description="For manifests whose lines do not say it.")
-    held_out: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.2, description="Share of pictures kept for evaluation, whole sequences."
+    held_out: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.2, description="Share of pictures kept for evaluation, whole sequences; 1 where none is trained on."
     )
 
 

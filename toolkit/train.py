@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import TrainerCallback
@@ -19,12 +20,12 @@ from toolkit.errors import UserError, UserErrors
 from toolkit.estimate import estimate
 from toolkit.hub import check_weights
 from toolkit.lora import merged
-from toolkit.measure import measured
+from toolkit.measure import central_labels, measured
 from toolkit.model import open_model, open_saved, prepare_training
 from toolkit.monitor import BEST, Monitor, read_best
 from toolkit.overlap import FILE as TRAINED_ON
 from toolkit.overlap import trained_on
-from toolkit.plan import Plan, make_plan
+from toolkit.plan import Plan, Questions, make_plan
 from toolkit.predictors import VlmPredictor
 from toolkit.progress import bar, err, is_first_process, processes
 from toolkit.recipe import Recipe
@@ -170,10 +171,11 @@ def _check_same_recipe(run: Path, recipe: Recipe) -> None:
         )
 
 
-def measure(vlm: Vlm, recipe: Recipe, plan: Plan, name: str) -> Report:
+def measure(vlm: Vlm, recipe: Recipe, plan: Plan, central: Mapping[str, Any], name: str) -> Report:
     """Held-out results of a model."""
     settings = recipe.evaluation
-    return measured(VlmPredictor(vlm, name, settings.batch_size, settings.max_new_tokens), recipe, plan)
+    predictor = VlmPredictor(vlm, name, settings.batch_size, settings.max_new_tokens)
+    return measured(predictor, recipe, Questions(plan.held_out, notes=plan.notes), central)
 
 
 def save_checkpoint(vlm: Vlm, recipe: Recipe, output: Path) -> Vlm:
@@ -189,7 +191,7 @@ def save_checkpoint(vlm: Vlm, recipe: Recipe, output: Path) -> Vlm:
     return vlm
 
 
-def finish(recipe: Recipe, plan: Plan, output: Path, report: Report | None) -> None:
+def finish(recipe: Recipe, plan: Plan, central: Mapping[str, Any], output: Path, report: Report | None) -> None:
     """Write results, model card and the user's own tasks; ``toolkit.json`` comes last and says that all is there."""
     if report:
         report.save(output / "evaluation")
@@ -197,7 +199,7 @@ def finish(recipe: Recipe, plan: Plan, output: Path, report: Report | None) -> N
     tasks = [task for task, _ in plan.train.tasks]
     save_tasks(tasks, recipe, output)
     write_text(output / "README.md", model_card(output.name, recipe, plan, report))
-    write_text(output / CONTRACT, json.dumps(contract(recipe, tasks, plan.licenses), indent=2) + "\n")
+    write_text(output / CONTRACT, json.dumps(contract(recipe, tasks, plan.licenses, central), indent=2) + "\n")
 
 
 def _run(learner: Vlm, recipe: Recipe, plan: Plan, output: Path, start: Path | None) -> Trained:
@@ -207,13 +209,14 @@ def _run(learner: Vlm, recipe: Recipe, plan: Plan, output: Path, start: Path | N
             err.print(line)
         write_text(output / RECIPE, dump_recipe(recipe))
     before = _probe(learner)
+    central = central_labels(plan.train)
     first = _step_of(start) if start else 0
     clock = time.monotonic()
     with bar("training", recipe.trainer.steps) as progress:
         progress.advance(first)
         watchers: list[TrainerCallback] = [ShowProgress(progress)]
         if recipe.evaluation.every:
-            evaluation = partial(measure, recipe=recipe, plan=plan, name=output.name)
+            evaluation = partial(measure, recipe=recipe, plan=plan, central=central, name=output.name)
             watchers.append(Monitor(recipe, learner, output / TRAINING, evaluation))
         trainer = make_trainer(learner, plan.train, recipe, output / TRAINING, watchers)
         trainer.train(resume_from_checkpoint=str(start) if start else None)
@@ -232,8 +235,9 @@ def _run(learner: Vlm, recipe: Recipe, plan: Plan, output: Path, start: Path | N
     if trained and trainer.is_world_process_zero():
         trained = _kept(trained, recipe, output / TRAINING)
         trained = save_checkpoint(trained, recipe, output)
-        report = measure(trained, recipe, plan, output.name) if any(map(len, plan.held_out.values())) else None
-        finish(recipe, plan, output, report)
+        asked = any(map(len, plan.held_out.values()))
+        report = measure(trained, recipe, plan, central, output.name) if asked else None
+        finish(recipe, plan, central, output, report)
     return Trained(output, report, seconds, (recipe.trainer.steps - first) * per_step, moved)
 
 

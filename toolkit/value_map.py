@@ -1,4 +1,4 @@
-"""A depth map as a model gave it, read at pixels of the picture. Conventions: see ``toolkit.camera``."""
+"""What a depth model says of a picture, read at pixels of the picture. Conventions: see ``toolkit.camera``."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ _INVERSE_RANGE = (1e-4, 1e4)  # 1/m; Depth Pro's own bounds, so that no depth is
 
 
 @dataclass(frozen=True)
-class DepthMap:
+class ValueMap:
     """What a model says of one picture, in the model's own resolution.
 
     Attributes:

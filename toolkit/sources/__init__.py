@@ -68,6 +68,8 @@ def split(source: Source, share: float, seed: int) -> tuple[Part, Part]:
         share: Share of the Frames that is held out, about; 0 holds none out.
         seed: Draws the sequences.
     """
+    if share >= 1:
+        return Part(source, ()), Part(source, tuple(range(len(source))))
     groups: dict[str | int, list[int]] = {}
     for index in range(len(source)):
         groups.setdefault(source.frame(index).sequence or index, []).append(index)
