@@ -40,6 +40,10 @@ LAYERS = [
     {"convert.joining"},
     {"convert.registry", "convert.job", "convert.parts"},
     {"convert.formats.ddad", "convert.formats.folder", "convert.formats.ibims1", "convert.formats.kitti"},
+    {
+        "convert.formats.matterport3d",
+    },
+    {"convert.dense", "convert.splits"},
     {"convert.desk", "convert.lidar", "convert.colmap"},
     {"convert.depth_png", "convert.labels", "convert.poses"},
     {"convert.reading"},
