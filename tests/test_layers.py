@@ -40,9 +40,8 @@ LAYERS = [
     {"convert.joining"},
     {"convert.registry", "convert.job", "convert.parts"},
     {"convert.formats.ddad", "convert.formats.folder", "convert.formats.ibims1", "convert.formats.kitti"},
-    {
-        "convert.formats.matterport3d",
-    },
+    {"convert.formats.hm3d", "convert.formats.matterport3d", "convert.formats.taskonomy"},
+    {"convert.omnidata"},
     {"convert.dense", "convert.splits"},
     {"convert.desk", "convert.lidar", "convert.colmap"},
     {"convert.depth_png", "convert.labels", "convert.poses"},
