@@ -3,8 +3,8 @@
 Source: https://www.eth3d.net/documentation; https://github.com/ETH3D/dataset-pipeline, src/exe/ground_truth_creator.cc.
 Depth maps are raw little-endian float32, row by row, named like the photographs (".JPG"), infinite where nothing was
 measured. They hold z-depth, and belong to the original, distorted photographs. These have cameras of a model that a
-manifest cannot express (THIN_PRISM_FISHEYE), so the undistorted photographs are used: each sampled depth is moved to the
-pixel at which the undistorted photograph shows the same point, which needs the calibration of both.
+manifest cannot express (THIN_PRISM_FISHEYE), so the undistorted photographs are used: each sampled depth is moved to
+the pixel at which the undistorted photograph shows the same point, which needs the calibration of both.
 """
 
 from collections.abc import Mapping
