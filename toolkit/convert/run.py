@@ -153,12 +153,19 @@ def _convert_chunk(name: str, desk: Desk, key: str, chunk: Sequence[Item]) -> in
         except Skipped as reason:
             skipped[str(reason)] += 1
         except UserError as fault:
-            faults.append(fault)
+            faults.append(_placed(fault, item, desk))
         except Exception as bug:
             bug.add_note(f"while {item.name} of {desk.source} was converted")
             raise
     Part(lines, faults, skipped).save(desk.dest, key)
     return len(chunk)
+
+
+def _placed(fault: UserError, item: Item, desk: Desk) -> UserError:
+    """A fault that says where it is: shared parts, such as the camera's checks, do not know of files."""
+    if str(desk.source) in fault.problem:
+        return fault
+    return UserError(f"{desk.source}: {item.name}: {fault.problem}", fault.cause, fault.remedy)
 
 
 def _checked_line(row: Row, terms: Mapping[str, str], item: Item, desk: Desk) -> str:
