@@ -89,6 +89,8 @@ def _scatter(axis: "Axes", unit: str, records: Sequence[Record]) -> None:
         across, up = np.array(pairs).T
         axis.scatter(across, up, s=10, alpha=0.5, color=_BLUE, lw=0)
     axis.set(xscale="log", yscale="log", xlim=limits, ylim=limits)
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_major_formatter("{x:g}")
     axis.set(xlabel=f"truth [{unit}]", ylabel=f"answer [{unit}]", title=f"{len(pairs)} of {len(records)} answers")
     axis.legend(frameon=False)
 
