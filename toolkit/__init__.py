@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from toolkit import answer, metrics
     from toolkit.abstract_task import Task
     from toolkit.ask import load
+    from toolkit.camera import Camera
     from toolkit.query import Query
     from toolkit.registry import task
 
-__all__ = ["Query", "Task", "answer", "load", "metrics", "task"]
+__all__ = ["Camera", "Query", "Task", "answer", "load", "metrics", "task"]
 
 _HOMES = {
+    "Camera": "toolkit.camera",
     "Query": "toolkit.query",
     "Task": "toolkit.abstract_task",
     "load": "toolkit.ask",
