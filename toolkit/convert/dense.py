@@ -1,0 +1,32 @@
+"""Depth maps that a manifest names as they are: one of the set's files, in its own scale."""
+
+from pathlib import Path
+
+import numpy as np
+
+from toolkit.camera import Camera
+from toolkit.convert import Skipped
+from toolkit.convert.depth_png import INVALID, read_depth_png
+from toolkit.convert.desk import Desk
+from toolkit.errors import UserError
+from toolkit.frame import DepthFile
+
+
+def named_depth(desk: Desk, path: Path, camera: Camera, scale: float) -> DepthFile:
+    """A 16-bit map of depth_z (H, W), of ``scale`` metres a stored unit, checked and named.
+
+    Raises:
+        UserError: If it is missing, damaged, or of another size than the camera's picture.
+        Skipped: If nothing was measured in it.
+    """
+    stored = read_depth_png(path)
+    if stored.shape != (camera.height, camera.width):
+        raise UserError(
+            f"{path}: the depth map is {stored.shape[1]} x {stored.shape[0]}, "
+            f"its picture {camera.width} x {camera.height}",
+            cause="one of them was resized, or belongs to another picture",
+            remedy="get both again, or leave them out with --skip-bad",
+        )
+    if np.isin(stored, INVALID).all():
+        raise Skipped("no depth is known in it")
+    return DepthFile(Path(desk.refer(path)), scale, "z")
