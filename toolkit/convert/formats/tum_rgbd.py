@@ -1,9 +1,9 @@
 """TUM RGB-D: hand-held and wheeled walks with a Kinect or an Xtion, tracked by cameras on the walls.
 
-Source: Sturm et al. 2012, "A Benchmark for the Evaluation of RGB-D SLAM Systems", and its pages "File Formats" (1/5000 m
-a unit, 0 unknown, maps registered to the colour picture, poses of the colour camera as x y z qx qy qz qw) and
-"Intrinsic Camera Calibration of the Kinect" (the cameras; their depths are scaled in the files already; the pictures of
-freiburg3 are undistorted). The maps hold depth_z: that page unprojects with Z = depth.
+Source: Sturm et al. 2012, "A Benchmark for the Evaluation of RGB-D SLAM Systems", and its pages "File Formats" (1/5000
+m a unit, 0 unknown, maps registered to the colour picture, poses of the colour camera as x y z qx qy qz qw) and
+"Intrinsic Camera Calibration of the Kinect" (the cameras; the pictures of freiburg3 are undistorted). The maps hold
+depth_z: that page unprojects with Z = depth.
 """
 
 import re
