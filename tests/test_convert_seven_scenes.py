@@ -60,13 +60,16 @@ def test_every_label_is_true_to_a_millimetre_in_the_colour_camera(tmp_path: Path
         assert "non-commercial" in frame.license
 
 
-def test_what_a_nearer_thing_hides_from_the_colour_camera_gets_no_label(tmp_path: Path) -> None:
+def test_what_a_nearer_thing_hides_from_the_colour_camera_gets_no_label(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside_pillar = pose(7.3, 0.35, 1.5) @ FORWARD  # its left edge is 0.7 m away, what is behind it more than 10 m
+    monkeypatch.setitem(globals(), "EYES", [beside_pillar])
     write_scene(tmp_path)
-    for frame, eye in zip(
-        converted("seven_scenes", tmp_path, tmp_path / "out", points=100_000), [*EYES, *EYES], strict=True
-    ):
-        # Without an edge margin, only pixels that an edge runs through may err.
-        assert (label_errors(frame, color_pose(eye)) > 1e-3).mean() < 0.02
+    frame = converted("seven_scenes", tmp_path, tmp_path / "out", points=100_000, splits=("train",))[0]
+    errors = label_errors(frame, color_pose(beside_pillar))
+    assert len(errors) > 5000
+    assert (errors > 1e-3).sum() <= 96  # the edge itself, at most one label a row; the strip is three wide
 
 
 def test_the_published_cameras() -> None:
