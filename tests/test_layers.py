@@ -35,7 +35,7 @@ LAYERS = [
     {"convert.joining"},
     {"convert.registry", "convert.job", "convert.parts"},
     {"convert.formats.ddad", "convert.formats.folder", "convert.formats.ibims1", "convert.formats.kitti"},
-    {"convert.formats.kitti_raw"},
+    {"convert.formats.kitti_raw", "convert.formats.kitti_depth"},
     {"convert.formats.tum_rgbd", "convert.formats.seven_scenes", "convert.formats.sunrgbd"},
     {"convert.dense", "convert.kitti_rig"},
     {"convert.desk", "convert.lidar", "convert.colmap"},
