@@ -73,7 +73,6 @@ def test_what_a_nearer_thing_hides_from_the_colour_camera_gets_no_label(
 
 
 def test_the_published_cameras() -> None:
-    assert seven_scenes.ABOUT.depth_type == "z"
     np.testing.assert_allclose(_COLOR_FROM_DEPTH[:3, :3] @ _COLOR_FROM_DEPTH[:3, :3].T, np.eye(3), atol=1e-7)
     assert _COLOR_FROM_DEPTH[0, 3] == pytest.approx(-0.0256, abs=1e-4)
 

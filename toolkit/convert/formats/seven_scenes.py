@@ -45,7 +45,7 @@ ABOUT = About(
     home="https://www.microsoft.com/en-us/research/project/rgb-d-dataset-7-scenes/",
     license="Microsoft Research licence, non-commercial",
     attribution="7-Scenes, Shotton et al. 2013, Microsoft Research",
-    depth_type="z",
+    depth_type="z (moved from the depth camera into the colour camera: off by a pixel or a few)",
     layout="""
 chess/TrainSplit.txt, TestSplit.txt     (chess.zip)
 chess/seq-01/frame-000000.color.png     (seq-01.zip, in chess.zip: unpack it too)

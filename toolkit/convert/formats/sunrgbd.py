@@ -35,7 +35,7 @@ ABOUT = About(
     license="research use (no licence is stated)",
     attribution="SUN RGB-D, Song et al. 2015, Princeton; NYUv2, Silberman et al. 2012; B3DO, Janoch et al. 2011; "
     "SUN3D, Xiao et al. 2013",
-    depth_type="z",
+    depth_type="z (as measured; filled in where only depth_bfx is there)",
     layout="""
 SUNRGBD/kv1/**/NAME/image/*.jpg          (also kv2, realsense, xtion)
                     depth/*.png          or depth_bfx/*.png
