@@ -1,6 +1,7 @@
 """Tests of the HDF5 reader: on a file that h5py wrote, and on damaged ones."""
 
 import base64
+import struct
 import zlib
 from pathlib import Path
 
@@ -89,6 +90,17 @@ def test_damage_anywhere_is_a_fault_or_does_no_harm(from_h5py: Path, tmp_path: P
             messages.append((str(path), str(fault)))
     assert 10 < len(messages) < 150
     assert all(path in message for path, message in messages)
+
+
+def test_a_damaged_size_does_not_ask_for_the_memory_it_names(tmp_path: Path) -> None:
+    writer = Hdf5Writer()
+    writer.put("values", np.ones((1, 3)))
+    writer.save(tmp_path / "file.mat")
+    content = (tmp_path / "file.mat").read_bytes()
+    (tmp_path / "file.mat").write_bytes(content.replace(struct.pack("<2Q", 1, 3), struct.pack("<2Q", 1, 1 << 40)))
+    with pytest.raises(UserError, match="the file cannot be read") as caught:
+        open_hdf5(tmp_path / "file.mat")["values"].read()
+    assert f"{8 << 40} bytes are wanted" in caught.value.cause
 
 
 def test_what_is_not_known_is_refused_by_name(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ class Dataset:
         data = self.messages[DATATYPE]
         kind, size = data[0] & 15, struct.unpack_from("<I", data, 4)[0]
         order = ">" if data[1] & 1 else "<"
-        if kind == _INTEGER:
+        if kind == _INTEGER and size in (1, 2, 4, 8):
             return np.dtype(f"{order}{'i' if data[1] & 8 else 'u'}{size}")
         if kind == _FLOAT and size in (2, 4, 8):
             return np.dtype(f"{order}f{size}")

@@ -44,17 +44,17 @@ class Blocks:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = path.open("rb")
+        self._size = path.stat().st_size
         self._base = self._find_base()
         block = self.bytes_at(0, 96)
         if block[8] > 1 or block[13:15] != b"\x08\x08":
             self.refuse(f"superblock version {block[8]}")
         tables = 24 if block[8] == 0 else 28
         _, _, end, _ = struct.unpack_from("<4Q", block, tables)
-        size = path.stat().st_size
-        if size < end:
+        if self._size < end:
             raise UserError(
                 f"{path}: the file is cut short",
-                cause=f"it has {size} of {end} bytes",
+                cause=f"it has {self._size} of {end} bytes",
                 remedy="the download was interrupted: continue it, or begin it anew",
             )
         self.root = struct.unpack_from("<Q", block, tables + 32 + 8)[0]
@@ -69,8 +69,8 @@ class Blocks:
 
     def _find_base(self) -> int:
         """Where the HDF5 file begins: MATLAB puts 512 bytes of its own before."""
-        start, size = 0, self.path.stat().st_size
-        while start < size:
+        start = 0
+        while start < self._size:
             self._file.seek(start)
             if self._file.read(8) == _SIGNATURE:
                 return start
@@ -83,11 +83,11 @@ class Blocks:
 
     def bytes_at(self, address: int, size: int) -> bytes:
         """So many bytes; EOFError if there are fewer."""
+        left = self._size - self._base - address
+        if size > left:  # before reading: a damaged size would ask for any amount of memory
+            raise EOFError(f"{size} bytes are wanted at {self._base + address}, {max(left, 0)} are there")
         self._file.seek(self._base + address)
-        data = self._file.read(size)
-        if len(data) < size:
-            raise EOFError(f"{size} bytes are wanted at {self._base + address}, {len(data)} are there")
-        return data
+        return self._file.read(size)
 
     def word_at(self, address: int) -> str:
         """A name, which ends in a zero byte."""
