@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toolkit.camera import Camera
 from toolkit.convert import Skipped
@@ -12,12 +13,11 @@ from toolkit.errors import UserError
 from toolkit.frame import DepthFile, DepthType
 
 
-def named_depth(desk: Desk, path: Path, camera: Camera, scale: float, depth_type: DepthType = "z") -> DepthFile:
-    """A 16-bit map (H, W) of depths of ``depth_type``, of ``scale`` metres a stored unit, checked and named.
+def read_fitting(path: Path, camera: Camera) -> NDArray[np.uint16]:
+    """The stored values (H, W) of a 16-bit map of the camera's picture.
 
     Raises:
-        UserError: If it is missing, damaged, or of another size than the camera's picture.
-        Skipped: If nothing was measured in it.
+        UserError: If it is missing, damaged, or of another size than the picture.
     """
     stored = read_depth_png(path)
     if stored.shape != (camera.height, camera.width):
@@ -27,6 +27,16 @@ def named_depth(desk: Desk, path: Path, camera: Camera, scale: float, depth_type
             cause="one of them was resized, or belongs to another picture",
             remedy="get both again, or leave them out with --skip-bad",
         )
-    if np.isin(stored, INVALID).all():
+    return stored
+
+
+def named_depth(desk: Desk, path: Path, camera: Camera, scale: float, depth_type: DepthType = "z") -> DepthFile:
+    """A 16-bit map (H, W) of depths of ``depth_type``, of ``scale`` metres a stored unit, checked and named.
+
+    Raises:
+        UserError: If it is missing, damaged, or of another size than the camera's picture.
+        Skipped: If nothing was measured in it.
+    """
+    if np.isin(read_fitting(path, camera), INVALID).all():
         raise Skipped("no depth is known in it")
     return DepthFile(Path(desk.refer(path)), scale, depth_type)

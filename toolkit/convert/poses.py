@@ -1,10 +1,13 @@
 """Poses as the sets write them, made ``b_from_a`` matrices; conventions: see ``toolkit.camera``."""
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial.transform import Rotation
 
-from toolkit.camera import Array, inverse
+from toolkit.camera import Array, checked_pose, inverse
+from toolkit.convert.reading import read_numbers
 from toolkit.errors import UserError
 
 CV_FROM_GL = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -52,3 +55,22 @@ def split_projection(projection: ArrayLike) -> tuple[Array, Array]:
     matrix = np.asarray(projection, dtype=np.float64).reshape(3, 4)
     k = matrix[:, :3]
     return k, rigid(np.eye(3), np.linalg.solve(k, matrix[:, 3]))
+
+
+def read_pose(path: Path) -> Array:
+    """``world_from_camera`` (4, 4) from a text file that holds it by rows.
+
+    Raises:
+        UserError: If the file is missing or damaged, or holds no rigid pose.
+    """
+    numbers = read_numbers(path)
+    if numbers.size != 16:
+        raise UserError(
+            f"{path}: these are not 4 x 4 numbers",
+            cause=f"there are {numbers.size}",
+            remedy="get this file again, or write world_from_camera by rows",
+        )
+    try:
+        return checked_pose(numbers.reshape(4, 4))
+    except UserError as fault:
+        raise UserError(f"{path}: {fault.problem}", fault.cause, fault.remedy) from None

@@ -5,9 +5,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from toolkit.camera import Camera, checked_pose
+from toolkit.camera import Camera
 from toolkit.convert import About, Item, Listing, Options, Row, Skipped, not_this_set
 from toolkit.convert.desk import Desk
+from toolkit.convert.poses import read_pose
 from toolkit.convert.reading import need, read_arrays, read_json, read_numbers
 from toolkit.errors import UserError, did_you_mean
 from toolkit.frame import DepthFile, SparseDepth
@@ -69,7 +70,7 @@ def convert(item: Picture, desk: Desk) -> Row:
     """The line of one picture."""
     rig = _rig(desk.source)
     pose_file = desk.source / "poses" / f"{item.name}.txt"
-    pose = _pose(pose_file) if pose_file.is_file() else None
+    pose = read_pose(pose_file) if pose_file.is_file() else None
     sequence = str(Path(item.name).parent) if "/" in item.name else desk.source.name
     return Row(desk.picture(item.path), rig.camera, _labels(item, rig, desk), pose, sequence)
 
@@ -89,15 +90,6 @@ def _rig(source: Path) -> _Rig:
     except (TypeError, ValueError):
         raise UserError(f"{path}: the intrinsics are not six numbers", remedy="give them in pixels") from None
     return _Rig(camera, depth_type, said.get("depth_scale"))
-
-
-def _pose(path: Path) -> Any:
-    try:
-        return checked_pose(read_numbers(path).reshape(-1, 4))
-    except ValueError:
-        raise UserError(f"{path}: these are not 4 x 4 numbers", remedy="write world_from_camera by rows") from None
-    except UserError as fault:
-        raise UserError(f"{path}: {fault.problem}", fault.cause, fault.remedy) from None
 
 
 def _labels(item: Picture, rig: _Rig, desk: Desk) -> SparseDepth | DepthFile:

@@ -13,12 +13,10 @@ import numpy as np
 from toolkit.camera import Array, Camera
 from toolkit.convert import About, Item, Listing, Options, Row, chosen, not_this_set
 from toolkit.convert.desk import Desk
-from toolkit.convert.lidar import Scanner, labels_from_lidar, lidar_in_camera
+from toolkit.convert.kitti_rig import HDL64
+from toolkit.convert.lidar import labels_from_lidar, lidar_in_camera
 from toolkit.convert.poses import rigid, split_projection
 from toolkit.convert.reading import check_picture, matrix_of, read_keyed_numbers, read_records
-
-HDL64 = Scanner(across=0.2, down=0.45)
-"""Velodyne HDL-64E at 10 Hz."""
 
 _CAMERAS = {"image_2": "P2", "image_3": "P3"}
 _SPLITS = ("training", "testing")
