@@ -40,6 +40,7 @@ LAYERS = [
         "convert.formats.folder",
         "convert.formats.ibims1",
         "convert.formats.kitti",
+        "convert.formats.nuscenes",
     },
     {"convert.desk", "convert.lidar", "convert.colmap", "convert.tables"},
     {"convert.depth_png", "convert.labels", "convert.poses"},
