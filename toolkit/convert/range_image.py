@@ -39,5 +39,7 @@ def moved_by_pixel(poses: ArrayLike, xyz: Array) -> Array:
         poses: Roll, pitch, yaw [rad], turned about z, y, x in this order; x, y, z [m]: from the vehicle to the world.
         xyz: The points.
     """
+    if not len(xyz):
+        return xyz  # older versions of scipy know no empty Rotation
     six = np.asarray(poses, dtype=np.float64)
     return Rotation.from_euler("ZYX", six[:, 2::-1]).apply(xyz) + six[:, 3:]

@@ -7,7 +7,6 @@ Source: Waymo Open Dataset (Sun et al. 2020), dataset.proto, CameraImage; solved
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from toolkit.camera import Array, Camera, inverse, transform
 
@@ -58,6 +57,14 @@ def at_exposure(camera: Camera, vehicle_from_camera: Array, points: Array, shutt
         moments = shutter.moments(camera, camera.project(xyz))
         kept = np.isfinite(moments)
         points, moments = points[kept], moments[kept, None]
-        seen = Rotation.from_rotvec(-moments * shutter.turning).apply(points - moments * shutter.velocity)
+        seen = _turned(points - moments * shutter.velocity, shutter.turning, -moments)
         xyz = transform(camera_from_vehicle, seen)
     return xyz
+
+
+def _turned(xyz: Array, turning: Array, moments: Array) -> Array:
+    """Points (N, 3) turned for moments (N, 1) [s] at an angular velocity (3,) [rad/s]. Source: Rodrigues 1840."""
+    speed = float(np.linalg.norm(turning))
+    axis = turning / speed if speed else turning
+    sine, cosine = np.sin(speed * moments), np.cos(speed * moments)
+    return np.asarray(xyz * cosine + np.cross(axis, xyz) * sine + (xyz @ axis)[:, None] * (1 - cosine) * axis)
