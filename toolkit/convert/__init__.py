@@ -10,7 +10,8 @@ A format is one small module in ``toolkit/convert/formats``; its file name is it
 ``convert`` runs in worker processes and depends on its item and on ``desk.options`` alone; what many pictures share
 (tables, calibration) is read by functions under ``functools.lru_cache``, for neighbours in the listing are converted
 one after the other. All reading goes through ``toolkit.convert.reading``, which turns damaged files into UserErrors.
-Shared parts: ``desk`` (paths, seeded draws), ``reading``, ``labels``, ``lidar``, ``depth_png``, ``colmap``, ``poses``.
+Shared parts: ``desk`` (paths, seeded draws), ``reading``, ``tables`` (Feather, Parquet), ``labels``, ``lidar``,
+``range_image``, ``rolling_shutter``, ``depth_png``, ``colmap``, ``poses``.
 Conventions: see ``toolkit.camera``.
 """
 

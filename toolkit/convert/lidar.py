@@ -5,6 +5,8 @@ camera_from_lidar = inverse(world_from_camera) @ world_from_lidar is right for a
 Conventions: see ``toolkit.camera``.
 """
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -36,6 +38,20 @@ class Scanner:
 def camera_from_lidar(world_from_camera: Array, world_from_lidar: Array) -> Array:
     """The transform (4, 4) from the LiDAR at its moment to the camera at its own, both poses (4, 4)."""
     return inverse(world_from_camera) @ world_from_lidar
+
+
+def nearest_sweep(middles: Sequence[int], moment: int, most: int) -> int | None:
+    """Which sweep is nearest to a picture in time, None if none is.
+
+    Args:
+        middles: Moments in the middle of each sweep, ascending.
+        moment: Of the picture, in the same unit.
+        most: How far apart they may be.
+    """
+    place = bisect_left(middles, moment)
+    near = [index for index in (place - 1, place) if 0 <= index < len(middles)]
+    best = min(near, key=lambda index: abs(middles[index] - moment), default=None)
+    return best if best is not None and abs(middles[best] - moment) <= most else None
 
 
 def labels_from_lidar(camera: Camera, xyz: Array, scanner: Scanner) -> tuple[Array, Array]:

@@ -34,6 +34,15 @@ def reading(path: Path, *errors: type[Exception]) -> Iterator[None]:
         raise UserError(f"{path}: the file cannot be read", f"{type(error).__name__}: {error}", _AGAIN) from None
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the file in the UserErrors of what is made of its numbers."""
+    try:
+        yield
+    except UserError as fault:
+        raise UserError(f"{path}: {fault.problem}", fault.cause, fault.remedy) from None
+
+
 def check_picture(path: Path) -> tuple[int, int]:
     """Width and height of a whole picture, as stored; JPEG and PNG are judged by their ends, others are decoded.
 
