@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_evaluate import held_out, report
+from tests.test_evaluate import held_out, report, results
 from toolkit.answers_file import AnswersFile
 from toolkit.errors import UserError
-from toolkit.evaluate import evaluate
 from toolkit.mixture import Mixture
 
 COUNT = 12
@@ -34,7 +33,7 @@ def test_the_samples_of_an_evaluation_are_scored_as_they_were(tmp_path: Path) ->
     made = report(lambda sample: sample.completion if len(sample.completion) % 2 else "who knows", *names)
     made.save(tmp_path)
     mixtures = held_out(*names)
-    again = evaluate(AnswersFile(tmp_path / "samples.jsonl", mixtures), mixtures)
+    again = results(AnswersFile(tmp_path / "samples.jsonl", mixtures), mixtures)
     assert again.as_json()["tasks"] == made.as_json()["tasks"]
     assert again.predictor == f"file:{tmp_path / 'samples.jsonl'}"
 
@@ -42,7 +41,7 @@ def test_the_samples_of_an_evaluation_are_scored_as_they_were(tmp_path: Path) ->
 def test_any_order_and_other_keys(tmp_path: Path) -> None:
     mixtures = asked("metric_depth", "two_point_distance")
     lines = [{"model": "mine", **row} for row in reversed(rows(**mixtures))]
-    result = evaluate(AnswersFile(write(tmp_path / "a.jsonl", [*lines, ""]), mixtures), mixtures)
+    result = results(AnswersFile(write(tmp_path / "a.jsonl", [*lines, ""]), mixtures), mixtures)
     assert [task.metrics["delta1"] for task in result.tasks] == [1.0, 1.0]
 
 
@@ -50,14 +49,14 @@ def test_numbers_are_in_the_tasks_unit(tmp_path: Path) -> None:
     mixtures = asked()
     samples = [mixtures["metric_depth"][index] for index in range(COUNT)]
     lines = [{"sample_sha256": sample.fingerprint(), "answer": sample.truth} for sample in samples]
-    (task,) = evaluate(AnswersFile(write(tmp_path / "a.jsonl", lines), mixtures), mixtures).tasks
+    (task,) = results(AnswersFile(write(tmp_path / "a.jsonl", lines), mixtures), mixtures).tasks
     assert task.metrics["abs_rel"] == pytest.approx(0, abs=1e-9)
 
 
 def test_questions_without_a_line_count_as_unread(tmp_path: Path) -> None:
     mixtures = asked()
     answers = AnswersFile(write(tmp_path / "a.jsonl", rows(**mixtures)[3:]), mixtures)
-    (task,) = evaluate(answers, mixtures).tasks
+    (task,) = results(answers, mixtures).tasks
     assert task.metrics["unparsed"] == 3 / COUNT and task.metrics["delta1"] == 1 - 3 / COUNT
     assert answers.notes == (f"3 questions have no line in {answers.name}",)
 

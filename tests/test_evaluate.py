@@ -1,7 +1,7 @@
 """Evaluation: known predictors get the numbers that arithmetic gives them."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from toolkit.errors import UserError, UserErrors
 from toolkit.evaluate import Evaluation, evaluate
 from toolkit.marker import Marker
 from toolkit.mixture import Feed, Mixture
-from toolkit.predictors import ConstantPredictor
+from toolkit.predictors import ConstantPredictor, Predictor
 from toolkit.record import read_records, rescored
 from toolkit.registry import get_task
 from toolkit.reply import Reply
@@ -40,6 +40,12 @@ class Scripted:
 
 def held_out(*names: str, count: int = 40) -> dict[str, Mixture]:
     return {name: Mixture(((get_task(name), 1.0),), (Feed("rooms", ROOMS),), PRESENTER, 5, count) for name in names}
+
+
+def results(predictor: Predictor, mixtures: Mapping[str, Mixture], **more: Any) -> Report:
+    """What a predictor reaches."""
+    asked = Evaluation(mixtures)
+    return make_report(predictor.name, evaluate(predictor, asked, **more), asked.tasks)
 
 
 def report(say: Callable[[Sample], str], *names: str, **more: Any) -> Report:
