@@ -1,7 +1,7 @@
 """Depth models are asked at the very points of the questions: geometry, cameras, fits, and what is told when not."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
