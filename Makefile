@@ -19,7 +19,7 @@ demo: $(STAMP)
 	$(OFFLINE) PATH="$(abspath $(BIN)):$$PATH" bash benchmarks/demo.sh
 
 test: $(STAMP)
-	$(OFFLINE) $(BIN)/python -m pytest
+	$(OFFLINE) $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 check: $(STAMP)
 	$(BIN)/ruff check .
