@@ -1,27 +1,34 @@
-"""Measuring a checkpoint, or a constant, on a recipe's held-out pictures."""
+"""Measuring a checkpoint, a model that was not trained here, or a constant, on a recipe's held-out pictures."""
 
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from toolkit.abstract_task import Task
-from toolkit.checkpoint import check_same_contract, load_checkpoint, versions
+import torch
+
+from toolkit.abstract_task import GENERAL, Task
+from toolkit.checkpoint import CONTRACT, RECIPE, check_same_contract, load_checkpoint, read_contract, versions
 from toolkit.errors import UserError, did_you_mean
 from toolkit.evaluate import Evaluation, evaluate
+from toolkit.hub import CONFIG
 from toolkit.overlap import overlap, read_trained_on
-from toolkit.plan import Plan, make_plan
+from toolkit.plan import Plan, make_plan, make_tasks
 from toolkit.predictors import ConstantPredictor, Predictor, VlmPredictor
 from toolkit.progress import bar
 from toolkit.recipe import Recipe
-from toolkit.recipe_file import dump_recipe
+from toolkit.recipe_file import dump_recipe, load_recipe
 from toolkit.report import Report, make_report
+from toolkit.vlm import Vlm, load_vlm
 
 PREDICTORS = ("vlm", "constant")
 
 
 PART = "samples.part.jsonl"
 """Where answers are kept as they come."""
+
+_SHOWN_BY = ("canonical", "reference", "marker", "think")
+"""Sections of a recipe that say how questions are shown and worded."""
 
 _LABELS = 128  # training labels whose middle is a floor
 
@@ -41,6 +48,8 @@ class How:
     allow_overlap: bool = False
 
 
+_STOCK = "the model was not trained by this toolkit: it was asked as the recipe says"
+
 _LENGTH = 12  # hexadecimal digits of a recipe's hash that a report names
 
 
@@ -48,8 +57,9 @@ def measure_checkpoint(folder: Path, recipe: Recipe, how: How = How(), output: P
     """Results on a recipe's held-out pictures.
 
     Args:
-        folder: The checkpoint.
-        recipe: Whose tasks and sources are asked; it must show questions as the checkpoint was trained.
+        folder: The checkpoint; or the folder of a model that was not trained here, which is asked as the recipe says.
+        recipe: Whose tasks and sources are asked. It must show questions as the checkpoint was trained, and does so
+            wherever it does not say how itself.
         how: Who answers, and what is checked.
         output: Where the report goes; an interrupted evaluation goes on there.
 
@@ -59,23 +69,55 @@ def measure_checkpoint(folder: Path, recipe: Recipe, how: How = How(), output: P
     """
     if how.predictor not in PREDICTORS:
         raise UserError(f"unknown predictor {how.predictor!r}", remedy=did_you_mean(how.predictor, PREDICTORS))
+    stock = is_stock(folder)
+    recipe = recipe if stock else as_trained(folder, recipe)
+    vlm = load_vlm(folder, device="cuda" if torch.cuda.is_available() else None) if stock else _trained(folder, recipe)
+    plan = make_plan(recipe, vlm.geometry.canvas)
+    notes = [_STOCK] if stock else check_overlap(folder, plan, how.allow_overlap)
+    settings = recipe.evaluation
+    who: Predictor = (
+        VlmPredictor(vlm, folder.name, settings.batch_size, settings.max_new_tokens)
+        if how.predictor == "vlm"
+        else ConstantPredictor(plan.held_out)
+    )
+    return measured(who, recipe, replace(plan, notes=(*plan.notes, *notes)), how.check, output)
+
+
+def is_stock(folder: Path) -> bool:
+    """Whether a folder holds a model that this toolkit has neither trained nor begun to train."""
+    own = (folder / CONTRACT, folder / RECIPE, folder.parent.parent / RECIPE)  # the last of a training/checkpoint-N
+    return (folder / CONFIG).is_file() and not any(path.exists() for path in own)
+
+
+def as_trained(folder: Path, recipe: Recipe) -> Recipe:
+    """A recipe that shows and words questions as a checkpoint was trained, wherever it does not say how itself.
+
+    Raises:
+        UserError: If there is no checkpoint.
+    """
+    read_contract(folder)
+    trained = load_recipe(folder / RECIPE)
+    unsaid = [section for section in _SHOWN_BY if section not in recipe.model_fields_set]
+    return recipe.model_copy(update={section: getattr(trained, section) for section in unsaid})
+
+
+def _trained(folder: Path, recipe: Recipe) -> Vlm:
+    """The model of a checkpoint that can be asked what a recipe asks.
+
+    Raises:
+        UserError: If the recipe shows questions otherwise, or asks what the model was not trained on; ordinary
+            questions can be asked all the same.
+    """
     check_same_contract(folder, recipe)
     checkpoint = load_checkpoint(folder)
-    strangers = [name for name, task in recipe.tasks.items() if task.weight > 0 and name not in checkpoint.tasks]
+    asked = [task for task, _ in make_tasks(recipe)]
+    strangers = [task.name for task in asked if task.name not in checkpoint.tasks and task.group != GENERAL]
     if strangers:
         raise UserError(
             f"{folder}: the model was not trained on {', '.join(strangers)}",
             remedy=f"leave them out: tasks={{{', '.join(f'{name}: 1' for name in checkpoint.tasks)}}}",
         )
-    plan = make_plan(recipe, checkpoint.vlm.geometry.canvas)
-    notes = check_overlap(folder, plan, how.allow_overlap)
-    settings = recipe.evaluation
-    who: Predictor = (
-        VlmPredictor(checkpoint.vlm, folder.name, settings.batch_size, settings.max_new_tokens)
-        if how.predictor == "vlm"
-        else ConstantPredictor(plan.held_out)
-    )
-    return measured(who, recipe, replace(plan, notes=(*plan.notes, *notes)), how.check, output)
+    return checkpoint.vlm
 
 
 def measured(who: Predictor, recipe: Recipe, plan: Plan, check: bool = False, output: Path | None = None) -> Report:
