@@ -85,7 +85,8 @@ def measure_checkpoint(folder: Path, recipe: Recipe, how: How = How(), output: P
 
 def is_stock(folder: Path) -> bool:
     """Whether a folder holds a model that this toolkit has neither trained nor begun to train."""
-    own = (folder / CONTRACT, folder / RECIPE, folder.parent.parent / RECIPE)  # the last of a training/checkpoint-N
+    run = folder.resolve().parent.parent  # of a training/checkpoint-N
+    own = (folder / CONTRACT, folder / RECIPE, run / RECIPE)
     return (folder / CONFIG).is_file() and not any(path.exists() for path in own)
 
 

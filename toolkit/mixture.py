@@ -189,7 +189,8 @@ def draw_query(
     """
     view = views[0]
     allowed = np.flatnonzero(view.camera.contains(view.points, presenter.clearance))
-    names = presenter.names(rng, task.points, [point.name for point in taken])
+    # Without points nothing is drawn for names: ordinary questions are the same whatever the marks are.
+    names = presenter.names(rng, task.points, [point.name for point in taken]) if task.points else []
     if len(allowed) < task.points or len(names) < task.points:
         return None
     for _ in range(_POINT_DRAWS if task.points else 1):
