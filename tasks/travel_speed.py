@@ -40,7 +40,7 @@ class TravelSpeed(Task):
         """Speed [m/s]."""
         return query.points[0].distance / query.given["time"]
 
-    def given(self, rng: np.random.Generator) -> Mapping[str, float]:
+    def given(self, query: Query, rng: np.random.Generator) -> Mapping[str, float]:
         """A time [s], in half seconds."""
         return {"time": round(2 * float(rng.uniform(*self.times))) / 2}
 

@@ -42,7 +42,7 @@ class TravelTime(Task):
         """Time [s]."""
         return query.points[0].distance / query.given["speed"]
 
-    def given(self, rng: np.random.Generator) -> Mapping[str, float]:
+    def given(self, query: Query, rng: np.random.Generator) -> Mapping[str, float]:
         """A speed [m/s], in tenths."""
         return {"speed": round(10 * float(rng.uniform(*self.speeds))) / 10}
 

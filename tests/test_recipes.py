@@ -7,9 +7,11 @@ from conftest import line, write_manifest
 
 from tests.twins import build_twin
 from toolkit.errors import UserError
+from toolkit.measure import How, measure
 from toolkit.model import prepare_training
 from toolkit.plan import make_plan
 from toolkit.recipe_file import load_recipe, recipe_names
+from toolkit.registry import expand
 from toolkit.sft import learning_rate, make_trainer
 from toolkit.train import open_base, train
 from toolkit.vlm import save_vlm
@@ -29,7 +31,7 @@ def walls(folder: Path) -> str:
 
 
 def test_every_recipe_is_tested_here() -> None:
-    assert set(recipe_names()) == set(TWIN_OF) | {"depth_plus_distance", "all_tasks", "photos"}
+    assert set(recipe_names()) == set(TWIN_OF) | {"depth_plus_distance", "all_tasks", "photos", "general"}
 
 
 @pytest.mark.parametrize("name", TWIN_OF)
@@ -72,6 +74,15 @@ def test_built_in_data_recipes_take_a_step(name: str, tmp_path: Path) -> None:
 def test_photos_take_a_step(tmp_path: Path) -> None:
     path = write_manifest(tmp_path, [line(index) for index in range(8)])
     recipe = load_recipe("photos", [f"sources.photos.path={path}", *QUICK, "evaluation.max_new_tokens=4"])
+    assert train(recipe, tmp_path / "run").report is not None
+
+
+def test_ordinary_questions_measure_a_model_that_was_never_trained_and_can_be_trained_on(tmp_path: Path) -> None:
+    small = [f"sources.shapes.settings.{key}" for key in ("pictures=40", "width=[96, 120]", "height=[80, 96]")]
+    recipe = load_recipe("general", [*QUICK, *small, "canonical.focal=80", "evaluation.max_new_tokens=4"])
+    save_vlm(open_base(recipe), tmp_path / "base")
+    before = measure(tmp_path / "base", recipe, How())
+    assert {task.task: task.count for task in before.tasks} == dict.fromkeys(expand(["general"]), 2)
     assert train(recipe, tmp_path / "run").report is not None
 
 

@@ -19,8 +19,11 @@ from toolkit.query import Query
 from toolkit.resources import folder
 from toolkit.templating import Words, load_words
 
-_FIXED = ("images", "points", "unit", "metric", "name", "asks", "asks_not", "gives", "scales")
+_FIXED = ("images", "points", "needs", "group", "unit", "metric", "name", "asks", "asks_not", "gives", "scales")
 """Attributes that make a task what it is: a recipe cannot replace them."""
+
+GENERAL = "general"
+"""Group of the tasks that ask ordinary questions about pictures, which any model can be asked before it is trained."""
 
 _KINDS: dict[type, Any] = {float: int | float, int: int, str: str, tuple: list | tuple, bool: bool}
 """What an option may be, by the type of its default."""
@@ -33,6 +36,8 @@ class Task:
         name: Set by ``@task``.
         images: Pictures that one question is about (1 or 2; two come from one sequence, with poses).
         points: Points that one question is about.
+        needs: "objects" where the picture must say what it shows (``View.objects``), or "".
+        group: Name under which recipes and commands call several tasks together, or "".
         unit: Unit of the answer ("m", "s", "m/s", "deg"), or "" where the answer is no number.
         metric: How answers are scored.
         asks: Regular expressions; a user's question that matches one may be meant for this task. Typing errors
@@ -46,6 +51,8 @@ class Task:
     name: ClassVar[str] = ""
     images: int = 1
     points: int = 1
+    needs: Literal["", "objects"] = ""
+    group: str = ""
     unit: str = ""
     metric: Metric
     asks: tuple[str, ...] = ()
@@ -69,15 +76,20 @@ class Task:
         """The true answer, in ``unit``, from the labels of the Query."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it labels: override `label`")
 
-    def given(self, rng: np.random.Generator) -> Mapping[str, float]:
-        """Numbers that a generated question states (``{"time": 4.0}``), in SI units."""
+    def given(self, query: Query, rng: np.random.Generator) -> Mapping[str, Any]:
+        """What a generated question states: numbers in SI units (``{"time": 4.0}``), or names of objects.
+
+        Args:
+            query: What the question is about; in an empty one nothing has a name.
+            rng: Draws.
+        """
         return {}
 
-    def given_in(self, question: str) -> Mapping[str, float]:
-        """The same numbers, read from a user's question.
+    def given_in(self, question: str) -> Mapping[str, Any]:
+        """The same, read from a user's question.
 
         Raises:
-            UserError: If the question does not state them.
+            UserError: If the question does not state it.
         """
         return {}
 
@@ -86,7 +98,7 @@ class Task:
         return True
 
     def variables(self, query: Query) -> Mapping[str, Any]:
-        """What the template may use beside the point phrases, the given numbers and ``answer``."""
+        """What the template may use beside the point phrases, what is given and ``answer``."""
         return {}
 
     def write(self, value: Any, query: Query) -> str:

@@ -34,19 +34,19 @@ _TAGGED = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.DOTALL | re.IGNORECASE
 _THOUGHT = re.compile(r"</think>", re.IGNORECASE)
 _THINKING = re.compile(r"<think>", re.IGNORECASE)
 _DIVISION = re.compile(rf"(?P<dividend>{DECIMAL} ?[a-z]*) ?[/÷] ?{DECIMAL}[^=]*=", re.IGNORECASE)
-_EQUALS = re.compile(r"=")
-_ANSWER_IS = re.compile(
+EQUALS = re.compile(r"=")
+ANSWER_IS = re.compile(
     r"\b(?:answer|final (?:estimate|value|result|distance|depth))(?: \w+){0,3}? ?(?:\b(?:is|would be)\b|:)",
     re.IGNORECASE,
 )
 _CLAUSE_END = re.compile(r"[.!?;](?=\s|$)|\n")
-_REFUSAL = re.compile(
+REFUSAL = re.compile(
     r"\b(?:cannot|can't|can not|could not|couldn't|unable|unknown|unclear|impossible|not (?:possible|sure)"
     r"|(?:don't|do not) know|sorry|undetermined|indeterminate|n/a)\b",
     re.IGNORECASE,
 )
 
-_NEGATION = re.compile(r"\b(?:not|neither|nor)\b|n't\b", re.IGNORECASE)
+NEGATION = re.compile(r"\b(?:not|neither|nor)\b|n't\b", re.IGNORECASE)
 _COMPARISON = re.compile(r"\b(?:than|farther|farthest|further|furthest|behind|except|unlike)\b", re.IGNORECASE)
 _NOUN = r"(?: (?:one|point|marker|arrow|dot|cross|box|circle|square|object|pixel))*"
 _DEGREE = r"(?: (?:a|bit|clearly|far|much|noticeably|significantly|slightly|the))*"
@@ -105,7 +105,7 @@ def read_quantity(text: str, unit: str) -> Quantity | None:
         UserError: If the unit is unknown.
     """
     target = unit_named(unit)
-    value = _meant(plain(_answer_words(text)), target)
+    value = _meant(plain(answer_words(text)), target)
     return None if value is None else Quantity(value / target.factor, unit)
 
 
@@ -119,7 +119,7 @@ def read_dividend(text: str, unit: str) -> Quantity | None:
     Raises:
         UserError: If the unit is unknown.
     """
-    found = _DIVISION.search(_answer_words(text))
+    found = _DIVISION.search(answer_words(text))
     return read_quantity(found["dividend"], unit) if found else None
 
 
@@ -139,11 +139,11 @@ def read_choice(text: str, choices: Sequence[str]) -> str | None:
     Returns:
         One of ``choices``, or None.
     """
-    words = re.sub(r"[*_`\" \t]+", " ", _answer_words(text).translate(GLYPHS))
+    words = re.sub(r"[*_`\" \t]+", " ", answer_words(text).translate(GLYPHS))
     by_name = {choice.casefold(): choice for choice in choices}
-    for clause in (*_clauses(words, [_ANSWER_IS]), words):
+    for clause in (*clauses(words, [ANSWER_IS]), words):
         found = _named(clause, _name_pattern(choices))
-        if len(found) == 1 and not _NEGATION.search(clause) and not _REFUSAL.search(clause):
+        if len(found) == 1 and not NEGATION.search(clause) and not REFUSAL.search(clause):
             return by_name[found.pop()]
     return None
 
@@ -161,7 +161,7 @@ def read_motion(text: str) -> Motion | None:
     Returns:
         The motion; None where distance, angle or direction is missing, or given more than once.
     """
-    words = plain(_answer_words(text))
+    words = plain(answer_words(text))
     found = numbers(words)
     distance, rotation = (_agreed(_of_dimension(found, dimension)) for dimension in ("m", "deg"))
     direction = _direction(words)
@@ -178,14 +178,14 @@ def write_motion(motion: Motion) -> str:
     return f"{motion.distance:.2f} m, {motion.rotation:.1f} deg, {way}"
 
 
-def _answer_words(text: str) -> str:
+def answer_words(text: str) -> str:
     """What of a text counts as the answer: the last answer tag, else what is not thinking."""
     said = _THOUGHT.split(text)[-1]
     tagged: list[str] = _TAGGED.findall(said)
     return tagged[-1] if tagged else _THINKING.split(said)[0]
 
 
-def _clauses(text: str, markers: Sequence[re.Pattern[str]]) -> Iterator[str]:
+def clauses(text: str, markers: Sequence[re.Pattern[str]]) -> Iterator[str]:
     """For each marker that occurs, the clause after its last occurrence."""
     for marker in markers:
         ends = [match.end() for match in marker.finditer(text)]
@@ -196,13 +196,13 @@ def _clauses(text: str, markers: Sequence[re.Pattern[str]]) -> Iterator[str]:
 def _meant(text: str, target: Unit) -> float | None:
     """The number meant by plain text, in the canonical unit of ``target``."""
     everywhere = _of_dimension(numbers(text), target.dimension)
-    for clause in (*_clauses(text, [_EQUALS, _ANSWER_IS]), text):
+    for clause in (*clauses(text, [EQUALS, ANSWER_IS]), text):
         found = numbers(clause)
         stated = _of_dimension(found, target.dimension)
         if stated:
             return _agreed(stated)
         bare = [replace(number, value=number.value * target.factor) for number in found if number.bare]
-        refused = _REFUSAL.search(clause) is not None
+        refused = REFUSAL.search(clause) is not None
         if bare or refused:
             clear = len(bare) == 1 and not refused and not _names_other_unit(text, target)
             return bare[0].value if clear and _fits(bare[0], everywhere) else None

@@ -4,7 +4,7 @@ Width scales by f / fx and height by f / fy (Cai et al. 2025, arXiv 2509.25413, 
 of a size that the model family takes without resizing is cut or padded. Conventions: see ``toolkit.camera``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from toolkit.camera import Array, Camera
 from toolkit.errors import UserError
 from toolkit.frame import Frame, Pixels, View
+from toolkit.objects import SceneObject
 
 PADDING = 127
 """Grey value of pixels outside the picture: near the mean that processors subtract."""
@@ -198,7 +199,7 @@ def canonicalise(frame: Frame, camera: Camera, labelled: bool = True) -> View:
     Args:
         frame: The Frame; its picture is read.
         camera: The canonical camera, without distortion.
-        labelled: Whether the labels are read and moved along.
+        labelled: Whether labels and objects are read and moved along.
 
     Raises:
         UserError: If the picture cannot be read or its size is not its camera's.
@@ -218,7 +219,23 @@ def canonicalise(frame: Frame, camera: Camera, labelled: bool = True) -> View:
         moved = to_canonical(frame.camera, camera, points)
         inside = camera.contains(moved)
         view = replace(view, points=moved[inside], depth_z=depth_z[inside])
+    if labelled and frame.objects is not None:
+        view = replace(view, objects=_shown(frame.objects.read(), frame.camera, camera))
     return view
+
+
+def _shown(objects: Sequence[SceneObject], camera: Camera, canonical: Camera) -> tuple[SceneObject, ...]:
+    """The objects of a picture that a canonical one shows, or shows a part of, in its pixels."""
+    shown = []
+    for thing in objects:
+        left, top, right, bottom = thing.box
+        corners = np.array([[left, top], [right, top], [left, bottom], [right, bottom]])
+        moved = to_canonical(camera, canonical, corners)
+        low, high = moved.min(axis=0), moved.max(axis=0)
+        if np.all(high >= -0.5) and np.all(low <= np.array([canonical.width, canonical.height]) - 0.5):
+            whole = thing.whole and bool(canonical.contains(moved).all())
+            shown.append(replace(thing, box=(*low.tolist(), *high.tolist()), whole=whole))
+    return tuple(shown)
 
 
 def resample(picture: Pixels, source: Camera, target: Camera) -> tuple[Pixels, NDArray[np.bool_]]:

@@ -116,6 +116,10 @@ def evaluate(
     allow_overlap: Annotated[
         bool, typer.Option("--allow-overlap", help="Measure even on pictures that were trained on; the report says so.")
     ] = False,
+    tasks: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,…", help="Ask these tasks, or the group general, in place of the recipe's."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Questions a task, for a quick look.")] = None,
     output: Output = None,
     include: Include = None,
@@ -123,13 +127,18 @@ def evaluate(
 ) -> None:
     """Measure a checkpoint on a recipe's held-out pictures, beside the best constant answer."""
     settings = recipe_of(recipe, [*(overrides or []), *([f"evaluation.samples={limit}"] if limit else [])], include)
+    if tasks:
+        from toolkit.plan import asking
+
+        settings = asking(settings, tasks.split(","))
     from toolkit.measure import How, measure
     from toolkit.progress import err
     from toolkit.storage import make_folder
 
     asked = None if str(checkpoint) == "-" else checkpoint
     short = re.sub(r"[^\w.-]+", "-", predictor).strip("-")
-    folder = output or (asked or Path("runs")) / "evaluation" / f"{Path(recipe).stem}-{short}"
+    named = "-".join([Path(recipe).stem, *(tasks.split(",") if tasks else []), short])
+    folder = output or (asked or Path("runs")) / "evaluation" / named
     make_folder(folder)
     report = measure(asked, settings, How(predictor, check, allow_overlap), folder)
     err.print(f"wrote {folder}")

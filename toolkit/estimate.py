@@ -13,13 +13,13 @@ from toolkit.mixture import Mixture
 from toolkit.plan import Plan
 from toolkit.recipe import Recipe
 from toolkit.sample import Sample
-from toolkit.sources.rooms import Rooms
+from toolkit.sources import examples
 from toolkit.vlm import Vlm
 
 PROBED = 16
 """Samples that are rendered to count tokens."""
 
-_ROOMS = 500
+_DRAWN = 500
 """Synthetic pictures whose size is looked at; of pictures on disk, all."""
 
 _PARTS = ("image", "prompt", "answer")
@@ -155,9 +155,8 @@ def _longest_picture(vlm: Vlm, mixture: Mixture) -> int:
     canvas, crop = canonicalisation.canvas, canonicalisation.crop
     most = 0
     for feed in mixture.feeds:
-        step = max(1, len(feed.source) // _ROOMS) if isinstance(feed.source, Rooms) else 1
-        for index in range(0, len(feed.source), step):
-            whole = canonicalisation.whole(feed.source.frame(index).camera)
+        for frame in examples(feed.source, _DRAWN):
+            whole = canonicalisation.whole(frame.camera)
             width = min(whole.width, crop.width[1]) if crop else whole.width
             height = min(whole.height, crop.height[1]) if crop else whole.height
             fitted = (canvas.fitted(width, up=width == whole.width), canvas.fitted(height, up=height == whole.height))

@@ -14,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from toolkit.camera import Array, Camera
 from toolkit.errors import UserError
+from toolkit.objects import Objects, SceneObject
 
 DepthType = Literal["z", "euclidean"]
 Pixels = NDArray[np.uint8]
@@ -224,6 +225,7 @@ class Frame:
         world_from_camera: Its pose (4, 4), or None.
         sequence: The recording it belongs to; poses compare within one sequence only.
         license: The licence of the data.
+        objects: What it shows, read on demand, or None where nobody has said.
     """
 
     picture: Picture
@@ -232,6 +234,7 @@ class Frame:
     world_from_camera: Array | None = None
     sequence: str = ""
     license: str = ""
+    objects: Objects | None = None
 
     @property
     def name(self) -> str:
@@ -250,6 +253,7 @@ class View:
         points: (N, 2) labelled pixels of this View.
         depth_z: (N,) their depth_z [m].
         mask: (height, width), True where ``pixels`` shows the picture and not padding.
+        objects: What this View shows of the Frame's objects, as far as they are known.
     """
 
     frame: Frame
@@ -258,3 +262,4 @@ class View:
     points: Array = field(default_factory=lambda: np.empty((0, 2)))
     depth_z: Array = field(default_factory=lambda: np.empty(0))
     mask: NDArray[np.bool_] = field(default_factory=lambda: np.ones((0, 0), dtype=bool))
+    objects: tuple[SceneObject, ...] = ()

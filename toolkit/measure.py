@@ -6,19 +6,31 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from toolkit.abstract_task import Task
+import torch
+
+from toolkit.abstract_task import GENERAL, Task
 from toolkit.canonical import Canvas
-from toolkit.checkpoint import CONTRACT, canvas_of, check_same_contract, load_checkpoint, read_contract, versions
+from toolkit.checkpoint import (
+    CONTRACT,
+    RECIPE,
+    canvas_of,
+    check_same_contract,
+    load_checkpoint,
+    read_contract,
+    versions,
+)
 from toolkit.errors import UserError
 from toolkit.evaluate import Evaluation, evaluate
+from toolkit.hub import CONFIG
 from toolkit.mixture import Mixture
 from toolkit.overlap import overlap, read_trained_on
-from toolkit.plan import Questions, make_questions
+from toolkit.plan import Questions, make_questions, make_tasks
 from toolkit.predictors import ConstantPredictor, FixedPredictor, Predictor, VlmPredictor
 from toolkit.progress import bar
 from toolkit.recipe import Recipe
-from toolkit.recipe_file import dump_recipe
+from toolkit.recipe_file import dump_recipe, load_recipe
 from toolkit.report import Report, make_report
+from toolkit.vlm import Vlm, load_vlm
 
 PART = "samples.part.jsonl"
 """Where answers are kept as they come."""
@@ -27,6 +39,11 @@ PREDICTORS = "vlm, constant, constant:TEXT, depth:NAME, openai:NAME@URL or file:
 
 LABELS = 64
 """Training labels whose middle is a floor."""
+
+_SHOWN_BY = ("canonical", "reference", "marker", "think")
+"""Sections of a recipe that say how questions are shown and worded."""
+
+_STOCK = "the model was not trained by this toolkit: it was asked as the recipe says"
 
 _LENGTH = 12  # hexadecimal digits of a recipe's hash that a report names
 
@@ -57,8 +74,10 @@ def measure(folder: Path | None, recipe: Recipe, how: How = How(), output: Path 
     """Results of a predictor on a recipe's held-out pictures.
 
     Args:
-        folder: The checkpoint that is asked, or whose contract others are asked by; None takes the recipe's own.
-        recipe: Whose tasks and sources are asked; it must show questions as the checkpoint was trained.
+        folder: The checkpoint that is asked, or whose contract others are asked by; or the folder of a model that was
+            not trained here, which is asked as the recipe says; None takes the recipe's own contract.
+        recipe: Whose tasks and sources are asked. It must show questions as the checkpoint was trained, and does so
+            wherever it does not say how itself.
         how: Who answers, and what is checked.
         output: Where the report goes; an interrupted evaluation goes on there.
 
@@ -66,15 +85,36 @@ def measure(folder: Path | None, recipe: Recipe, how: How = How(), output: Path 
         UserError: If the checkpoint and the recipe do not fit together, the recipe holds out pictures that the
             checkpoint was trained on, or the predictor cannot be had.
     """
-    if folder is not None:
+    stock = folder is not None and is_stock(folder)
+    if folder is not None and not stock:
+        recipe = as_trained(folder, recipe)
         check_same_contract(folder, recipe)
     questions = make_questions(recipe, canvas_of(folder) if folder else recipe_canvas(recipe))
     who = _predictor(folder, recipe, how, questions.held_out)
     notes = list(questions.notes)
     if how.kind == "vlm" and folder is not None:
-        notes += _check_overlap(folder, questions, how.allow_overlap)
+        notes += [_STOCK] if stock else _check_overlap(folder, questions, how.allow_overlap)
     central = _central(folder, questions.held_out)
     return measured(who, recipe, replace(questions, notes=tuple(notes)), central, how.check, output)
+
+
+def is_stock(folder: Path) -> bool:
+    """Whether a folder holds a model that this toolkit has neither trained nor begun to train."""
+    run = folder.resolve().parent.parent  # of a training/checkpoint-N
+    own = (folder / CONTRACT, folder / RECIPE, run / RECIPE)
+    return (folder / CONFIG).is_file() and not any(path.exists() for path in own)
+
+
+def as_trained(folder: Path, recipe: Recipe) -> Recipe:
+    """A recipe that shows and words questions as a checkpoint was trained, wherever it does not say how itself.
+
+    Raises:
+        UserError: If there is no checkpoint.
+    """
+    read_contract(folder)
+    trained = load_recipe(folder / RECIPE)
+    unsaid = [section for section in _SHOWN_BY if section not in recipe.model_fields_set]
+    return recipe.model_copy(update={section: getattr(trained, section) for section in unsaid})
 
 
 def recipe_canvas(recipe: Recipe) -> Canvas:
@@ -111,15 +151,30 @@ def _predictor(folder: Path | None, recipe: Recipe, how: How, held_out: Mapping[
 def _checkpoint(folder: Path | None, recipe: Recipe) -> Predictor:
     if folder is None:
         raise UserError("there is no checkpoint to ask", remedy="name its folder, or another --predictor")
+    vlm = (
+        load_vlm(folder, device="cuda" if torch.cuda.is_available() else None)
+        if is_stock(folder)
+        else _trained(folder, recipe)
+    )
+    settings = recipe.evaluation
+    return VlmPredictor(vlm, folder.name, settings.batch_size, settings.max_new_tokens)
+
+
+def _trained(folder: Path, recipe: Recipe) -> Vlm:
+    """The model of a checkpoint that was trained on what a recipe asks; ordinary questions can be asked all the same.
+
+    Raises:
+        UserError: If it was not.
+    """
     checkpoint = load_checkpoint(folder)
-    strangers = [name for name, task in recipe.tasks.items() if task.weight > 0 and name not in checkpoint.tasks]
+    asked = [task for task, _ in make_tasks(recipe)]
+    strangers = [task.name for task in asked if task.name not in checkpoint.tasks and task.group != GENERAL]
     if strangers:
         raise UserError(
             f"{folder}: the model was not trained on {', '.join(strangers)}",
             remedy=f"leave them out: tasks={{{', '.join(f'{name}: 1' for name in checkpoint.tasks)}}}",
         )
-    settings = recipe.evaluation
-    return VlmPredictor(checkpoint.vlm, folder.name, settings.batch_size, settings.max_new_tokens)
+    return checkpoint.vlm
 
 
 def measured(

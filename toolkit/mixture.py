@@ -13,10 +13,10 @@ import numpy as np
 
 from toolkit.abstract_task import Task
 from toolkit.errors import UserError
-from toolkit.frame import View
+from toolkit.frame import Frame, View
 from toolkit.query import Point, Query, point_in
 from toolkit.sample import Presenter, Sample, Turn
-from toolkit.sources import Source
+from toolkit.sources import Source, examples
 
 MAX_REDRAWS = 50
 """Frames tried for one Sample before the source is held unable to feed the task."""
@@ -109,30 +109,30 @@ class Mixture:
             query = draw_query(task, views, self.presenter, rng) if views else None
             if query is not None:
                 first = self.presenter.turn(task, query, rng)
-                sample = self.presenter.gather([first, *self._more_turns(feed, views, query, rng)])
+                sample = self.presenter.gather([first, *self._more_turns(feed, task, query, rng)])
                 return replace(sample, source=feed.name, redraws=redraws)
         raise UserError(
             f"the source {feed.name!r} gave no picture to ask {task.name!r} about in {MAX_REDRAWS} draws",
-            cause="its pictures hold too few labelled points away from the border, its pairs do not overlap, "
-            "or the task's `label` gives what its metric cannot score (no number, or none above zero)",
+            cause="its pictures hold too few labelled points away from the border, or show too few objects whole, "
+            "its pairs do not overlap, or the task's `label` gives what its metric cannot score "
+            "(no number, or none above zero)",
             remedy="look at it with `toolkit data preview`, or leave this source or task out",
         )
 
-    def _more_turns(
-        self, feed: Feed, views: tuple[View, ...], query: Query, rng: np.random.Generator
-    ) -> Iterator[Turn]:
+    def _more_turns(self, feed: Feed, task: Task, query: Query, rng: np.random.Generator) -> Iterator[Turn]:
         """Further questions about one picture, each about points of its own.
 
-        No point serves twice, so no answer can be worked out from an earlier one. With markers there are as
-        many questions as there are colours left.
+        No point serves twice, and a task without points asks once, so no answer can be worked out from an
+        earlier one. With markers there are as many questions as there are colours left.
         """
         choices = [(task, share) for task, share in self.tasks if task.images == 1 and feed in self._fed[task.name]]
-        if len(views) > 1 or not choices:
-            return
         taken = list(query.points)
         for _ in range(self.questions - 1):
+            choices = [(other, share) for other, share in choices if other.points or other is not task]
+            if len(query.views) > 1 or not choices:
+                return
             task = choices[_draw(rng, np.array([share for _, share in choices]))][0]
-            further = draw_query(task, views, self.presenter, rng, taken)
+            further = draw_query(task, query.views, self.presenter, rng, taken)
             if further is not None:
                 taken += further.points
                 yield self.presenter.turn(task, further, rng)
@@ -155,11 +155,17 @@ def generator(seed: int, index: int) -> np.random.Generator:
 
 
 def can_feed(source: Source, task: Task) -> bool:
-    """Whether a source has what the task needs: Frames with labels, and pairs with poses."""
-    count = len(source)
-    if task.images == 2 and not any(len(source.partners(index)) for index in range(count)):
+    """Whether a source has what the task needs: Frames with labels or objects, and pairs with poses."""
+    if task.images == 2 and not any(len(source.partners(index)) for index in range(len(source))):
         return False
-    return any(task.points == 0 or source.frame(index).labels is not None for index in range(count))
+    return any(_has(frame, task) for frame in examples(source))
+
+
+def _has(frame: Frame, task: Task) -> bool:
+    """Whether a Frame has what the task needs of one."""
+    if task.needs == "objects" and frame.objects is None:
+        return False
+    return task.points == 0 or frame.labels is not None
 
 
 def draw_query(
@@ -183,7 +189,8 @@ def draw_query(
     """
     view = views[0]
     allowed = np.flatnonzero(view.camera.contains(view.points, presenter.clearance))
-    names = presenter.names(rng, task.points, [point.name for point in taken])
+    # Without points nothing is drawn for names: ordinary questions are the same whatever the marks are.
+    names = presenter.names(rng, task.points, [point.name for point in taken]) if task.points else []
     if len(allowed) < task.points or len(names) < task.points:
         return None
     for _ in range(_POINT_DRAWS if task.points else 1):
@@ -191,7 +198,8 @@ def draw_query(
         points = tuple(
             point_in(view, name, view.points[k], view.depth_z[k]) for name, k in zip(names, chosen, strict=True)
         )
-        query = Query(views, points, dict(task.given(rng)))
+        query = Query(views, points)
+        query = replace(query, given=dict(task.given(query, rng)))
         if _clear(points, taken, presenter) and task.accepts(query) and task.metric.scorable(_label(task, query)):
             return query
     return None
@@ -230,4 +238,6 @@ def _needs(task: Task) -> str:
         needs.append("two pictures of one sequence, each with a pose (world_from_camera)")
     if task.points:
         needs.append("labelled points")
+    if task.needs == "objects":
+        needs.append("pictures that say what they show (a source of kind: shapes)")
     return f"it needs {' and '.join(needs)}, and no source with a share above 0 has them"

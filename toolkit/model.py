@@ -9,6 +9,7 @@ import torch
 from toolkit.errors import UserError
 from toolkit.lora import PARTS, Lora, lora_config, trainable
 from toolkit.marker import COLORS, SHAPES
+from toolkit.objects import NAMES, PALETTE
 from toolkit.recipe import ModelSettings, TinySettings
 from toolkit.resources import folder
 from toolkit.sample import TEXT_GRID
@@ -64,7 +65,7 @@ def prepare_training(vlm: Vlm, settings: ModelSettings) -> Vlm:
 
 
 def vocabulary() -> list[str]:
-    """Texts whose words the tiny model's tokenizer knows: the built-in templates and the names of marks."""
+    """Texts whose words the tiny model's tokenizer knows: the built-in templates, the names of marks and objects."""
     templates = [path.read_text(encoding="utf-8") for path in sorted(folder("templates").glob("*.jinja"))]
     words = [re.sub(r"{[%{#].*?[%}#]}", " ", template, flags=re.DOTALL) for template in templates]
     marks = [f"the point marked by the {color} {shape}" for color in COLORS for shape in SHAPES]
@@ -72,6 +73,8 @@ def vocabulary() -> list[str]:
         *words,
         *marks,
         *COLORS,
+        *PALETTE,
+        *(word for name in NAMES for word in (name, f"{name}s")),
         f"point A at ({TEXT_GRID}, 0)",
         "m/s deg right left up down forward back",
     ]

@@ -45,7 +45,7 @@ _NUMBER = re.compile(
 _BARE = re.compile(r"(?!-\w) *(?:$|\n|[^\s\w%°'\"/*+^]|(?:ahead|apart|away|deep|far|from|long|off|or so)\b)")
 _OPERATOR = re.compile(r"[-+*/^x]|plus|minus|times|over|(?:divided|multiplied) by")
 
-_ONES = [
+ONES = [
     "zero",
     "one",
     "two",
@@ -67,14 +67,15 @@ _ONES = [
     "eighteen",
     "nineteen",
 ]
+"""Numbers below twenty in words; the index is the value."""
 _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-_SPOKEN_VALUE = {word: value for value, word in enumerate(_ONES)} | {
+_SPOKEN_VALUE = {word: value for value, word in enumerate(ONES)} | {
     word: 10 * value for value, word in enumerate(_TENS, start=2)
 }
-_BELOW_100 = rf"(?:(?:{'|'.join(_TENS)})(?:[ -](?:{'|'.join(_ONES[1:10])}))?|{'|'.join(_ONES)})"
+_BELOW_100 = rf"(?:(?:{'|'.join(_TENS)})(?:[ -](?:{'|'.join(ONES[1:10])}))?|{'|'.join(ONES)})"
 _SPOKEN = (
     rf"(?<!hundred )(?<!hundred and )(?<!thousand )(?<!thousand and )\b(?P<whole>{_BELOW_100})"
-    rf"(?:(?P<half> and a half)|(?P<point> point(?: (?:{'|'.join(_ONES[:10])}))+))?"
+    rf"(?:(?P<half> and a half)|(?P<point> point(?: (?:{'|'.join(ONES[:10])}))+))?"
     rf"(?=[ -](?:(?:to|and|or) {_BELOW_100}(?: and a half)?[ -])?(?:{_WORD})\b)"
 )
 

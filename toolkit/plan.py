@@ -1,23 +1,27 @@
 """What a recipe amounts to, once the model's canvas is known: a training mixture and held-out questions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from toolkit.abstract_task import Task
+from toolkit.abstract_task import GENERAL, Task
 from toolkit.canonical import Canonicalisation, Canvas, Crop
 from toolkit.errors import UserError
 from toolkit.marker import Marker
 from toolkit.mixture import Feed, Mixture, can_feed
-from toolkit.recipe import ManifestSource, Recipe, RoomsSource
-from toolkit.registry import get_task, load_tasks
+from toolkit.recipe import AnySource, ManifestSource, Recipe, RoomsSource, ShapesSource, TaskSettings
+from toolkit.registry import expand, get_task, load_tasks
 from toolkit.sample import Presenter
-from toolkit.sources import Part, Source, split
+from toolkit.sources import Part, Source, examples, split
 from toolkit.sources.manifest import load_manifest
 from toolkit.sources.rooms import Rooms
+from toolkit.sources.shapes import Shapes, ShapeSettings
 
 EVALUATION_SEED = 1_000_003
 """Added to the recipe's seed for held-out questions, so that they are drawn apart from training."""
+
+GENERAL_PICTURES = ShapesSource(kind="shapes", settings=ShapeSettings(seed=EVALUATION_SEED))
+"""What ordinary questions are about where a recipe has no such pictures; none of another seed is among them."""
 
 
 @dataclass(frozen=True)
@@ -131,14 +135,17 @@ def _check_colors(recipe: Recipe, tasks: tuple[tuple[Task, float], ...]) -> None
 
 
 def make_tasks(recipe: Recipe) -> tuple[tuple[Task, float], ...]:
-    """The recipe's tasks and their shares; loads the files that it includes."""
+    """The recipe's tasks and their shares; loads the files that it includes.
+
+    The tasks of a group share its share evenly; those that the recipe names by themselves have their own.
+    """
     for path in recipe.include:
         load_tasks(path)
-    return tuple(
-        (get_task(name, **settings.options), settings.weight)
-        for name, settings in recipe.tasks.items()
-        if settings.weight > 0
-    )
+    shares = []
+    for name, settings in recipe.tasks.items():
+        members = [each for each in expand([name]) if each == name or each not in recipe.tasks]
+        shares += [(get_task(each, **settings.options), settings.weight / len(members)) for each in members]
+    return tuple((task, share) for task, share in shares if share > 0)
 
 
 def make_presenter(recipe: Recipe, canvas: Canvas) -> Presenter:
@@ -152,8 +159,36 @@ def make_presenter(recipe: Recipe, canvas: Canvas) -> Presenter:
     )
 
 
-def _open(settings: RoomsSource | ManifestSource) -> tuple[Source, Source]:
+def asking(recipe: Recipe, names: Sequence[str]) -> Recipe:
+    """The same recipe, asking tasks or groups of tasks by name.
+
+    Ordinary questions need pictures of shapes: where the recipe has none, ``GENERAL_PICTURES`` are added. Where
+    nothing else is asked, other sources are left out.
+
+    Args:
+        recipe: Says how questions are shown, about which pictures, and with which options.
+        names: Names of tasks or groups.
+    """
+    for path in recipe.include:
+        load_tasks(path)
+    tasks = [get_task(name) for name in expand(names)]
+    settings = {task.name: recipe.tasks.get(task.name) or recipe.tasks.get(task.group) for task in tasks}
+    shapes = {name: source for name, source in recipe.sources.items() if isinstance(source, ShapesSource)}
+    sources: dict[str, AnySource] = {}
+    if any(task.needs == "objects" for task in tasks):
+        sources |= shapes or {GENERAL: GENERAL_PICTURES}
+    if any(task.needs != "objects" for task in tasks):
+        sources |= recipe.sources
+    asked = {name: TaskSettings(options=known.options if known else {}) for name, known in settings.items()}
+    return recipe.model_copy(update={"tasks": asked, "sources": sources})
+
+
+def _open(settings: AnySource) -> tuple[Source, Source]:
     """The training part of a source and its held-out part."""
+    if isinstance(settings, ShapesSource):
+        shapes = settings.settings
+        later = replace(shapes, first=shapes.first + shapes.pictures, pictures=settings.held_out_pictures)
+        return Shapes(shapes), Shapes(later)
     if isinstance(settings, RoomsSource):
         rooms = settings.settings
         after = replace(rooms, first=rooms.first + rooms.rooms, rooms=settings.held_out_rooms)
@@ -195,6 +230,5 @@ def _sequences(source: Source) -> set[str]:
 
 
 def _licenses(feed: Feed) -> set[str]:
-    """All licences that a source's Frames state; rooms have one."""
-    frames = 1 if isinstance(feed.source, Rooms) else len(feed.source)
-    return {feed.source.frame(index).license or f"{feed.name}: not stated" for index in range(frames)}
+    """All licences that a source's Frames state."""
+    return {frame.license or f"{feed.name}: not stated" for frame in examples(feed.source)}

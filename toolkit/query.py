@@ -5,6 +5,7 @@ Conventions: see ``toolkit.camera``.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike
 from toolkit.camera import Array, inverse
 from toolkit.errors import UserError
 from toolkit.frame import View
+from toolkit.objects import SceneObject
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,18 @@ class Query:
     Attributes:
         views: One or two Views.
         points: The points asked about, in the order of the question.
-        given: Numbers that the question states, by name, in SI units (``{"time": 4.0}``).
+        given: What the question states, by name: numbers in SI units (``{"time": 4.0}``), and what it calls the
+            objects that it asks about (``{"thing": "star"}``).
     """
 
     views: tuple[View, ...]
     points: tuple[Point, ...] = ()
-    given: Mapping[str, float] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def objects(self) -> tuple[SceneObject, ...]:
+        """What the first View shows, as far as it is known."""
+        return self.views[0].objects if self.views else ()
 
     @property
     def first_from_second(self) -> Array:

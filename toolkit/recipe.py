@@ -11,6 +11,7 @@ from toolkit.frame import DepthType
 from toolkit.marker import COLORS, Shape, rgb
 from toolkit.sample import Reference
 from toolkit.sources.rooms import RoomSettings
+from toolkit.sources.shapes import ShapeSettings
 
 Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -130,6 +131,15 @@ class RoomsSource(Settings):
     held_out_rooms: Count = Field(200, description="Rooms for evaluation; they come after the training rooms.")
 
 
+class ShapesSource(Settings):
+    """Built-in drawn shapes, for ordinary questions about pictures."""
+
+    kind: Literal["shapes"]
+    weight: Share = 1.0
+    settings: ShapeSettings = ShapeSettings()
+    held_out_pictures: Count = Field(200, description="Pictures for evaluation; they come after those for training.")
+
+
 class ManifestSource(Settings):
     """Pictures on disk, named by a JSON-lines manifest."""
 
@@ -142,6 +152,9 @@ class ManifestSource(Settings):
     held_out: Annotated[float, Field(ge=0, le=1)] = Field(
         0.2, description="Share of pictures kept for evaluation, whole sequences; 1 where none is trained on."
     )
+
+
+AnySource = RoomsSource | ManifestSource | ShapesSource
 
 
 def _kind(value: Any) -> str:
@@ -209,8 +222,8 @@ class Recipe(Settings):
         1, description="Most questions a sample asks about its picture, on other points."
     )
     think: bool = Field(False, description="Answers say the template's think sentence before the value.")
-    tasks: dict[str, TaskSettings] = Field(min_length=1, description="Tasks and their shares.")
-    sources: dict[str, Annotated[RoomsSource | ManifestSource, Field(discriminator="kind")]] = Field(min_length=1)
+    tasks: dict[str, TaskSettings] = Field(min_length=1, description="Tasks, or groups of them, and their shares.")
+    sources: dict[str, Annotated[AnySource, Field(discriminator="kind")]] = Field(min_length=1)
     trainer: TrainerSettings = TrainerSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0

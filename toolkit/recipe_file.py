@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from toolkit.errors import UserError, did_you_mean, raise_all
-from toolkit.recipe import ManifestSource, Recipe, RoomsSource, TaskSettings
+from toolkit.recipe import ManifestSource, Recipe, RoomsSource, ShapesSource, TaskSettings
 from toolkit.resources import folder
 
 Place = tuple[str | int, ...]
@@ -240,7 +240,8 @@ def _known_keys(place: Place, values: Mapping[str, Any]) -> list[str]:
 
 def _source_model(values: Mapping[str, Any], place: Place) -> type[BaseModel]:
     entry = values["sources"].get(place[1], {}) if len(place) > 1 else {}
-    return RoomsSource if entry.get("kind") == "rooms" else ManifestSource
+    kinds: dict[Any, type[BaseModel]] = {"rooms": RoomsSource, "shapes": ShapesSource}
+    return kinds.get(entry.get("kind"), ManifestSource)
 
 
 def _annotation(section: Any, key: str) -> Any:

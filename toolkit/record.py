@@ -42,7 +42,7 @@ class Record:
         cameras: [fx, fy, cx, cy, width, height] of each View [px].
         points: For each point its name, View, pixel (u, v) in it, depth_z [m], distance [m], and the range of
             depth_z [m] among the labels around it (``EDGE_RADIUS``), None where labels are too sparse.
-        given: Numbers that the question states, in SI units.
+        given: What the question states: numbers in SI units, and names of objects.
         prompt: The question.
         answer: The raw answer.
         probability: What the model gave this answer, None where that is not known.
@@ -62,7 +62,7 @@ class Record:
     sample_sha256: str
     cameras: tuple[tuple[float, ...], ...]
     points: tuple[Mapping[str, Any], ...]
-    given: Mapping[str, float]
+    given: Mapping[str, Any]
     prompt: str
     answer: str
     probability: float | None

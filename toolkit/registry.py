@@ -9,7 +9,7 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
@@ -137,6 +137,21 @@ def task_names() -> list[str]:
     return sorted(_registered)
 
 
+def task_groups() -> dict[str, list[str]]:
+    """The names of the tasks in each group."""
+    groups: dict[str, list[str]] = {}
+    for name in task_names():
+        if _registered[name].group:
+            groups.setdefault(_registered[name].group, []).append(name)
+    return groups
+
+
+def expand(names: Iterable[str]) -> list[str]:
+    """Names of tasks, those of a group in place of its name; each once. Unknown names stay as they are."""
+    groups = task_groups()
+    return list(dict.fromkeys(each for name in names for each in groups.get(name, [name])))
+
+
 def get_task(name: str, **options: Any) -> Task:
     """The task of that name, with options that replace its class attributes.
 
@@ -147,6 +162,6 @@ def get_task(name: str, **options: Any) -> Task:
     if name not in _registered:
         raise UserError(
             f"unknown task {name!r}",
-            remedy=did_you_mean(name, known) + "; a task of your own needs --include FILE.py",
+            remedy=did_you_mean(name, [*known, *task_groups()]) + "; a task of your own needs --include FILE.py",
         )
     return _registered[name](**options)

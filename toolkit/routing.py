@@ -10,6 +10,7 @@ from toolkit.abstract_task import Task
 from toolkit.errors import UserError
 from toolkit.marker import COLORS
 from toolkit.numerals import GLYPHS
+from toolkit.query import Query
 from toolkit.spelling import corrected, words_in
 
 
@@ -129,7 +130,7 @@ def example(task: Task) -> str:
     points = [f"the {color} point" for color in colors]
     variables = {"points": points, "names": colors, "unit": task.unit, "point": "".join(points[:1])}
     try:
-        given = task.given(np.random.default_rng(0))
+        given = task.given(Query(()), np.random.default_rng(0))
         asked = task.words.question(task.words.questions[0], {**variables, **given})
     except UserError:  # the phrasing uses what only a picture can tell
         return str(task.describe()["summary"])

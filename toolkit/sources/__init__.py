@@ -1,6 +1,6 @@
-"""Sources: what yields Frames. A manifest on disk, or synthetic rooms."""
+"""Sources: what yields Frames. A manifest on disk, synthetic rooms, or drawn shapes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
@@ -16,6 +16,10 @@ _OVERSHOOT = 1.5
 
 class Source(Protocol):
     """Frames by index. Everything depends on the index alone, so that workers agree."""
+
+    @property
+    def alike(self) -> bool:
+        """Whether all Frames have the same kinds of labels and one licence, as those of one generator have."""
 
     def __len__(self) -> int:
         """How many Frames there are."""
@@ -39,6 +43,11 @@ class Part:
     source: Source
     indices: tuple[int, ...]
 
+    @property
+    def alike(self) -> bool:
+        """Whether those of the whole are."""
+        return self.source.alike
+
     def __len__(self) -> int:
         return len(self.indices)
 
@@ -54,6 +63,12 @@ class Part:
     @cached_property
     def _own(self) -> dict[int, int]:
         return {whole: part for part, whole in enumerate(self.indices)}
+
+
+def examples(source: Source, most: int = 1) -> Iterator[Frame]:
+    """Frames that show what a source has: all of them, or of those that are alike about ``most``, evenly spaced."""
+    step = max(1, len(source) // most) if source.alike else 1
+    return (source.frame(index) for index in range(0, len(source), step))
 
 
 def split(source: Source, share: float, seed: int) -> tuple[Part, Part]:

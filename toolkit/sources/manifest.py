@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from toolkit.errors import UserError, raise_all
 from toolkit.frame import DepthType, Frame
@@ -28,6 +29,7 @@ class Manifest:
 
     path: Path
     frames: tuple[Frame, ...]
+    alike: ClassVar[bool] = False
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -7,26 +7,23 @@ Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), not on what 
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from toolkit.camera import Array, Camera
-from toolkit.errors import UserError, raise_all
 from toolkit.frame import Frame, Pixels
 from toolkit.sources.furniture import Space, furnish
+from toolkit.sources.ranges import MANY, Range, check_bounds, check_ranges, make_tuples
 from toolkit.sources.raycast import Hits, Scene, Triple, cast, pose
 from toolkit.sources.shading import Look, shade
-
-Range = tuple[float, float]
 
 LICENSE = "CC0-1.0 (synthetic)"
 
 _CLEARANCE = 0.3  # [m] between a camera and any wall or solid
 _ROUNDING = 1e-9  # [m] by which that may be missed
 _WHITE = 255.0
-_MANY = 2**63
 _ATTEMPTS = 64  # poses drawn for a view; the first that fits is taken
 _TARGETS = 2  # points drawn in a room; the first view looks towards the farthest of them
 _PITCH_SHARE = 1 / 3  # how far a view pitches away from the first one, as a share of how far it turns
@@ -79,54 +76,34 @@ class RoomSettings:
     noise: float = 2.0
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if isinstance(value, list):  # as YAML gives it; the settings must be hashable
-                object.__setattr__(self, item.name, tuple(value))
-        raise_all("rooms", self._range_faults())
-        raise_all("rooms", self._bound_faults())
-
-    def _range_faults(self) -> list[UserError]:
-        faults = []
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if isinstance(item.default, tuple) and not _is_range(value):
-                faults.append(UserError(f"{item.name}: {value} is no range", remedy="give [least, greatest]"))
-        return faults
-
-    def _bound_faults(self) -> list[UserError]:
+        make_tuples(self)
+        check_ranges("rooms", self)
         space = 2 * (_CLEARANCE + self.move[0])
         bounds = [
-            ("rooms", self.rooms, 0, _MANY),
-            ("views", self.views, 1, _MANY),
-            ("seed", self.seed, 0, _MANY),
-            ("first", self.first, 0, _MANY),
-            ("width", self.width[0], 2, _MANY),
-            ("height", self.height[0], 2, _MANY),
+            ("rooms", self.rooms, 0, MANY),
+            ("views", self.views, 1, MANY),
+            ("seed", self.seed, 0, MANY),
+            ("first", self.first, 0, MANY),
+            ("width", self.width[0], 2, MANY),
+            ("height", self.height[0], 2, MANY),
             ("fov", self.fov[0], 1, 179),
             ("fov", self.fov[1], 1, 179),
             ("principal_shift", self.principal_shift, 0, 0.25),
-            ("objects", self.objects[0], 0, _MANY),
+            ("objects", self.objects[0], 0, MANY),
             ("noise", self.noise, 0, _WHITE),
-            ("move", self.move[0], 0, _MANY),
+            ("move", self.move[0], 0, MANY),
             ("turn", self.turn, 0, 180),
-            ("room_width", self.room_width[0], space, _MANY),
-            ("room_depth", self.room_depth[0], space, _MANY),
+            ("room_width", self.room_width[0], space, MANY),
+            ("room_depth", self.room_depth[0], space, MANY),
             ("camera_height", self.camera_height[0], space / 2, self.room_height[0] - space / 2),
         ]
-        return [
-            UserError(f"{name}: {value} is out of bounds", remedy=f"give {least:g} to {greatest:g}")
-            for name, value, least, greatest in bounds
-            if not least <= value <= greatest
-        ]
-
-
-def _is_range(value: object) -> bool:
-    return isinstance(value, tuple) and len(value) == 2 and value[0] <= value[1]
+        check_bounds("rooms", bounds)
 
 
 class Rooms:
     """A source of Frames: ``views`` pictures of each of ``rooms`` rooms, room after room."""
+
+    alike = True
 
     def __init__(self, settings: RoomSettings) -> None:
         self.settings = settings
