@@ -118,7 +118,7 @@ def evaluate(
     ] = False,
     tasks: Annotated[
         str | None,
-        typer.Option(metavar="NAME,…", help="Ask these tasks, or the group general, in place of the recipe's."),
+        typer.Option(metavar="NAME,…", help="Ask these in place of the recipe's; general: ordinary questions."),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Questions a task, for a quick look.")] = None,
     output: Output = None,
