@@ -1,4 +1,4 @@
-"""Every recipe that trains builds its complete trainer and takes a step, large models as twins of their architecture."""
+"""Every recipe that trains builds its whole trainer and takes a step, large models as twins of their architecture."""
 
 from pathlib import Path
 
@@ -29,7 +29,11 @@ def walls(folder: Path) -> str:
 
 
 def test_every_recipe_is_tested_here() -> None:
-    assert {name for name in recipe_names() if "/" not in name} == set(TWIN_OF) | {"depth_plus_distance", "all_tasks", "photos"}
+    assert {name for name in recipe_names() if "/" not in name} == set(TWIN_OF) | {
+        "depth_plus_distance",
+        "all_tasks",
+        "photos",
+    }
 
 
 @pytest.mark.parametrize("name", TWIN_OF)

@@ -142,7 +142,7 @@ class ManifestSource(Settings):
     convert: str | None = Field(
         None,
         pattern=r"^\w+( .*)?$",
-        description="What `toolkit data convert` makes the manifest of, as FORMAT [OPTION …]; said where it is missing.",
+        description="What `toolkit data convert` makes it of: FORMAT [OPTION …]; told where the manifest is missing.",
     )
     depth_type: DepthType | None = Field(None, description="For manifests whose lines do not say it.")
     held_out: Annotated[float, Field(ge=0, le=1)] = Field(
