@@ -1,5 +1,6 @@
 """Recipes: strict keys, overrides, places of faults, and every recipe that comes with the toolkit."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,7 @@ def faults(path: Path, *overrides: str) -> str:
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_recipe_opens_with_its_command_and_is_sound(name: str) -> None:
     first = find_recipe(name).read_text().splitlines()[0]
-    command = "toolkit eval CHECKPOINT" if name.startswith("protocol/") else "toolkit train"
-    assert first.startswith(f"# {command} recipes/{name}.yaml")
+    assert re.match(rf"# toolkit (train|eval runs/\w+) recipes/{name}\.yaml", first)
     assert recipe_summary(name)
     overrides = [word for word in first.split() if "=" in word]
     recipe = load_recipe(name, overrides)
