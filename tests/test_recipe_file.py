@@ -70,6 +70,16 @@ def test_paths_are_relative_to_where_they_are_written(tmp_path: Path, monkeypatc
     assert sources["b"].path == tmp_path / "b.jsonl"
 
 
+@pytest.mark.parametrize("name", ["protocol/nyuv2", find_recipe("protocol/nyuv2")])
+def test_paths_of_the_toolkits_own_recipes_are_relative_to_the_current_folder(
+    name: str | Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = load_recipe(name).sources["nyuv2"]
+    assert isinstance(source, ManifestSource)
+    assert source.path == tmp_path / "data" / "nyuv2" / "manifest.jsonl"
+
+
 def test_unknown_key_suggests_and_says_where(quick: Path) -> None:
     quick.write_text(quick.read_text().replace("steps: 6", "stepz: 6"))
     said = faults(quick)
@@ -99,6 +109,8 @@ def test_all_faults_together(quick: Path) -> None:
         ("canonical.crop={width: [20, 10], height: [1, 2]}", "smallest"),
         ("tasks.metric_depth=-1", "greater than or equal to 0"),
         ("sources.more.kind=video", "'rooms', 'manifest'"),
+        ("sources.more={path: a.jsonl, convert: --split val}", "should match pattern"),
+        ("evaluation.multiple=0", "greater than or equal to 1"),
         ("sources.more.weight=1", "sources.more.path is missing"),
         ("tasks={metric_depth: 0}", "every task has a share of 0"),
         ("model.lora.rank=0", "greater than or equal to 1"),

@@ -118,7 +118,9 @@ def as_trained(folder: Path, recipe: Recipe) -> Recipe:
 
 
 def recipe_canvas(recipe: Recipe) -> Canvas:
-    """The picture sizes of a recipe's base model: as its configuration says, if it can be had here."""
+    """The picture sizes that a recipe asks with: its own, or else its base model's, as the configuration says."""
+    if recipe.evaluation.multiple:
+        return Canvas(multiple=recipe.evaluation.multiple)
     if recipe.model.name == "tiny":
         return Canvas(square=recipe.model.tiny.picture)
     return canvas_of(recipe.model.name)

@@ -1,12 +1,13 @@
 """What a recipe amounts to, once the model's canvas is known: a training mixture and held-out questions."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toolkit.abstract_task import GENERAL, Task
 from toolkit.canonical import Canonicalisation, Canvas, Crop
-from toolkit.errors import UserError
+from toolkit.errors import UserError, raise_all
 from toolkit.marker import Marker
 from toolkit.mixture import Feed, Mixture, can_feed
 from toolkit.recipe import AnySource, ManifestSource, Recipe, RoomsSource, ShapesSource, TaskSettings
@@ -99,7 +100,36 @@ def make_questions(recipe: Recipe, canvas: Canvas) -> Questions:
 
 def _opened(recipe: Recipe) -> dict[str, tuple[Source, Source]]:
     """The training part and the held-out part of each source that has a share."""
+    _check_converted(recipe)
     return {name: _open(settings) for name, settings in recipe.sources.items() if settings.weight > 0}
+
+
+def _check_converted(recipe: Recipe) -> None:
+    """Check that the manifests are there of which the recipe says how they are made; all that are not are named."""
+    missing = [
+        _unconverted(name, settings.path, settings.convert)
+        for name, settings in recipe.sources.items()
+        if isinstance(settings, ManifestSource)
+        and settings.weight > 0
+        and settings.convert
+        and not settings.path.exists()
+    ]
+    if len(missing) == 1:
+        raise missing[0]
+    raise_all("the recipe's data", missing)
+
+
+def _unconverted(name: str, path: Path, convert: str) -> UserError:
+    form, *options = convert.split()
+    here = Path.cwd()
+    dest = path.parent.relative_to(here) if path.parent.is_relative_to(here) else path.parent
+    command = " ".join(["toolkit data convert", form, "SOURCE", shlex.quote(str(dest)), *options])
+    return UserError(
+        f"{path}: there is no such manifest",
+        cause=f"the source {name} has not been fetched and converted to there",
+        remedy=f"`toolkit data formats {form}` says where to fetch it; then `{command}`; "
+        f"or, if there is a manifest elsewhere, sources.{name}.path=MANIFEST",
+    )
 
 
 def _kept(recipe: Recipe, opened: Mapping[str, tuple[Source, Source]]) -> tuple[Feed, ...]:

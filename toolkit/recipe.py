@@ -146,7 +146,13 @@ class ManifestSource(Settings):
     kind: Literal["manifest"] = "manifest"
     weight: Share = 1.0
     path: Path = Field(
-        description="The manifest; relative to the recipe, or to the current folder if given on the command line."
+        description="The manifest; relative to the recipe, or to the current folder if given on the command line or by "
+        "a recipe that comes with the toolkit."
+    )
+    convert: str | None = Field(
+        None,
+        pattern=r"^\w+( .*)?$",
+        description="What `toolkit data convert` makes it of: FORMAT [OPTION …]; told where the manifest is missing.",
     )
     depth_type: DepthType | None = Field(None, description="For manifests whose lines do not say it.")
     held_out: Annotated[float, Field(ge=0, le=1)] = Field(
@@ -198,6 +204,11 @@ class EvaluationSettings(Settings):
     samples: Annotated[int, Field(ge=0)] = Field(200, description="Questions a task; 0 asks none.")
     batch_size: Count = 32
     max_new_tokens: Count = 64
+    multiple: Annotated[int, Field(ge=1, le=1024)] | None = Field(
+        None,
+        description="Sides of pictures are multiples of this [px] where no checkpoint says what it takes; by default, "
+        "the base model says it.",
+    )
     every: Count | None = Field(None, description="Also asked every so many training steps.")
     keep: Literal["last", "best"] = Field(
         "last", description="Which weights become the checkpoint: the last, or the best of those evaluated."

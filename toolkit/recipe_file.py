@@ -134,7 +134,13 @@ def _read(path: Path) -> _Document:
     if node is None or not isinstance(values, dict):
         raise UserError(f"{path}: the recipe is empty or no mapping", remedy="start from `toolkit recipes NAME`")
     places = {place: f"{path}, line {line}" for place, line in _lines(node).items()}
-    return _Document(_absolute(values, path.parent), places)
+    return _Document(_absolute(values, _base(path)), places)
+
+
+def _base(path: Path) -> Path:
+    """Where a recipe's relative paths begin: beside it, or in the current folder if it comes with the toolkit."""
+    comes_with_us = path.resolve().is_relative_to(folder("recipes").resolve())
+    return Path.cwd() if comes_with_us else path.parent
 
 
 def _holds_itself(node: yaml.Node, above: tuple[int, ...] = ()) -> bool:

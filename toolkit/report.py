@@ -56,6 +56,7 @@ class TaskReport:
         median: The middle of the training labels, where there is training data.
         covered: Share of the questions whose truth lies in the answer's own interval, with how many have one.
         agreeing: Share of the answers that agree with the predictor's own depths, with how many could be told.
+        sources: The headline number of each source, with its questions, where there are several.
         analysis: What these averages hide.
     """
 
@@ -70,6 +71,7 @@ class TaskReport:
     median: Floor | None
     covered: tuple[float, int]
     agreeing: tuple[float, int]
+    sources: Mapping[str, tuple[float, int]]
     analysis: Analysis
 
 
@@ -193,8 +195,19 @@ def _task_report(task: Task, records: Sequence[Record], central: Any) -> TaskRep
         median=median,
         covered=_share(_covered(task, record) for record in records),
         agreeing=_share(record.agrees for record in records),
+        sources=_by_source(metric, records),
         analysis=analyse(records),
     )
+
+
+def _by_source(metric: Metric[Any], records: Sequence[Record]) -> dict[str, tuple[float, int]]:
+    """The headline number and the questions of each source; {} where there is one."""
+    scores: dict[str, list[Mapping[str, float]]] = {}
+    for record in records:
+        scores.setdefault(record.source, []).append(record.scores)
+    if len(scores) < 2:
+        return {}
+    return {name: (metric.summarise(scores[name])[metric.headline], len(scores[name])) for name in sorted(scores)}
 
 
 def _floor(task: Task, records: Sequence[Record], answer: Any) -> Floor:
@@ -263,6 +276,10 @@ def _hidden(task: TaskReport) -> list[str]:
         said.append(f"The answers' own intervals ({COVERAGE:.0%}) hold the truth in {task.covered[0]:.1%}.")
     if task.agreeing[1]:
         said.append(f"{task.agreeing[0]:.1%} of {task.agreeing[1]} answers agree with the predictor's own depths.")
+    if task.sources:
+        each = ", ".join(f"{name} {value:.3f} ({count})" for name, (value, count) in task.sources.items())
+        mean = float(np.mean([value for value, _ in task.sources.values()]))
+        said.append(f"{task.headline} by source, with its questions: {each}; mean of the sources {mean:.3f}.")
     if found.digits and found.digits.answers:
         said.append(f"{found.digits.distinct} different answers among {found.digits.answers}.")
     if found.slope is not None and math.isfinite(found.slope):

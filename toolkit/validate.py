@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from toolkit.canonical import Canvas
-from toolkit.plan import make_plan
+from toolkit.plan import make_plan, make_questions
+from toolkit.recipe import ManifestSource
 from toolkit.recipe_file import load_recipe
 from toolkit.sources.manifest import Manifest, load_manifest
 
@@ -24,6 +25,9 @@ def validate(path: Path, overrides: Sequence[str] = ()) -> str:
     if path.suffix in _MANIFESTS:
         return describe_manifest(load_manifest(path, decode=True))
     recipe = load_recipe(path, overrides)
+    if all(isinstance(source, ManifestSource) and source.held_out == 1 for source in recipe.sources.values()):
+        questions = make_questions(recipe, Canvas())
+        return f"{path}: the recipe is sound; pictures to measure on: {sum(map(len, questions.sources))}"
     plan = make_plan(recipe, Canvas())
     counts = ", ".join(f"{feed.name} {len(feed.source)}" for feed in plan.train.feeds)
     return f"{path}: the recipe is sound; pictures to train on: {counts}"
