@@ -261,6 +261,28 @@ def data_validate(
     print(validate(path, overrides or []))
 
 
+@data.command("audit", epilog="Example: toolkit data audit data/manifest.jsonl --frames 100 --json")
+def data_audit(
+    manifest: Annotated[Path, typer.Argument(help="A .jsonl file; its lines need not say their depth_type.")],
+    frames: Annotated[int, typer.Option(min=1, help="Lines that are read whole, drawn by the seed.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample.")] = 0,
+    output: Output = None,
+    as_json: Json = False,
+) -> None:
+    """Find faults of labels without ground truth: verdicts with evidence, and a sheet of the worst frames."""
+    from toolkit.audit import audit
+    from toolkit.progress import err
+
+    report = audit(manifest, frames, seed)
+    if as_json:
+        _print_json(report.as_json())
+    else:
+        _print_table(report.table())
+    sheet = (output or Path("runs") / "audit") / f"{manifest.stem}.png"
+    if report.save_sheet(sheet):
+        err.print(f"wrote {sheet}, the worst frames")
+
+
 def _recipe(name: str, overrides: list[str] | None, include: list[Path] | None) -> "Recipe":
     from toolkit.recipe_file import load_recipe
 
