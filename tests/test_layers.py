@@ -24,7 +24,7 @@ LAYERS = [
     {"recipe", "mixture", "routing", "audit"},
     {"sample", "audit.pose_scale", "audit.intrinsics"},
     {"registry", "audit.poses", "audit.focal", "audit.read"},
-    {"audit.depth_type", "audit.scale", "audit.saturation", "audit.alignment", "audit.mirrors"},
+    {"audit.depth_type", "audit.scale", "audit.saturation", "audit.alignment"},
     {"audit.duplicates", "audit.sky", "audit.report"},
     {"audit.warp", "audit.planes", "audit.outline"},
     {"audit.shot"},

@@ -4,7 +4,7 @@ A check is a module with ``check(shots, rng)``: it looks at a sample of a manife
 Its docstring states the null hypothesis and the threshold.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from toolkit.audit import (
     depth_type,
     duplicates,
     intrinsics,
-    mirrors,
     pose_scale,
     poses,
     saturation,
@@ -28,45 +27,51 @@ from toolkit.audit.report import AuditReport
 from toolkit.audit.shot import Shot
 from toolkit.progress import bar
 
-__all__ = ["AuditReport", "Finding", "Verdict", "Worst", "audit", "audit_reading"]
+__all__ = ["AuditReport", "Finding", "Verdict", "Worst", "audit"]
 
 Check = Callable[[Sequence[Shot], np.random.Generator], list[Finding]]
 
-CHECKS: tuple[Check, ...] = (
-    scale.check,
-    pose_scale.check,
-    saturation.check,
-    intrinsics.check,
-    poses.check,
-    alignment.check,
-    duplicates.check,
-    sky.check,
-    mirrors.check,
-)
+CHECKS: dict[str, Check] = {
+    scale.CHECK: scale.check,
+    pose_scale.CHECK: pose_scale.check,
+    saturation.CHECK: saturation.check,
+    intrinsics.RULES: intrinsics.check_rules,
+    intrinsics.SURFACES: intrinsics.check_surfaces,
+    poses.CHECK: poses.check,
+    alignment.CHECK: alignment.check,
+    duplicates.CHECK: duplicates.check,
+    sky.CHECK: sky.check,
+}
+"""The checks by name, in the order of a report; that of the depth type goes before them all."""
 
 
-def audit(path: Path, frames: int = 200, seed: int = 0) -> AuditReport:
+def audit(path: Path, frames: int = 200, seed: int = 0, checks: Collection[str] = ()) -> AuditReport:
     """Audit a manifest.
 
     Args:
         path: The manifest.
         frames: How many lines are read whole, at most.
         seed: Of the sample and of every search.
+        checks: Names of the checks to run, "depth type" or of ``CHECKS``; none stands for all.
 
     Raises:
         UserError: If no line of it can be used.
     """
     reading = read_manifest(path, frames, np.random.default_rng(seed))
-    return AuditReport(path, tuple(audit_reading(reading, seed)), {shot.line: shot for shot in reading.shots})
+    findings = _findings(reading, checks or (depth_type.CHECK, *CHECKS), seed)
+    return AuditReport(path, tuple(findings), {shot.line: shot for shot in reading.shots})
 
 
-def audit_reading(reading: Reading, seed: int = 0) -> list[Finding]:
-    """The findings of every check."""
-    typed = depth_type.check(reading.shots, np.random.default_rng(seed))
-    shots = _read_as_found(reading.shots, typed)
-    findings = [reading.finding(), *typed]
-    with bar("auditing", len(CHECKS)) as progress:
-        for check in CHECKS:
+def _findings(reading: Reading, names: Collection[str], seed: int) -> list[Finding]:
+    shots, findings = reading.shots, [reading.finding()]
+    wanted = [check for name, check in CHECKS.items() if name in names]
+    with bar("auditing", 1 + len(wanted)) as progress:
+        if depth_type.CHECK in names:
+            typed = depth_type.check(shots, np.random.default_rng(seed))
+            shots = _read_as_found(shots, typed)
+            findings += typed
+        progress.advance()
+        for check in wanted:
             findings += check(shots, np.random.default_rng(seed))
             progress.advance()
     return findings

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, Literal
 
 Verdict = Literal["ok", "suspect", "fault", "cannot tell"]
@@ -55,6 +56,11 @@ class Finding:
             "verdict": self.verdict,
             "evidence": self.evidence,
             "remedy": self.remedy,
-            "numbers": dict(self.numbers),
+            "numbers": {name: _json(value) for name, value in self.numbers.items()},
             "worst": [{"line": each.line, "frame": each.frame, "note": each.note} for each in self.worst],
         }
+
+
+def _json(value: float | str) -> float | str | None:
+    """JSON has no NaN."""
+    return value if isinstance(value, str) or isfinite(value) else None

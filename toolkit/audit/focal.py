@@ -25,7 +25,8 @@ _STEP, _STEPS = 0.025, 40  # of log s: from 1/e to e
 _SHIFTS = np.linspace(-0.2, 0.2, 17)  # of the principal point, in picture widths
 _NEAR = 0.16  # of log s, around the best: where the principal point is searched
 _RESAMPLES = 1000
-_TAILS = (0.001, 0.999)
+_TAILS = (0.005, 0.995)
+_COST = 2.0  # of log(s)^2, in square pairs: a focal length wrong by a factor of two must gain one pair
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,7 @@ class Fit:
 
     Attributes:
         scale: True focal length over the given one.
-        scale_range: Between which it lies, in all but 0.2 % of resamples of the frames.
+        scale_range: Between which it lies, in all but 1 % of resamples of the frames.
         shift: (dx, dy) from the given principal point to the true one, in picture widths.
         shift_range: Between which dx lies, and dy.
         square: Pairs of planes that are perpendicular under this fit.
@@ -102,8 +103,10 @@ def fit_intrinsics(shots: Sequence[Shot], rng: np.random.Generator) -> Fit | Non
     counts = rng.multinomial(frames, np.full(frames, 1 / frames), size=_RESAMPLES)
     scales = np.exp(_STEP * np.arange(-_STEPS, _STEPS + 1))
     alone = np.column_stack([scales, np.zeros((len(scales), 2))])
-    drawn = alone[np.argmax(counts @ _scores(pairs, alone), axis=1), 0]
-    scale = float(alone[np.argmax(_scores(pairs, alone).sum(axis=0)), 0])
+    cost = _COST * np.log(scales) ** 2
+    found = _scores(pairs, alone)
+    drawn = scales[np.argmax(counts @ found - cost, axis=1)]
+    scale = float(scales[np.argmax(found.sum(axis=0) - cost)])
     near = scales[np.abs(np.log(scales / scale)) < _NEAR]
     grid = np.array([(s, dx, dy) for s in near for dx in _SHIFTS for dy in _SHIFTS])
     scores = _scores(pairs, grid)

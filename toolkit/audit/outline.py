@@ -15,11 +15,11 @@ from scipy.spatial import Delaunay, QhullError
 from toolkit.audit.shot import Shot
 from toolkit.camera import Array
 
-REACH = 12
+REACH = 16
 """Greatest shift that is tried [px of the small picture]."""
 
 _STEP = 2  # px between the shifts that are tried of sparse labels
-_ARM = 2  # px on either side of a pixel at which depth is compared with it
+_ARM = 4  # px on either side of a pixel at which depth is compared with it
 _BEND = 0.2  # relative; greater bends count as this
 _POINTS = 300  # of sparse labels
 _SAMPLES = 10  # along a line between two labels

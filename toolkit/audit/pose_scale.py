@@ -21,10 +21,13 @@ from toolkit.audit.warp import make_pairs, thinned
 from toolkit.camera import Array, inverse
 
 CHECK = "scale against poses"
-FACTORS = np.exp(np.linspace(np.log(1 / 1500), np.log(1500), 241))
+FACTORS = np.exp(np.unique(np.round(np.concatenate([np.linspace(-7.3, 7.3, 123), np.linspace(-0.36, 0.36, 25)]), 6)))
+"""12 % apart, and 3 % near 1."""
+
 SHARP = 1.3
 PAIRS = 10
 
+_PAIRS = 50  # that are compared, of all sequences together
 _RESAMPLES, _TAILS = 1000, (0.001, 0.999)
 _TELLING = 0.3  # agreement of a pair that some factor must reach
 _CLOSE = 1.05
@@ -58,7 +61,7 @@ def _pose_scores(shots: Sequence[Shot], rng: np.random.Generator) -> Array | Non
     total = sum(map(len, sequences))
     rows = []
     for sequence in sequences:
-        for _, _, pair in thinned(make_pairs(sequence, rng), len(sequence) / max(total, 1), rng):
+        for _, _, pair in thinned(make_pairs(sequence, rng), _PAIRS * len(sequence) / max(total, 1), rng):
             one, two = pair.one.frame.world_from_camera, pair.two.frame.world_from_camera
             if one is not None and two is not None:
                 two_from_one = inverse(two) @ one

@@ -30,6 +30,7 @@ LEAST = 0.3
 MARGIN = 0.05
 POOR = 0.25
 PAIRS = 10
+_PAIRS = 80  # that are compared, of all sequences together
 _OVERLAP = 0.3  # share of the points that must be in view for a poor agreement to speak against the poses
 _STILL = 1e-6  # [m], and sine of an angle
 _NOISE = 3.0  # mean difference of two pictures of a camera that stands still, in grey levels
@@ -46,11 +47,10 @@ def _transposed(pose: Array) -> Array:
     return turned
 
 
-def _quaternion(pose: Array) -> Array:
-    """Where (w, x, y, z) was read as (x, y, z, w)."""
+def _requaternioned(pose: Array, order: Sequence[int]) -> Array:
+    """The pose whose quaternion (x, y, z, w) is made of those entries of the given one's."""
     turned = pose.copy()
-    w, x, y, z = Rotation.from_matrix(pose[:3, :3]).as_quat()
-    turned[:3, :3] = Rotation.from_quat([x, y, z, w]).as_matrix()
+    turned[:3, :3] = Rotation.from_quat(Rotation.from_matrix(pose[:3, :3]).as_quat()[list(order)]).as_matrix()
     return turned
 
 
@@ -64,7 +64,14 @@ MISTAKES: dict[str, tuple[Callable[[Array], Array], str]] = {
     "of a body with x forward, z up": (lambda pose: pose @ _BODY, "multiply by body_from_camera from the right"),
     "left-handed": (lambda pose: _LEFT @ pose @ _LEFT, "multiply by diag(1, -1, 1, 1) from both sides"),
     "with transposed rotations": (_transposed, "transpose their rotation parts"),
-    "with exchanged quaternion entries": (_quaternion, "read (w, x, y, z) where (x, y, z, w) was read"),
+    "with w first in the quaternions": (
+        lambda pose: _requaternioned(pose, (1, 2, 3, 0)),
+        "(w, x, y, z) was read as (x, y, z, w): read it in its order",
+    ),
+    "with w last in the quaternions": (
+        lambda pose: _requaternioned(pose, (3, 0, 1, 2)),
+        "(x, y, z, w) was read as (w, x, y, z): read it in its order",
+    ),
 }
 """What poses may be instead: how to mend one, and what to do about all."""
 
@@ -153,7 +160,7 @@ def _trials(sequences: Sequence[Sequence[Shot]], rng: np.random.Generator) -> li
     trials = []
     for sequence in sequences:
         readings = _readings(sequence)
-        for first, second, pair in thinned(make_pairs(sequence, rng), len(sequence) / total, rng):
+        for first, second, pair in thinned(make_pairs(sequence, rng), _PAIRS * len(sequence) / total, rng):
             agreement = {name: _agreement(pair, poses[first], poses[second]) for name, poses in readings.items()}
             trials.append(_Trial(pair, inverse(_pose(pair.two)) @ _pose(pair.one), agreement))
     return trials

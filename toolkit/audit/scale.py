@@ -3,16 +3,17 @@
 Three kinds of evidence, in a sum of log-odds (Good 1950, "Probability and the Weighing of Evidence") over the factors
 in ``FACTORS``:
 
-- how high the camera is above the floor: 1.45 m within a factor of 1.35 for people and cars, one in ten sets otherwise;
-- how high rooms are: 2.8 m within a factor of 1.25, one in seven sets otherwise;
+- how high the camera is above the floor: 1.45 m within a factor of 1.35 for people and cars, but in one set of twenty;
+- how high rooms are: 2.8 m within a factor of 1.25, but in one set of seven;
 - how far things are: a median of 2.5 m indoors, 15 m on roads, each within a factor of 2.
 
 They are priors about the world, taken once a data set, since its frames share a camera. Integers that are all
 multiples of 5 or 8 show an encoding: the step is a millimetre.
 
 Null hypothesis: factor 1, with prior odds of 9 to all others together. It is a fault where its probability falls below
-``FAULT``, suspect below ``SUSPECT``. A factor near 1 (1.25, 0.8) cannot be told by such priors; the evidence says
-which factors remain possible. Where the camera moves, ``toolkit.audit.pose_scale`` tells more.
+``FAULT``, suspect below ``SUSPECT``; ok needs a floor and more than the prior. A factor near 1 (1.25, 0.8) cannot be
+told by such priors; the evidence says which factors remain possible. Where the camera moves,
+``toolkit.audit.pose_scale`` tells more.
 """
 
 from collections.abc import Sequence
@@ -56,7 +57,7 @@ FACTORS = {
 
 _PRIOR = 0.9  # that the factor is 1
 _MILLIMETRE = 0.001
-_ENCODED = 50.0  # odds that integers with a common step speak for a step of a millimetre
+_ENCODED = 2000.0  # odds that integers with a common step speak for a step of a millimetre and no other length
 _POINTS, _PLANES, _LEAST = 800, 5, 12
 _LEVEL = 0.75  # cosine to the camera's vertical above which a plane may be a floor: the camera is nearly upright
 _BEYOND = 0.03  # share of labels that may lie beneath a floor, and how far beneath it, relative
@@ -80,7 +81,7 @@ class Prior:
         )
 
 
-HEIGHT = Prior(((0.9, 1.45, 0.30), (0.1, 1.0, 1.0)))
+HEIGHT = Prior(((0.95, 1.45, 0.30), (0.05, 1.0, 1.0)))
 ROOM = Prior(((0.86, 2.8, 0.22), (0.14, 4.0, 0.6)))
 RANGE = Prior(((0.55, 2.5, 0.6), (0.4, 15.0, 0.7), (0.05, 5.0, 2.0)))
 
@@ -125,8 +126,8 @@ def check(shots: Sequence[Shot], rng: np.random.Generator) -> list[Finding]:
         "stored values are multiples of": measured.multiple,
     }
     evidence = _evidence(measured, possible)
-    floors = len(measured.heights) >= FRAMES
-    verdict: Verdict = "fault" if right < FAULT else "suspect" if right < SUSPECT else "ok" if floors else "cannot tell"
+    sure = right > _PRIOR and len(measured.heights) >= FRAMES
+    verdict: Verdict = "fault" if right < FAULT else "suspect" if right < SUSPECT else "ok" if sure else "cannot tell"
     if verdict in ("ok", "cannot tell"):
         return [Finding(CHECK, verdict, evidence, "", numbers)]
     remedy = f"multiply depth_scale, or the depths, by {likely:.6g}: {FACTORS[likely]}?"

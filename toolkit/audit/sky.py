@@ -5,7 +5,7 @@ such pixels. White ceilings and walls look the same, so the labels there decide.
 
 Null hypothesis: what looks like sky is a surface, so that its labels lie on a few planes. A frame speaks for sky if
 ``LEAST`` labels or more lie there, on ``AREA`` of the picture or more, and most of them are on no large plane, or
-they are beyond ``FAR`` and beyond nearly all else that the frame shows. One frame in ``1 / RARE`` may do so by chance
+a good part is beyond ``FAR`` and beyond nearly all else in the frame. One frame in ``1 / RARE`` may do so by chance
 (clutter before a white wall; measured on indoor photographs: 0 of 84); the test over frames is binomial, against
 ``ALPHA``. The verdict is never worse than suspect: colour proves nothing. Fewer than ``FRAMES`` frames with
 labels where sky could be cannot tell, unless no frame shows anything like sky.
@@ -26,7 +26,7 @@ CHECK = "sky"
 LEAST = 12
 AREA = 0.03
 FAR = 20.0
-RARE = 0.03
+RARE = 0.02
 FRAMES = 2
 
 _BRIGHT, _SMOOTH, _COLOUR = 110.0, 10.0, 8.0  # grey levels: brightness, change across 3 px, red or green above blue
@@ -34,6 +34,7 @@ _POINTS = 400
 _PLANES = 3
 _LOOSE = 0.03  # tolerance of a plane: measured ceilings are less flat than walls
 _BEYOND = 0.95  # quantile of the rest's depth
+_MANY = 0.25  # share of the labels there that must be beyond it; a wall that looks like sky may hang below sky
 
 
 def check(shots: Sequence[Shot], rng: np.random.Generator) -> list[Finding]:
@@ -86,6 +87,8 @@ def _oddity(shot: Shot, inside: NDArray[np.bool_], rng: np.random.Generator) -> 
     if flat < 0.5:
         return f"{flat:.0%} on planes, median depth {depth:.3g} m"
     rest = shot.depth_z[~inside]
-    if depth > FAR and len(rest) and depth > np.quantile(rest, _BEYOND):
-        return f"median depth {depth:.3g} m, beyond the rest"
+    limit = max(FAR, float(np.quantile(rest, _BEYOND))) if len(rest) else FAR
+    beyond = shot.depth_z[inside] > limit
+    if beyond.sum() >= LEAST and beyond.mean() > _MANY:
+        return f"{beyond.sum()} of them beyond {limit:.3g} m and the rest of the picture"
     return ""

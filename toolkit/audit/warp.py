@@ -20,7 +20,6 @@ POINTS = 1000
 """Points of a frame that are carried into another."""
 
 _AHEAD = 3  # how many later frames of its sequence a frame is compared with
-_PAIRS = 80
 _SEEN = 0.1  # share of the points that must land in the other picture
 _LEAST = 20  # points that must
 
@@ -83,9 +82,9 @@ def make_pairs(sequence: Sequence[Shot], rng: np.random.Generator) -> list[tuple
     ]
 
 
-def thinned(pairs: list[tuple[int, int, Pair]], share: float, rng: np.random.Generator) -> list[tuple[int, int, Pair]]:
-    """At most ``share`` of ``_PAIRS`` of the pairs, at least two."""
-    keep = np.sort(rng.permutation(len(pairs))[: max(2, round(share * _PAIRS))])
+def thinned(pairs: list[tuple[int, int, Pair]], count: float, rng: np.random.Generator) -> list[tuple[int, int, Pair]]:
+    """At most ``count`` of the pairs, at least two."""
+    keep = np.sort(rng.permutation(len(pairs))[: max(2, round(count))])
     return [pairs[index] for index in keep]
 
 
