@@ -148,7 +148,7 @@ def main() -> None:
     arguments.add_argument("--seed", type=int, default=0)
     arguments.add_argument("--only", default="", help="faults whose name holds this")
     arguments.add_argument("--sets", nargs="+", default=["rooms", "ibims1", "hololens"])
-    arguments.add_argument("--clean", action="store_true", help="only count false alarms")
+    arguments.add_argument("--part", choices=["faults", "clean", "both"], default="both")
     given = arguments.parse_args()
     log, page = Console(file=sys.stderr), Console(width=110)
     with tempfile.TemporaryDirectory() as scratch:
@@ -158,8 +158,9 @@ def main() -> None:
             path = given.data / name / "manifest.jsonl"
             sets += [from_manifest(path, run)] if path.is_file() else []
         for data in (data for data in sets if data.name in given.sets):
-            page.print(false_alarms(data, given, folder))
-            if not given.clean:
+            if given.part != "faults":
+                page.print(false_alarms(data, given, folder))
+            if given.part != "clean":
                 page.print(measure(data, given, skies(given.data), folder, log))
 
 

@@ -157,13 +157,13 @@ def test_edges_are_found_at_their_shift() -> None:
 def test_labels_are_sampled_where_the_small_picture_is() -> None:
     pixels = np.zeros((240, 640, 3), dtype=np.uint8)
     camera = Camera(500.0, 500.0, 319.5, 119.5, 640, 240)
-    places = np.array([[0.0, 0.0], [639.0, 239.0], [320.5, 100.5]])
+    places = np.array([[0.0, 0.0], [639.0, 239.0], [319.0, 99.0]])
     frame = Frame(Still(pixels), camera, SparseDepth(places, np.array([2.0, 3.0, 4.0]), "euclidean"))
     shot = read_shot(1, frame, "euclidean", np.random.default_rng(0))
     assert shot.picture.shape == (120, 320, 3)
-    assert shot.cells.tolist() == [[0, 0], [319, 119], [160, 50]]
-    assert shot.depth_z[2] == pytest.approx(4 / np.linalg.norm([1 / 500, -19 / 500, 1]))
-    assert shot.grid[50, 160] == shot.depth_z[2]
+    assert shot.cells.tolist() == [[0, 0], [319, 119], [159, 49]]
+    assert shot.depth_z[2] == pytest.approx(4 / np.linalg.norm([-0.5 / 500, -20.5 / 500, 1]))
+    assert shot.grid[49, 159] == shot.depth_z[2]
     assert not shot.dense
 
 

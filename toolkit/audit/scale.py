@@ -145,7 +145,7 @@ def _evidence(measured: _Measures, possible: Sequence[float]) -> str:
             f"the camera is {median(measured.heights):.3g} m above the floor in {len(measured.heights)} frames"
         )
     else:
-        parts.append("no floor is seen")
+        parts.append(f"a floor is seen in {len(measured.heights)}, and {FRAMES} are needed")
     if len(measured.rooms) >= FRAMES:
         parts.append(f"rooms are {median(measured.rooms):.3g} m high in {len(measured.rooms)}")
     if measured.multiple > 1:
