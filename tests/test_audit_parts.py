@@ -110,7 +110,8 @@ def test_a_common_step_of_integers(values: list[float], common: int) -> None:
     [
         ({"fy": 110.0}, "fx is 0.909 times fy"),
         ({"cx": 39.5, "cy": 29.5}, "as in a picture of 80 x 60"),
-        ({"cx": 20.0}, "off its middle"),
+        ({"cx": 20.0}, "37% of the picture off its middle"),
+        ({"cx": 59.5, "cy": 79.5, "height": 100}, "if cx and cy are exchanged"),
     ],
 )
 def test_odd_cameras_are_named(changes: dict[str, float], words: str) -> None:

@@ -60,7 +60,8 @@ class _Matched:
 
 def check(shots: Sequence[Shot], rng: np.random.Generator) -> list[Finding]:
     """One finding."""
-    shots = shots[: FRAMES * 2] if len(shots) <= FRAMES else _neighbours(shots, rng)
+    if len(shots) > FRAMES:
+        shots = _neighbours(shots, rng)
     matched = _matched(shots, rng)
     if len(matched) < FEW:
         words = f"{len(matched)} of {len(shots)} frames show enough edges of depth; {FEW} are needed"

@@ -46,20 +46,27 @@ def check_surfaces(shots: Sequence[Shot], rng: np.random.Generator) -> list[Find
 
 def oddity(camera: Camera) -> tuple[float, str]:
     """How far a camera is from the usual, 1 at the limit, and in what way."""
-    uneven = abs(np.log(camera.fx / camera.fy)) / UNEVEN
-    middle = np.array([camera.width - 1, camera.height - 1]) / 2
-    off = np.abs(np.array([camera.cx, camera.cy]) - middle) / (camera.width, camera.height)
-    where = f"the principal point ({camera.cx:.4g}, {camera.cy:.4g}) is {off.max():.0%} of the picture off its middle"
-    times = (np.array([camera.cx, camera.cy]) + 0.5) / (middle + 0.5)
-    if np.ptp(times) < OTHER_SIZE * times.mean() and off.max() > OFF:
-        size = times.mean() * np.array([camera.width, camera.height])
-        where += f", as in a picture of {size[0]:.0f} x {size[1]:.0f}"
-    elif off.max() > OFF and np.all(
-        np.abs(np.array([camera.cy, camera.cx]) - middle) < OFF * np.array([camera.width, camera.height])
-    ):
-        where += ", but not if cx and cy are exchanged"
-    pixels = f"fx is {camera.fx / camera.fy:.3g} times fy"
-    return (uneven, pixels) if uneven > off.max() / OFF else (float(off.max() / OFF), where)
+    uneven = abs(float(np.log(camera.fx / camera.fy))) / UNEVEN
+    off = float(_off(camera, camera.cx, camera.cy)) / OFF
+    if uneven > off:
+        return uneven, f"fx is {camera.fx / camera.fy:.3g} times fy"
+    place = f"the principal point ({camera.cx:.4g}, {camera.cy:.4g})"
+    return off, f"{place} is {off * OFF:.0%} of the picture off its middle{_cause(camera) if off > 1 else ''}"
+
+
+def _off(camera: Camera, cx: float, cy: float) -> float:
+    """How far a principal point would be off the middle, in picture sizes, along the worse axis."""
+    return max(abs(cx + 0.5 - camera.width / 2) / camera.width, abs(cy + 0.5 - camera.height / 2) / camera.height)
+
+
+def _cause(camera: Camera) -> str:
+    """What a principal point that is far off suggests, or nothing."""
+    times = 2 * (camera.cx + 0.5) / camera.width, 2 * (camera.cy + 0.5) / camera.height
+    mean = sum(times) / 2
+    if abs(times[0] - times[1]) < OTHER_SIZE * mean:
+        return f", as in a picture of {mean * camera.width:.0f} x {mean * camera.height:.0f}"
+    exchanged = _off(camera, camera.cy, camera.cx) < OFF
+    return ", but not if cx and cy are exchanged" if exchanged else ""
 
 
 def _by_rules(shots: Sequence[Shot]) -> Finding:

@@ -131,7 +131,7 @@ def check(shots: Sequence[Shot], rng: np.random.Generator) -> list[Finding]:
     if verdict in ("ok", "cannot tell"):
         return [Finding(CHECK, verdict, evidence, "", numbers)]
     remedy = f"multiply depth_scale, or the depths, by {likely:.6g}: {FACTORS[likely]}?"
-    ranked = sorted(shots, key=lambda shot: -abs(np.log(median(shot.depth_z) / measured.far)), reverse=True)
+    ranked = sorted(shots, key=lambda shot: abs(np.log(median(shot.depth_z) / measured.far)))  # the typical ones
     worst = [
         Worst(shot.line, shot.frame.name, f"median depth {median(shot.depth_z):.3g} m") for shot in ranked[:WORST_SHOWN]
     ]
