@@ -7,8 +7,8 @@ in ``FACTORS``:
 - how high rooms are: 2.8 m within a factor of 1.25, but in one set of seven;
 - how far things are: a median of 2.5 m indoors, 15 m on roads, each within a factor of 2.
 
-They are priors about the world, taken once a data set, since its frames share a camera. Integers that are all
-multiples of 5 or 8 show an encoding: the step is a millimetre.
+They are priors about the world, taken once a data set, since its frames share a camera. Stored integers that are all
+multiples of one number, such as 5 or 8, show an encoding: by far the commonest step is a millimetre.
 
 Null hypothesis: factor 1, with prior odds of 9 to all others together. It is a fault where its probability falls below
 ``FAULT``, suspect below ``SUSPECT``; ok needs a floor and more than the prior. A factor near 1 (1.25, 0.8) cannot be
