@@ -112,7 +112,7 @@ def skies(folder: Path | None) -> list[Pixels]:
 
 
 def measure(data: Data, given: argparse.Namespace, photographs: Sequence[Pixels], folder: Path, log: Console) -> Table:
-    table = Table("fault", "found", "frames", title=f"{data.name}: {given.trials} trials of {FRAMES} frames each")
+    table = Table("fault", "found", "by", title=f"{data.name}: {given.trials} trials of {FRAMES} frames each")
     for number, fault in enumerate(faults(photographs)):
         if not data.fits(fault) or (given.only and given.only not in fault.name):
             continue

@@ -125,7 +125,9 @@ def mixed(items: Items, rng: np.random.Generator) -> Items:
 
 
 def rotated_bits(item: Item) -> Item:
-    return replace(item, depth=item.stored() * 8).with_row(depth_scale=1e-4)
+    millimetres = item.stored().astype(np.uint16)
+    rotated = (millimetres << 3) | (millimetres >> 13)
+    return replace(item, depth=rotated.astype(np.float64)).with_row(depth_scale=1e-4)
 
 
 def capped(items: Items, rng: np.random.Generator) -> Items:

@@ -7,7 +7,7 @@ in ``FACTORS``:
 - how high rooms are: 2.8 m within a factor of 1.25, but in one set of seven;
 - how far things are: a median of 2.5 m indoors, 15 m on roads, each within a factor of 2.
 
-They are priors about the world, taken once a data set, since its frames share a camera. Stored integers that are all
+They are priors about the world, taken once a data set, since its frames share a camera. Stored integers that are
 multiples of one number, such as 5 or 8, show an encoding: by far the commonest step is a millimetre.
 
 Null hypothesis: factor 1, with prior odds of 9 to all others together. It is a fault where its probability falls below
@@ -16,6 +16,7 @@ told by such priors; the evidence says which factors remain possible. Where the 
 ``toolkit.audit.pose_scale`` tells more.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -149,7 +150,7 @@ def _evidence(measured: _Measures, possible: Sequence[float]) -> str:
     if len(measured.rooms) >= FRAMES:
         parts.append(f"rooms are {median(measured.rooms):.3g} m high in {len(measured.rooms)}")
     if measured.multiple > 1:
-        parts.append(f"all stored values are multiples of {measured.multiple}")
+        parts.append(f"stored values are multiples of {measured.multiple}")
     if possible:
         parts.append(f"factors of {', '.join(f'{factor:.3g}' for factor in sorted(possible))} are not excluded")
     return "; ".join(parts)
@@ -174,8 +175,8 @@ def _measure(shots: Sequence[Shot], rng: np.random.Generator) -> _Measures:
             heights.append(floor)
             if ceiling:
                 rooms.append(floor + ceiling)
-    multiples = np.array([shot.stored.common for shot in shots])
-    multiple = int(np.gcd.reduce(multiples)) if np.all(multiples > 0) else 0
+    multiple, frames = Counter(shot.stored.common for shot in shots).most_common(1)[0]
+    multiple = multiple if 2 * frames > len(shots) else 0
     return _Measures(
         np.array(heights),
         np.array(rooms),

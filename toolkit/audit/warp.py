@@ -16,7 +16,7 @@ from toolkit.camera import Array, transform
 AGREE = 0.03
 """Relative difference of depth_z up to which two labels are of one surface; sensors and poses err by 1 or 2 %."""
 
-POINTS = 1000
+POINTS = 600
 """Points of a frame that are carried into another."""
 
 _AHEAD = 3  # how many later frames of its sequence a frame is compared with
