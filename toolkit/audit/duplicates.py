@@ -3,7 +3,7 @@
 Null hypothesis: two lines show different moments. Files with the same bytes reject it at once. Nearly the same
 pictures are compared as thumbnails, brightness and contrast taken out: two frames of a moving camera correlate
 below ``ALIKE``, while compression, resizing and exposure leave a picture above it (measured on real walks:
-the nearest of 44 frames of one correlate by 0.93). Every pair of the sample is compared. A picture given twice
+the nearest of 44 frames of one correlate by 0.86). Every pair of the sample is compared. A picture given twice
 counts twice in training: suspect above no pair at all. Where the depths of the two also differ, one is wrong:
 fault.
 """

@@ -1,10 +1,9 @@
 """Are focal length and principal point plausible: by rules that hold for cameras, and by surfaces that meet squarely?
 
-Rules, line by line. Null hypothesis: pixels are square and the principal point is near the middle. Of published
-calibrations (KITTI, NuScenes, Waymo, DDAD, ScanNet++, iBims-1, TUM) none has fx and fy more than 2 % or the principal
-point more than 8 % of the picture apart from that; ``UNEVEN`` and ``OFF`` leave as much again, for crops and
-stretched pictures exist. Twice that is a fault. A principal point at the same multiple of the middle along u and v
-says that the intrinsics are of another picture size.
+Rules, line by line. Null hypothesis: pixels are square and the principal point is near the middle. The cameras of
+iBims-1 and of a HoloLens walk have fx and fy within 0.4 % of each other and principal points within 7 % of the picture
+of its middle; ``UNEVEN`` and ``OFF`` allow more, for crops and stretched pictures exist, and twice as much is a fault.
+A principal point at the same multiple of the middle along u and v says that the intrinsics are of another size.
 
 Surfaces, over all frames (see ``toolkit.audit.focal``). Null hypothesis: the focal length is right, so that 1 lies
 within the range that resampling gives for (true / given), which it leaves by chance in 1 % of data sets. A
