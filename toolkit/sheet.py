@@ -26,8 +26,8 @@ class Cell:
     Attributes:
         title: Its heading.
         images: One or two pictures (H, W, 3).
-        question: The words beneath.
-        answer: The words beneath those.
+        question: The words beneath; may be empty.
+        answer: The words beneath those; may be empty.
         footnote: Small print.
     """
 
@@ -90,8 +90,8 @@ def _draw_cell(cell: Cell, width: int) -> Image.Image:
     body = ImageFont.load_default(_BODY)
     blocks = [
         (cell.title, ImageFont.load_default(_TITLE), _INK),
-        (f"Q: {cell.question}", body, _INK),
-        (f"A: {cell.answer}", body, _ACCENT),
+        *([(f"Q: {cell.question}", body, _INK)] if cell.question else []),
+        *([(f"A: {cell.answer}", body, _ACCENT)] if cell.answer else []),
         *([(cell.footnote, body, _FAINT)] if cell.footnote else []),
     ]
     lines = [(line, font, color) for text, font, color in blocks for line in _wrap(text, font, width)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from toolkit.commands.shared import Include, Output, Overrides, RecipeName, recipe_of
+from toolkit.commands.shared import Include, Json, Output, Overrides, RecipeName, console, print_json, recipe_of
 
 if TYPE_CHECKING:
     from toolkit.convert.job import Outcome
@@ -36,6 +36,28 @@ def data_validate(
     from toolkit.validate import validate
 
     print(validate(path, overrides or []))
+
+
+@data.command("audit", epilog="Example: toolkit data audit data/manifest.jsonl --frames 100 --json")
+def data_audit(
+    manifest: Annotated[Path, typer.Argument(help="A .jsonl file; its lines need not say their depth_type.")],
+    frames: Annotated[int, typer.Option(min=1, help="Lines that are read whole, drawn by the seed.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample.")] = 0,
+    output: Output = None,
+    as_json: Json = False,
+) -> None:
+    """Find faults of labels without ground truth: verdicts with evidence, and a sheet of the worst frames."""
+    from toolkit.audit import audit
+    from toolkit.progress import err
+
+    report = audit(manifest, frames, seed)
+    if as_json:
+        print_json(report.as_json())
+    else:
+        console().print(report.table())
+    sheet = (output or Path("runs") / "audit") / f"{manifest.stem}.png"
+    if report.save_sheet(sheet):
+        err.print(f"wrote {sheet}, the worst frames")
 
 
 @data.command("formats", epilog="Example: toolkit data formats kitti")

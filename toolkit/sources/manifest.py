@@ -68,7 +68,7 @@ def load_manifest(path: Path, depth_type: DepthType | None = None, decode: bool 
         UserErrors: If lines are faulty.
     """
     frames, faults = [], []
-    for number, text in enumerate(_lines(path), start=1):
+    for number, text in enumerate(manifest_lines(path), start=1):
         if not text.strip():
             continue
         line = ManifestLine(f"{path}, line {number}", path.parent, depth_type)
@@ -82,7 +82,12 @@ def load_manifest(path: Path, depth_type: DepthType | None = None, decode: bool 
     return Manifest(path, tuple(frames))
 
 
-def _lines(path: Path) -> list[str]:
+def manifest_lines(path: Path) -> list[str]:
+    """The lines of a manifest, blank ones too.
+
+    Raises:
+        UserError: If it cannot be read.
+    """
     try:
         # Not splitlines: JSON strings may hold U+2028 and its like, which end no line.
         return path.read_text(encoding="utf-8-sig").split("\n")

@@ -203,8 +203,8 @@ class ManifestLine:
                     "it is missing",
                     cause='depth along the principal axis ("z") and distance from the camera ("euclidean") differ',
                     remedy='add "depth_type": "z" or "euclidean" to the line, or depth_type to the source in the '
-                    "recipe; the data's documentation says which, or a flat wall seen head-on: its z is the same "
-                    "all over, its distance grows towards the edges",
+                    "recipe; `toolkit data audit` finds out which, the data's documentation says it, or a flat wall "
+                    "seen head-on: its z is the same all over, its distance grows towards the edges",
                 )
             if value not in DEPTH_TYPES:
                 raise UserError(f"{value!r} is neither", remedy=did_you_mean(str(value), DEPTH_TYPES))
