@@ -85,7 +85,7 @@ def ask(
     """Ask a trained model about one picture, or about two."""
     from toolkit.routing import parse_points
     from toolkit.sheet import save_png
-    from toolkit.show import as_csv, many_as_json, show_answer
+    from toolkit.show import many_as_json, show_answer, show_many
 
     images, question = _pictures_and_question(words, task)
     camera = camera_flags(intrinsics, focal, fov)
@@ -100,7 +100,7 @@ def ask(
         if as_json:
             print_json(many_as_json(answers))
         else:
-            print(as_csv(answers), end="")
+            show_many(answers)
         return
     if save:
         _check_save(save, images)

@@ -46,10 +46,13 @@ def cloud(
             cause="depth along the principal axis and distance from the camera are not the same",
             remedy="pass --depth-type z or --depth-type euclidean",
         )
+    from rich.text import Text
+
     from toolkit.adaptive import Grid
     from toolkit.cloud import Watch, cloud_from_depth, cloud_from_model
     from toolkit.frame import DepthFile
-    from toolkit.progress import bar, err
+    from toolkit.progress import bar
+    from toolkit.show import camera_words, show_lines, show_warnings
     from toolkit.storage import make_folder
 
     camera = camera_flags(intrinsics, focal, fov)
@@ -71,9 +74,8 @@ def cloud(
             f"against {against} at {found.pixels} pixels: delta1 {found.delta1:.3f}, abs_rel {found.abs_rel:.3f}, "
             f"median ratio {found.median_ratio:.3f}"
         )
-    values = ", ".join(f"{value:.6g}" for value in made.known.camera.intrinsics)
-    err.print(f"  camera   {values} (fx, fy, cx, cy, width, height), from {made.known.source}")
+    lines = [("camera", camera_words(made.known))]
     if made.questions:
-        err.print(f"  asked    {made.questions} questions")
-    for warning in made.warnings:
-        err.print(f"[bold yellow]warning:[/] {warning}")
+        lines.append(("asked", Text(f"{made.questions} questions")))
+    show_lines(lines)
+    show_warnings(made.warnings)
