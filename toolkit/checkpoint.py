@@ -133,6 +133,8 @@ def open_contract(folder: Path) -> Contract:
         UserError: If it is no checkpoint of this toolkit, or the templates have changed since training.
     """
     saved = read_contract(folder)
+    if not (folder / RECIPE).is_file():
+        raise UserError(f"{folder}: {RECIPE} is missing in this checkpoint", remedy="copy the checkpoint again")
     recipe = load_recipe(folder / RECIPE)
     check_same_contract(folder, recipe)
     own = tuple(sorted((folder / TASKS).glob("*.py")))

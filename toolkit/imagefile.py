@@ -124,8 +124,12 @@ def rgb_pixels(image: Image.Image, name: object) -> NDArray[np.uint8]:
             remedy="convert it to PNG or JPEG with 8 bits",
         )
     if image.mode.startswith("I"):
-        return turned(np.asarray(_from_integers(image, name).convert("RGB")), orientation_of(image))
-    return turned(np.asarray(image.convert("RGB")), orientation_of(image))
+        shown = _from_integers(image, name)
+    elif image.mode == "P" and "transparency" in image.info:
+        shown = image.convert("RGBA")  # Pillow warns where it drops transparency from a palette
+    else:
+        shown = image
+    return turned(np.asarray(shown.convert("RGB")), orientation_of(image))
 
 
 def _from_integers(image: Image.Image, name: object) -> Image.Image:

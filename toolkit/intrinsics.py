@@ -199,7 +199,7 @@ def _from_exif(opened: Opened, found: list[str]) -> KnownCamera | None:
         return None
     focal, source = _focal_35mm(width, height, tags), "EXIF FocalLengthIn35mmFilm"
     if focal is None:
-        focal, source = _focal_of_sensor(stored[0], tags), "EXIF FocalLength and FocalPlaneXResolution"
+        focal, source = _focal_of_sensor(stored, tags), "EXIF FocalLength and FocalPlaneXResolution"
     if focal is None:
         return None
     camera = Camera.from_focal(width, height, focal)
@@ -221,15 +221,16 @@ def _focal_35mm(width: int, height: int, tags: Mapping[int, Any]) -> float | Non
     return None if equivalent is None else equivalent * math.hypot(width, height) / FILM_DIAGONAL
 
 
-def _focal_of_sensor(stored_width: int, tags: Mapping[int, Any]) -> float | None:
+def _focal_of_sensor(stored: tuple[int, int], tags: Mapping[int, Any]) -> float | None:
     """Focal length [px] = focal length [mm] * sensor pixels a mm, scaled by the resize since (EXIF 2.32, 4.6.5)."""
     focal = _number(tags.get(Tag.FocalLength))
     resolution = _number(tags.get(Tag.FocalPlaneXResolution))
     unit = _MILLIMETRES.get(_number(tags.get(Tag.FocalPlaneResolutionUnit, 2)))
-    taken = _number(tags.get(Tag.ExifImageWidth))
-    if focal is None or resolution is None or unit is None or taken is None:
+    wide, high = _number(tags.get(Tag.ExifImageWidth)), _number(tags.get(Tag.ExifImageHeight))
+    if focal is None or resolution is None or unit is None or wide is None:
         return None
-    return focal * resolution / unit * stored_width / taken
+    resized = max(stored) / max(wide, high) if high else stored[0] / wide  # the sides may have been exchanged since
+    return focal * resolution / unit * resized
 
 
 def _number(value: Any) -> float | None:

@@ -3,8 +3,7 @@
 import difflib
 import os
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from toolkit.imagefile import exif_of, frames_in, opened, rgb_pixels
 
 _SMALLEST = 16  # px a side; less shows nothing
 _DARK = 4096  # a 16-bit picture without brighter values is likely to use 12 bits or fewer
+_TAG_READER = "TiffImagePlugin"  # the part of Pillow that reads EXIF
 _SCHEMES = ("http:", "https:", "ftp:", "s3:", "gs:", "data:")
 
 
@@ -89,30 +89,30 @@ def _from_array(pixels: Pixels) -> Opened:
 def _from_file(path: Path) -> Opened:
     if not os.path.exists(path):  # Path.exists raises where a name is too long to be one
         raise _missing(path)
-    with _complaints() as complaints, opened(path) as image:
+    with warnings.catch_warnings(record=True) as complaints, opened(path) as image:
+        warnings.simplefilter("always")
         image.load()  # tags may stand behind the pixels
         tags, said = exif_of(image), _said_of(image)
         pixels = ImageArray(rgb_pixels(image, path), str(path))
-    if tags is None or complaints:
-        said += ("its EXIF tags are damaged: what they say of the camera and of its orientation may be missing",)
-    return Opened(pixels, path, image.size, tags or {}, said)
+    return Opened(pixels, path, image.size, tags or {}, (*said, *_damage(tags is None, complaints)))
+
+
+def _damage(untagged: bool, complaints: Sequence[warnings.WarningMessage]) -> Iterator[str]:
+    """What Pillow found damaged in a picture that can be read; its own words are for programmers."""
+    of_tags = [Path(complaint.filename).stem == _TAG_READER for complaint in complaints]
+    if untagged or any(of_tags):
+        yield "its EXIF tags are damaged: what they say of the camera and of its orientation may be missing"
+    if not all(of_tags):
+        yield "the file is damaged in places that may not show"
 
 
 def _missing(path: Path) -> UserError:
     if path.parts and path.parts[0] in _SCHEMES:
         return UserError(f"{path}: pictures are read from disk, not from the web", remedy="download it first")
     beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-    close = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.75)
+    close = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.85)
     remedy = f"did you mean {path.parent / close[0]}?" if close else "check the path"
     return UserError(f"{path}: there is no such picture", remedy=remedy)
-
-
-@contextmanager
-def _complaints() -> Iterator[list[warnings.WarningMessage]]:
-    """What Pillow warns of, such as tags that are cut short, instead of its words on the user's terminal."""
-    with warnings.catch_warnings(record=True) as complaints:
-        warnings.simplefilter("always")
-        yield complaints
 
 
 def _said_of(image: Image.Image) -> tuple[str, ...]:
