@@ -44,9 +44,7 @@ PICTURES = {
     "empty": of("b.png", scenes.holding(b""), "not a picture that Pillow reads", "the file is empty"),
     "text": of("b.png", scenes.holding(b"<!DOCTYPE html>\n404"), "not a picture", "it holds text: <!DOCTYPE html> 404"),
     "noise": of("b.png", scenes.holding(bytes(range(256)) * 9), "not a picture", "convert it to PNG or JPEG"),
-    "git lfs": of(
-        "b.png", scenes.holding(b"version https://git-lfs.github.com/spec/v1\n"), "not a", "git lfs pull"
-    ),
+    "git lfs": of("b.png", scenes.holding(b"version https://git-lfs.github.com/spec/v1\n"), "not a", "git lfs pull"),
     "video": of("b.mp4", scenes.holding(b"\0\0\0\x18ftypisom" + bytes(99)), "not a picture", "ffmpeg -i VIDEO"),
     "document": of("b.pdf", scenes.holding(b"%PDF-1.4\n"), "not a picture", "it is a PDF document"),
     "array": of("b.npy", lambda path: np.save(path, scenes.blocks()), "not a picture", "it is a NumPy array"),
@@ -66,9 +64,7 @@ PICTURES = {
     "32 bits": of("b.tif", scenes.plain(np.full((90, 120), 10**5, np.int32)), "from 100000 to 100000", "8 bits"),
     "HEIC": of("b.heic", scenes.holding(HEIC), "HEIC pictures cannot be read here", "pip install pillow-heif"),
     "HEIC as JPEG": of("b.jpg", scenes.holding(HEIC), "HEIC pictures cannot be read here", "pip install pillow-heif"),
-    "JPEG XL": of(
-        "b.jxl", scenes.holding(b"\xff\x0a" + bytes(99)), "JPEG XL", "pip install pillow-jxl-plugin"
-    ),
+    "JPEG XL": of("b.jxl", scenes.holding(b"\xff\x0a" + bytes(99)), "JPEG XL", "pip install pillow-jxl-plugin"),
     "second one": Bad(("a.png", "b.png", POSE), "b.png: there is no such picture", "check the path"),
 }
 
@@ -194,9 +190,7 @@ MODEL = {
     "no speed": Bad(("a.png", "how long does it take to get to the red point", *RED, *FOCAL), "no speed", "1.5 m/s"),
     "another language": Bad(("a.png", "wie weit ist es", *RED, *FOCAL), "no task understands", "--task NAME"),
     "unknown task": Bad((*ASK, *FOCAL, "--task", "metric_dpth"), "unknown task", "did you mean metric_depth?"),
-    "untrained task": Bad(
-        (*ASK, *FOCAL, "--task", "travel_speed"), "was not trained on travel_speed", "was trained"
-    ),
+    "untrained task": Bad((*ASK, *FOCAL, "--task", "travel_speed"), "was not trained on travel_speed", "was trained"),
     "task of two": Bad((*ASK, *FOCAL, "--task", "relative_depth"), "needs 2 points in 1 picture", "--point red"),
     "like": Bad((*ASK, *FOCAL, "--like", "x"), "--like is for models on a server", "a checkpoint says itself"),
     "own tasks": Bad((*ASK, *FOCAL, "--include", "x.py"), "x.py: there is no such Python file", "--include"),
@@ -211,4 +205,36 @@ MODEL = {
         lambda folder: scenes.blank(4000, 3000)(folder / "b.png"),
     ),
     "points too far apart": Bad((*TWO[:-1], "blue=119,89", "--focal", "20"), "px apart at a focal", "closer together"),
+}
+
+
+def depths(name: str, array: np.ndarray) -> Callable[[Path], object]:
+    """A depth map."""
+    return lambda folder: np.save(folder / name, array)
+
+
+PLY = ("a.png", "-o", "out.ply")
+DEPTH = (*PLY, *FOCAL, "--depth", "d.npy", "--depth-type", "z")
+CLOUDS = {
+    "no picture": Bad(("b.png", "-o", "out.ply"), "b.png: there is no such picture", "check the path"),
+    "another kind": Bad(("a.png", "-o", "out.obj"), "out.obj: only PLY is written", "name it .ply"),
+    "below a file": Bad(("a.png", "-o", "a.png/out.ply"), "a.png: cannot be written", "another place"),
+    "no camera": Bad((*PLY, "--fov", "200"), "no angle between 0 and 180", "in degrees"),
+    "no depth type": Bad((*PLY, "--depth", "d.npy"), "--depth-type is missing", "--depth-type euclidean"),
+    "depth and against": Bad((*DEPTH, "--against", "d.npy"), "are given together", "make two clouds"),
+    "no scale": Bad((*DEPTH, "--depth-scale", "0"), "--depth-scale 0 is not a positive number", "0.001 for mill"),
+    "no such depth map": Bad(DEPTH, "d.npy: there is no such depth map", "check its path"),
+    "no depth": Bad(DEPTH, "d.npy: there is no depth in this", "the right file", depths("d.npy", np.zeros((90, 120)))),
+    "other size": Bad(DEPTH, "the depth map is 60 x 45", "resample", depths("d.npy", np.ones((45, 60)))),
+    "three channels": Bad(DEPTH, "the depth map cannot be read", "one channel", depths("d.npy", np.ones((90, 120, 3)))),
+    "no model": Bad((*PLY, *FOCAL), "there is no model to ask", "pass --model FOLDER"),
+    "nothing splits": Bad((*PLY, *FOCAL, "--ratio", "0.5"), "grid of questions: 1 fault", "give a ratio above 1"),
+}
+ASKED_CLOUDS = {
+    "radians": Bad((*PLY, "--fov", "1.13"), "which is from --fov", "1.13 may be radians"),
+    "too many": Bad((*PLY, *FOCAL, "--questions", "9"), "takes 704 questions, not 9 at most", "allow more"),
+    "against nothing": Bad(
+        (*PLY, *FOCAL, "--against", "d.npy", "--depth-type", "z"), "there is no such depth map", "check its path"
+    ),
+    "no answer": Bad((*PLY, *FOCAL, "--columns", "2", "--levels", "0"), "none of 4 answers can be read", "toolkit ask"),
 }

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import picture_scenes as scenes
 import pytest
-from bad_questions import ALL, ASK, FOCAL, GOOD_CAMERA, MODEL, POSE, QUESTION, RED
+from bad_questions import ALL, ASK, ASKED_CLOUDS, CLOUDS, FOCAL, GOOD_CAMERA, MODEL, POSE, QUESTION, RED
 from conftest import TINY
 from odd_pictures import DOUBTS, GOOD, TAGS
 from PIL import Image
@@ -124,6 +124,26 @@ def test_what_a_model_cannot_be_asked(run: Run, here: Path, folder: Path, name: 
     bad.write(here)
     before = files(here)
     check_refused(run("ask", *bad.words, "--model", folder, "--json"), bad.problem, bad.hint)
+    assert files(here) == before
+
+
+@pytest.mark.parametrize("name", CLOUDS)
+def test_clouds_that_cannot_be_made(run: Run, here: Path, name: str) -> None:
+    bad = CLOUDS[name]
+    bad.write(here)
+    before = files(here)
+    check_refused(run("cloud", *bad.words), bad.problem, bad.hint)
+    assert files(here) == before
+
+
+@pytest.mark.parametrize("name", ASKED_CLOUDS)
+def test_clouds_that_a_model_cannot_give(
+    run: Run, here: Path, folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toolkit.predictors.generate", lambda _, prompts, *__, **___: [Reply("?")] * len(prompts))
+    bad = ASKED_CLOUDS[name]
+    before = files(here)
+    check_refused(run("cloud", *bad.words, "--model", folder), bad.problem, bad.hint)
     assert files(here) == before
 
 

@@ -185,18 +185,12 @@ class Asker:
             progress(len(indices))
         return [answers[index] for index in range(len(where))]
 
-    def _open(self, given: Given | Sequence[Given], camera: CameraFlags | Camera | None) -> "_Scene":
-        images: Sequence[Given] = given if isinstance(given, list | tuple) else [given]  # type: ignore[list-item]
-        opened = [open_picture(image) for image in images]
-        cameras = [known_camera(each, camera) for each in opened]
-        frames = [Frame(each.picture, known.camera) for each, known in zip(opened, cameras, strict=True)]
-        for frame, known in zip(frames, cameras, strict=True):
-            self._check_focal(frame, known)
-        said = [line for each, known in zip(opened, cameras, strict=True) for line in (*each.warnings, *known.warnings)]
-        return _Scene(frames, cameras, tuple(dict.fromkeys([*said, *_same(frames)])))
+    def check_focal(self, name: str, known: KnownCamera) -> None:
+        """Check that a picture can be made canonical.
 
-    def _check_focal(self, frame: Frame, known: KnownCamera) -> None:
-        """Say what a focal length most likely means that leaves no canonical picture."""
+        Raises:
+            UserError: If it cannot; it says what the focal length most likely means.
+        """
         try:
             self.presenter.canonicalisation.whole(known.camera)
         except UserError as fault:
@@ -205,10 +199,20 @@ class Asker:
                 raise
             across, down = known.camera.fov
             raise UserError(
-                f"{frame.name}: its focal length cannot be {known.camera.fx:g} px, which is from {known.source}",
+                f"{name}: its focal length cannot be {known.camera.fx:g} px, which is from {known.source}",
                 f"the field of view would be {across:.3g} x {down:.3g} degrees",
                 likely,
             ) from fault
+
+    def _open(self, given: Given | Sequence[Given], camera: CameraFlags | Camera | None) -> "_Scene":
+        images: Sequence[Given] = given if isinstance(given, list | tuple) else [given]  # type: ignore[list-item]
+        opened = [open_picture(image) for image in images]
+        cameras = [known_camera(each, camera) for each in opened]
+        frames = [Frame(each.picture, known.camera) for each, known in zip(opened, cameras, strict=True)]
+        for frame, known in zip(frames, cameras, strict=True):
+            self.check_focal(frame.name, known)
+        said = [line for each, known in zip(opened, cameras, strict=True) for line in (*each.warnings, *known.warnings)]
+        return _Scene(frames, cameras, tuple(dict.fromkeys([*said, *_same(frames)])))
 
     def _task(self, question: str, name: str | None, points: int, images: int, raw: bool) -> Task | None:
         """The task of a question; None if its words are passed through and no task is named."""

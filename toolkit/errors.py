@@ -85,8 +85,6 @@ def wrapped(text: str, width: int) -> str:
             subsequent_indent=" " * _indent(line),
             break_long_words=False,
             break_on_hyphens=False,
-            replace_whitespace=False,
-            drop_whitespace=True,
         )
         for line in text.splitlines()
     )

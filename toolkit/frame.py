@@ -144,7 +144,10 @@ class DepthFile:
 
     def _stored(self) -> NDArray[Any]:
         if not self.path.is_file():
-            raise UserError(f"{self.path}: there is no such depth map", remedy="check `depth_map`")
+            raise UserError(
+                f"{self.path}: there is no such depth map",
+                remedy="check its path; a manifest's paths are relative to the manifest",
+            )
         try:
             if self.path.suffix == ".npy":
                 stored = np.load(self.path)

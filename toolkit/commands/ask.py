@@ -91,7 +91,7 @@ def ask(
     camera = camera_flags(intrinsics, focal, fov)
     named = parse_points(point or [])
     # All that can be wrong with what is asked is said before the model is loaded, which may take minutes.
-    opened = _opened(images, camera, named)
+    opened = open_pictures(images, camera, named)
     if points is not None or grid is not None:
         _refuse_with_many({"--point": named, "--raw": raw, "--check": check, "--save": save, "two": images[1:]})
         many = _Many(points, grid, camera, task)
@@ -142,15 +142,17 @@ def _pictures_and_question(words: Sequence[str], task: str | None) -> tuple[list
     return [Path(word) for word in named], question
 
 
-def _opened(images: Sequence[Path], camera: "CameraFlags", points: "Mapping[str, Named]") -> "list[Opened]":
-    """The pictures, with which the camera and the points go together."""
+def open_pictures(
+    images: Sequence[Path], camera: "CameraFlags", points: "Mapping[str, Named] | None" = None
+) -> "list[Opened]":
+    """The pictures, with which the camera and the points, those of the first one, must go together."""
     from toolkit.intrinsics import camera_of
     from toolkit.pictures import open_picture
     from toolkit.pointing import check_points
 
     opened = [open_picture(image) for image in images]
     cameras = [camera_of(each, camera).camera for each in opened]
-    check_points(points, cameras[0])
+    check_points(points or {}, cameras[0])
     return opened
 
 

@@ -1,11 +1,12 @@
 """``toolkit cloud``: a picture as a metric point cloud."""
 
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from toolkit.commands.ask import Focal, Fov, Intrinsics, Like, Model, camera_flags, load_asker
+from toolkit.commands.ask import Focal, Fov, Intrinsics, Like, Model, camera_flags, load_asker, open_pictures
 from toolkit.commands.shared import Include
 from toolkit.errors import UserError
 
@@ -46,6 +47,11 @@ def cloud(
             cause="depth along the principal axis and distance from the camera are not the same",
             remedy="pass --depth-type z or --depth-type euclidean",
         )
+    if not (isfinite(depth_scale) and depth_scale > 0):
+        raise UserError(
+            f"--depth-scale {depth_scale:g} is not a positive number",
+            remedy="give metres a unit: 0.001 for millimetres",
+        )
     from rich.text import Text
 
     from toolkit.adaptive import Grid
@@ -56,16 +62,17 @@ def cloud(
     from toolkit.storage import make_folder
 
     camera = camera_flags(intrinsics, focal, fov)
+    opened = open_pictures([image], camera)[0]
     make_folder(output.parent)
     given = depth or against
     file = DepthFile(given, depth_scale, depth_type) if given and depth_type else None
     if depth and file:
-        made = cloud_from_depth(image, file, camera, every)
+        made = cloud_from_depth(opened, file, camera, every)
     else:
         grid = Grid(columns, levels, ratio, questions)
         asker = load_asker(model, include, like)
         with bar("asking", 0) as progress:
-            made = cloud_from_model(asker, image, grid, camera, file, Watch(progress.extend, progress.advance))
+            made = cloud_from_model(asker, opened, grid, camera, file, Watch(progress.extend, progress.advance))
     for line in made.save(output):
         print(line)
     if made.comparison:
