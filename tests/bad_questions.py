@@ -109,7 +109,9 @@ POINTS = {
     "no place": Bad(("a.png", QUESTION, "--point", "red"), "this is not NAME=U,V", "--point red=320,240"),
     "no comma": Bad(("a.png", QUESTION, "--point", "red=60:45"), "this is not NAME=U,V", "--point red=320,240"),
     "outside": Bad(("a.png", QUESTION, "--point", "red=120,45"), "red=120,45 lies outside the 120 x 90", "upright"),
-    "negative": Bad(("a.png", QUESTION, "--point", "red=-1,45"), "-1,45 lies outside the picture", "per cent of the picture"),
+    "negative": Bad(
+        ("a.png", QUESTION, "--point", "red=-1,45"), "-1,45 lies outside the picture", "per cent of the picture"
+    ),
     "no colour": Bad(("a.png", QUESTION, "--point", "crimson=6,4"), "unknown marker colour 'crimson'", "red"),
     "twice": Bad((*ASK, *RED), "--point red is given twice", "a colour of its own"),
     "same place": Bad((*ASK, "--point", "blue=60,45"), "red and blue are at the same place", "its own pixel"),

@@ -2,13 +2,17 @@
 
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from toolkit.commands.ask import Focal, Fov, Intrinsics, Like, Model, camera_flags, load_asker, open_pictures
 from toolkit.commands.shared import Include
 from toolkit.errors import UserError
+
+if TYPE_CHECKING:
+    from toolkit.cloud import Cloud
+    from toolkit.frame import DepthFile, DepthType
 
 
 def cloud(
@@ -37,6 +41,32 @@ def cloud(
     include: Include = None,
 ) -> None:
     """A metric point cloud of a picture, by asking a model on a grid, or from a depth map."""
+    file = _depth_file(output, depth, against, (depth_scale, depth_type))
+    from toolkit.adaptive import Grid
+    from toolkit.cloud import Watch, cloud_from_depth, cloud_from_model
+    from toolkit.progress import bar
+    from toolkit.storage import make_folder
+
+    camera = camera_flags(intrinsics, focal, fov)
+    opened = open_pictures([image], camera)[0]
+    make_folder(output.parent)
+    if depth and file:
+        made = cloud_from_depth(opened, file, camera, every)
+    else:
+        grid = Grid(columns, levels, ratio, questions)
+        asker = load_asker(model, include, like)
+        with bar("asking", 0) as progress:
+            made = cloud_from_model(asker, opened, grid, camera, file, Watch(progress.extend, progress.advance))
+    _show(made, output, against)
+
+
+def _depth_file(
+    output: Path, depth: Path | None, against: Path | None, stored: "tuple[float, DepthType | None]"
+) -> "DepthFile | None":
+    """The depth map that the cloud is made of, or compared with; what it holds is ``stored``: scale and kind."""
+    from toolkit.frame import DepthFile
+
+    depth_scale, depth_type = stored
     if output.suffix.lower() != ".ply":
         raise UserError(f"{output}: only PLY is written", remedy="name it .ply")
     if depth and against:
@@ -52,27 +82,16 @@ def cloud(
             f"--depth-scale {depth_scale:g} is not a positive number",
             remedy="give metres a unit: 0.001 for millimetres",
         )
+    given = depth or against
+    return DepthFile(given, depth_scale, depth_type) if given and depth_type else None
+
+
+def _show(made: "Cloud", output: Path, against: Path | None) -> None:
+    """Write a cloud, and say what it is and what it rests on."""
     from rich.text import Text
 
-    from toolkit.adaptive import Grid
-    from toolkit.cloud import Watch, cloud_from_depth, cloud_from_model
-    from toolkit.frame import DepthFile
-    from toolkit.progress import bar
     from toolkit.show import camera_words, show_lines, show_warnings
-    from toolkit.storage import make_folder
 
-    camera = camera_flags(intrinsics, focal, fov)
-    opened = open_pictures([image], camera)[0]
-    make_folder(output.parent)
-    given = depth or against
-    file = DepthFile(given, depth_scale, depth_type) if given and depth_type else None
-    if depth and file:
-        made = cloud_from_depth(opened, file, camera, every)
-    else:
-        grid = Grid(columns, levels, ratio, questions)
-        asker = load_asker(model, include, like)
-        with bar("asking", 0) as progress:
-            made = cloud_from_model(asker, opened, grid, camera, file, Watch(progress.extend, progress.advance))
     for line in made.save(output):
         print(line)
     if made.comparison:
