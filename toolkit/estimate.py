@@ -1,7 +1,7 @@
 """What a run will need, worked out before its first step: tokens, memory, what is trained."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +13,7 @@ from toolkit.mixture import Mixture
 from toolkit.plan import Plan
 from toolkit.recipe import Recipe
 from toolkit.sample import Sample
+from toolkit.sources import Source, overview
 from toolkit.sources.rooms import Rooms
 from toolkit.vlm import Vlm
 
@@ -155,14 +156,20 @@ def _longest_picture(vlm: Vlm, mixture: Mixture) -> int:
     canvas, crop = canonicalisation.canvas, canonicalisation.crop
     most = 0
     for feed in mixture.feeds:
-        step = max(1, len(feed.source) // _ROOMS) if isinstance(feed.source, Rooms) else 1
-        for index in range(0, len(feed.source), step):
+        for index in _one_of_each_camera(feed.source):
             whole = canonicalisation.whole(feed.source.frame(index).camera)
             width = min(whole.width, crop.width[1]) if crop else whole.width
             height = min(whole.height, crop.height[1]) if crop else whole.height
             fitted = (canvas.fitted(width, up=width == whole.width), canvas.fitted(height, up=height == whole.height))
             most = max(most, vlm.geometry.image_tokens(*fitted))
     return images * most
+
+
+def _one_of_each_camera(source: Source) -> Iterable[int]:
+    """Frames with all cameras of a source; of rooms a sample."""
+    if isinstance(source, Rooms):
+        return range(0, len(source), max(1, len(source) // _ROOMS))
+    return overview(source).one_of_each_camera().tolist()
 
 
 def _trained(vlm: Vlm) -> dict[str, tuple[int, int]]:

@@ -16,7 +16,7 @@ from toolkit.errors import UserError
 from toolkit.frame import View
 from toolkit.query import Point, Query, point_in
 from toolkit.sample import Presenter, Sample, Turn
-from toolkit.sources import Source
+from toolkit.sources import Source, Surveyed
 
 MAX_REDRAWS = 50
 """Frames tried for one Sample before the source is held unable to feed the task."""
@@ -143,7 +143,7 @@ class Mixture:
         chosen = [first]
         if task.images == 2:
             partners = source.partners(first)
-            if not partners:
+            if not len(partners):
                 return ()
             chosen.append(int(partners[int(rng.integers(len(partners)))]))
         return tuple(self.presenter.view(source.frame(index), rng) for index in chosen)
@@ -156,6 +156,9 @@ def generator(seed: int, index: int) -> np.random.Generator:
 
 def can_feed(source: Source, task: Task) -> bool:
     """Whether a source has what the task needs: Frames with labels, and pairs with poses."""
+    if isinstance(source, Surveyed):
+        known = source.overview()
+        return (task.images < 2 or known.has_pairs()) and bool(task.points == 0 or known.labelled.any())
     count = len(source)
     if task.images == 2 and not any(len(source.partners(index)) for index in range(count)):
         return False

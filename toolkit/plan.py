@@ -12,7 +12,7 @@ from toolkit.mixture import Feed, Mixture, can_feed
 from toolkit.recipe import ManifestSource, Recipe, RoomsSource
 from toolkit.registry import get_task, load_tasks
 from toolkit.sample import Presenter
-from toolkit.sources import Part, Source, split
+from toolkit.sources import Part, Source, overview, split
 from toolkit.sources.manifest import load_manifest
 from toolkit.sources.rooms import Rooms
 
@@ -191,10 +191,12 @@ def _describe_split(name: str, train: Source, held_out: Source) -> str:
 
 
 def _sequences(source: Source) -> set[str]:
-    return {source.frame(index).sequence for index in range(len(source))} - {""}
+    return set(overview(source).sequences.distinct()) - {""}
 
 
 def _licenses(feed: Feed) -> set[str]:
     """All licences that a source's Frames state; rooms have one."""
-    frames = 1 if isinstance(feed.source, Rooms) else len(feed.source)
-    return {feed.source.frame(index).license or f"{feed.name}: not stated" for index in range(frames)}
+    stated = (
+        [feed.source.frame(0).license] if isinstance(feed.source, Rooms) else overview(feed.source).licenses.distinct()
+    )
+    return {license or f"{feed.name}: not stated" for license in stated}

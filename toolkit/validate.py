@@ -31,11 +31,9 @@ def validate(path: Path, overrides: Sequence[str] = ()) -> str:
 
 def describe_manifest(manifest: Manifest) -> str:
     """What a manifest holds, in one line."""
-    frames = manifest.frames
-    posed = sum(frame.world_from_camera is not None for frame in frames)
-    sequences = len({frame.sequence for frame in frames if frame.sequence})
-    licenses = sorted({frame.license or "not stated" for frame in frames})
+    known = manifest.overview()
+    licenses = sorted({name or "not stated" for name in known.licenses.distinct()})
     return (
-        f"{manifest.path}: {len(frames)} pictures are sound; {posed} with poses, {sequences} sequences; "
-        f"licences: {', '.join(licenses)}"
+        f"{manifest.path}: {len(manifest)} pictures are sound; {known.posed.sum()} with poses, "
+        f"{len(set(known.sequences.distinct()) - {''})} sequences; licences: {', '.join(licenses)}"
     )
