@@ -91,6 +91,15 @@ class Mixture:
         feed = feeds[_draw(rng, np.array([feed.weight for feed in feeds]))]
         return self._sample(task, feed, rng)
 
+    def shares(self) -> dict[tuple[str, str], float]:
+        """Share of the Samples that each task and source is expected to have, by its first question."""
+        total = sum(share for _, share in self.tasks)
+        return {
+            (task.name, feed.name): share / total * feed.weight / sum(other.weight for other in self._fed[task.name])
+            for task, share in self.tasks
+            for feed in self._fed[task.name]
+        }
+
     def only(self, task: Task) -> "Mixture":
         """The same Mixture, asking one task."""
         return replace(self, tasks=((task, 1.0),))

@@ -67,7 +67,7 @@ def make_plan(recipe: Recipe, canvas: Canvas) -> Plan:
     opened = _opened(recipe)
     for name, (rest, held) in opened.items():
         _check_rest(name, recipe, rest, held)
-    feeds = tuple(Feed(name, train, recipe.sources[name].weight) for name, (train, _) in opened.items())
+    feeds = tuple(Feed(name, train, _weight(recipe, name, train)) for name, (train, _) in opened.items())
     kept = _kept(recipe, opened)
     presenter = make_presenter(recipe, canvas)
     settings = recipe.trainer
@@ -96,6 +96,13 @@ def make_questions(recipe: Recipe, canvas: Canvas) -> Questions:
 def _opened(recipe: Recipe) -> dict[str, tuple[Source, Source]]:
     """The training part and the held-out part of each source that has a share."""
     return {name: _open(settings) for name, settings in recipe.sources.items() if settings.weight > 0}
+
+
+def _weight(recipe: Recipe, name: str, train: Source) -> float:
+    """How often training draws a source, against the others."""
+    if recipe.sampling == "uniform":
+        return 1.0
+    return recipe.sources[name].weight * (len(train) if recipe.sampling == "size" else 1)
 
 
 def _kept(recipe: Recipe, opened: Mapping[str, tuple[Source, Source]]) -> tuple[Feed, ...]:
@@ -152,13 +159,20 @@ def make_presenter(recipe: Recipe, canvas: Canvas) -> Presenter:
     )
 
 
+def open_source(settings: RoomsSource | ManifestSource) -> Source:
+    """A source whole, but for the rooms that are held out."""
+    if isinstance(settings, RoomsSource):
+        return Rooms(settings.settings)
+    return load_manifest(Path(settings.path), settings.depth_type)
+
+
 def _open(settings: RoomsSource | ManifestSource) -> tuple[Source, Source]:
     """The training part of a source and its held-out part."""
+    whole = open_source(settings)
     if isinstance(settings, RoomsSource):
         rooms = settings.settings
         after = replace(rooms, first=rooms.first + rooms.rooms, rooms=settings.held_out_rooms)
-        return Rooms(rooms), Rooms(after)
-    whole = load_manifest(Path(settings.path), settings.depth_type)
+        return whole, Rooms(after)
     return split(whole, settings.held_out, seed=0)
 
 
