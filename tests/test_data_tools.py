@@ -227,7 +227,7 @@ def test_mix_prints_and_gives_json(run: Run, tmp_path: Path) -> None:
     assert streams["principal_axis_distance", "far"]["spread"]["of"] == "answers [m]"
     printed = run("mix", *words)[1]
     assert "56.2%" in printed and "near: 100 samples of 8 pictures, each about 12.5 times" in printed
-    assert "█" in printed
+    assert "█" in printed and "(answers [m])" in printed
 
 
 def test_mix_of_what_cannot_be_trained(run: Run, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import pickle
+import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -15,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.errors import UserError, UserErrors
-from toolkit.sources import Part, overview, pictures, split
+from toolkit.sources import Part, manifest_index, overview, pictures, split
 from toolkit.sources import manifest as manifests
 from toolkit.sources.manifest import Manifest, load_manifest
-from toolkit.sources.manifest_index import places
+from toolkit.sources.manifest_index import Stamp, places
 from toolkit.sources.overview import Column, Overview
 
 COUNT = 12
@@ -87,6 +88,21 @@ def test_a_rewritten_manifest_is_indexed_anew_even_with_size_and_time_alike(path
     same_size_rewritten(path)
     assert load_manifest(path).frame(0).license == "M0"
     assert len(builds) == 2
+
+
+def test_a_manifest_that_rested_is_not_read_again(
+    path: Path, builds: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    whole = Stamp.read
+    monkeypatch.setattr(Stamp, "read", lambda stamp, file: (read.append(1), whole(stamp, file))[1])
+    monkeypatch.setattr(manifest_index, "_REST_NS", 0)
+    time.sleep(0.05)  # a file system's clock ticks
+    load_manifest(path)
+    load_manifest(path)
+    assert (len(builds), len(read)) == (1, 1), "read whole once, to be indexed"
+    same_size_rewritten(path)
+    assert load_manifest(path).frame(0).license == "M0" and len(builds) == 2
 
 
 def test_a_touched_or_moved_manifest_keeps_its_index(path: Path, builds: list[Path]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from rich.table import Table
+from rich.text import Text
 
 from toolkit.abstract_task import Task
 from toolkit.mixture import Feed, Mixture
@@ -99,7 +100,8 @@ def table(streams: Sequence[Stream]) -> Table:
     shown.add_column("spread", no_wrap=True)
     for each in streams:
         spread = each.spread.said() if each.spread else "no numbers"
-        shown.add_row(each.source, each.task, f"{each.share:.1%}", f"{each.samples:.0f}", f"{each.epochs:.3g}", spread)
+        numbers = (f"{each.share:.1%}", f"{each.samples:.0f}", f"{each.epochs:.3g}")
+        shown.add_row(*map(Text, (each.source, each.task, *numbers, spread)))  # "[m]" is no markup
     return shown
 
 
