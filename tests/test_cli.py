@@ -263,6 +263,7 @@ WRONG_WORDS = {
 @pytest.mark.parametrize("fault", WRONG_WORDS, ids=str)
 def test_wrong_words(run: Run, quick: Path, tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    Image.fromarray(wall()).save("a.png")
     words, message = WRONG_WORDS[fault]
     code, out, err = run(*(quick if word == "QUICK" else word for word in words))
     assert (code, out) == (2, "")
@@ -331,7 +332,8 @@ def test_places_that_cannot_be_written(run: Run, quick: Path, tmp_path: Path) ->
         code, _, err = run(*words)
         assert code == 2, err
         assert str(tmp_path / "file") in err
-    code, _, err = run("ask", "a.png", "how far", "--save", tmp_path / "out.jpg")
+    Image.fromarray(wall()).save(tmp_path / "a.png")
+    code, _, err = run("ask", tmp_path / "a.png", "how far", "--save", tmp_path / "out.jpg")
     assert code == 2
     assert "only PNG is written" in err
 

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from toolkit.errors import UserError, UserErrors, did_you_mean, raise_all
+from toolkit.errors import UserError, UserErrors, did_you_mean, raise_all, wrapped
 
 
 def test_an_error_reads_problem_cause_remedy() -> None:
@@ -51,3 +51,17 @@ def test_did_you_mean() -> None:
     assert did_you_mean("zzz", ["b", "a"]) == "use one of: a, b"
     assert did_you_mean("zzz", []) == "use one of: none are known"
     assert did_you_mean("color", ["colors", "colour"]).startswith("did you mean colour or colors?")
+
+
+def test_a_message_in_a_narrow_terminal() -> None:
+    error = UserError("a/long/path/that/is/not/cut.png: it is bad", "of this and that and more", "do this, then that")
+    assert wrapped(f"error: {error}", 30).splitlines() == [
+        "error:",
+        "       a/long/path/that/is/not/cut.png:",
+        "       it is bad",
+        "  because: of this and that",
+        "           and more",
+        "  try:     do this, then that",
+    ]
+    faults = UserErrors("a.jsonl", [UserError("one two three four")])
+    assert wrapped(str(faults), 12).splitlines() == ["a.jsonl: 1", "fault", "- one two", "  three four"]

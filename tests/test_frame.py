@@ -159,7 +159,7 @@ def cut(path: Path) -> Path:
         (empty, "not a picture that Pillow reads"),
         (truncated_png, "the picture cannot be read"),
         (truncated_jpeg, "the picture cannot be read"),
-        (lambda folder: folder, "the picture cannot be read"),
+        (lambda folder: folder, "this is a folder"),
         (floating, "holds floating-point numbers"),
     ],
 )

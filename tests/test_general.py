@@ -230,6 +230,13 @@ def test_which_sources_can_feed_which_tasks(tmp_path: Path) -> None:
     assert "kind: shapes" in caught.value.cause
 
 
+def test_pictures_that_show_nothing_whole_are_named_with_what_helps() -> None:
+    window = Presenter(Canonicalisation(1000, Canvas(square=42)))
+    with pytest.raises(UserError, match="gave no picture to ask 'object_side' about") as caught:
+        mixture("object_side", presenter=window)[0]
+    assert "canonical.focal" in caught.value.remedy
+
+
 def test_the_group_stands_for_its_tasks() -> None:
     assert task_groups()[GENERAL] == list(THREE)
     assert expand(["metric_depth", "general"]) == ["metric_depth", *THREE]

@@ -21,6 +21,7 @@ from toolkit.frame import Frame, View
 from toolkit.interval import interval
 from toolkit.intrinsics import CameraFlags, KnownCamera, camera_of
 from toolkit.pictures import Given, Opened, open_picture
+from toolkit.plausible import likely_meaning
 from toolkit.pointing import Named, check_place, colors_unknown, find_points
 from toolkit.predictors import Predictor, VlmPredictor
 from toolkit.query import Query, point_in
@@ -121,7 +122,7 @@ class Asker:
         Raises:
             UserError: If the pictures, points, camera or question cannot be used.
         """
-        scene = _open(image, camera)
+        scene = self._open(image, camera)
         places = find_points(question, points or {}, scene.frames[0])
         chosen = self._task(question, task, len(places), len(scene.frames), raw)
         sample = self._sample(chosen, question, scene.frames, places, raw)
@@ -168,7 +169,7 @@ class Asker:
         Raises:
             UserError: If the picture, a point, the camera or the question cannot be used.
         """
-        scene = _open(image, camera)
+        scene = self._open(image, camera)
         where = np.asarray(points, dtype=np.float64).reshape(-1, 2)
         for u, v in where.tolist():
             check_place((u, v), scene.frames[0].camera)
@@ -184,6 +185,35 @@ class Asker:
                 answers[index] = replace(answer, points={name: Located((u, v), "given")}, warnings=scene.warnings)
             progress(len(indices))
         return [answers[index] for index in range(len(where))]
+
+    def check_focal(self, name: str, known: KnownCamera) -> None:
+        """Check that a picture can be made canonical.
+
+        Raises:
+            UserError: If it cannot; it says what the focal length most likely means.
+        """
+        try:
+            self.presenter.canonicalisation.whole(known.camera)
+        except UserError as fault:
+            likely = likely_meaning(known.camera, known.source)
+            if not likely:
+                raise
+            across, down = known.camera.fov
+            raise UserError(
+                f"{name}: its focal length cannot be {known.camera.fx:g} px, which is from {known.source}",
+                f"the field of view would be {across:.3g} x {down:.3g} degrees",
+                likely,
+            ) from fault
+
+    def _open(self, given: Given | Sequence[Given], camera: CameraFlags | Camera | None) -> "_Scene":
+        images: Sequence[Given] = given if isinstance(given, list | tuple) else [given]  # type: ignore[list-item]
+        opened = [open_picture(image) for image in images]
+        cameras = [known_camera(each, camera) for each in opened]
+        frames = [Frame(each.picture, known.camera) for each, known in zip(opened, cameras, strict=True)]
+        for frame, known in zip(frames, cameras, strict=True):
+            self.check_focal(frame.name, known)
+        said = [line for each, known in zip(opened, cameras, strict=True) for line in (*each.warnings, *known.warnings)]
+        return _Scene(frames, cameras, tuple(dict.fromkeys([*said, *_same(frames)])))
 
     def _task(self, question: str, name: str | None, points: int, images: int, raw: bool) -> Task | None:
         """The task of a question; None if its words are passed through and no task is named."""
@@ -269,13 +299,12 @@ class _Scene:
     warnings: tuple[str, ...]
 
 
-def _open(given: Given | Sequence[Given], camera: CameraFlags | Camera | None) -> _Scene:
-    images: Sequence[Given] = given if isinstance(given, list | tuple) else [given]  # type: ignore[list-item]
-    opened = [open_picture(image) for image in images]
-    cameras = [known_camera(each, camera) for each in opened]
-    frames = [Frame(each.picture, known.camera) for each, known in zip(opened, cameras, strict=True)]
-    said = [line for each, known in zip(opened, cameras, strict=True) for line in (*each.warnings, *known.warnings)]
-    return _Scene(frames, cameras, tuple(dict.fromkeys(said)))
+def _same(frames: Sequence[Frame]) -> list[str]:
+    """A warning where the same picture is given twice."""
+    first, *others = (frame.picture.read() for frame in frames)
+    if not any(np.array_equal(first, other) for other in others):
+        return []
+    return ["the two pictures are the same, pixel by pixel: nothing can have moved between them"]
 
 
 def known_camera(opened: Opened, camera: CameraFlags | Camera | None) -> KnownCamera:

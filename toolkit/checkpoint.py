@@ -19,7 +19,7 @@ from toolkit.abstract_task import Task
 from toolkit.canonical import Canvas
 from toolkit.errors import UserError, UserErrors
 from toolkit.families import family_of
-from toolkit.hub import clear_errors, only_local
+from toolkit.hub import CONFIG, clear_errors, only_local
 from toolkit.plan import make_presenter, make_tasks
 from toolkit.recipe import Recipe
 from toolkit.recipe_file import load_recipe
@@ -144,6 +144,8 @@ def open_contract(folder: Path) -> Contract:
         UserError: If it is no checkpoint of this toolkit, or the templates have changed since training.
     """
     saved = read_contract(folder)
+    if not (folder / RECIPE).is_file():
+        raise UserError(f"{folder}: {RECIPE} is missing in this checkpoint", remedy="copy the checkpoint again")
     recipe = load_recipe(folder / RECIPE)
     check_same_contract(folder, recipe)
     own = tuple(sorted((folder / TASKS).glob("*.py")))
@@ -199,7 +201,7 @@ def read_contract(folder: Path) -> dict[str, Any]:
     except OSError:
         raise UserError(
             f"{folder}: this is no checkpoint of this toolkit",
-            cause=f"there is no {CONTRACT} in it" if folder.is_dir() else "there is no such folder",
+            cause=_why_none(folder),
             remedy="train one: toolkit train recipes/depth_plus_distance.yaml; or pass --model FOLDER",
         ) from None
     except ValueError as error:
@@ -219,6 +221,17 @@ def read_contract(folder: Path) -> dict[str, Any]:
             remedy="use the version of the toolkit that wrote it",
         )
     return saved
+
+
+def _why_none(folder: Path) -> str:
+    """Why a folder without ``toolkit.json`` is no checkpoint."""
+    if not folder.is_dir():
+        return "it is a file" if folder.exists() else "there is no such folder"
+    if (folder.parent / CONTRACT).is_file():
+        return f"it lies inside one: {folder.parent}"
+    if (folder / CONFIG).is_file():
+        return f"it is a plain model, or half a copy: without {CONTRACT}, how it wants to be asked is not known"
+    return f"there is no {CONTRACT} in it"
 
 
 def check_same_contract(folder: Path, recipe: Recipe) -> None:

@@ -4,7 +4,10 @@ Imports that take time stand inside the commands, so that ``--help`` answers at 
 """
 
 import errno
+import io
+import os
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +28,7 @@ from toolkit.commands.shared import (
     print_json,
     recipe_of,
 )
-from toolkit.errors import UserError
+from toolkit.errors import UserError, wrapped
 
 app = typer.Typer(
     help="Fine-tune one vision-language model to answer metric 3D questions about pictures, and ask it.",
@@ -51,17 +54,39 @@ _NOT_OUR_FAULT = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ED
 
 def main() -> None:
     """Run the command line; a user's mistake prints problem, cause and remedy, and exits with 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     try:
-        app()
-        sys.stdout.flush()
+        try:
+            app()
+        finally:
+            if sys.stdout is not None:  # it is None where it was closed before the start
+                sys.stdout.flush()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _say(error)
         sys.exit(2)
     except OSError as error:
         if error.errno not in _NOT_OUR_FAULT:
             raise
-        print(f"error: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        if error.filename is None:
+            _drop_output()
+        if error.errno == errno.EPIPE:
+            sys.exit(1)  # as in `| head`: who reads has enough, and typer, which meets most of these, exits so
+        _say(UserError(f"{error.filename or 'the output'}: {error.strerror}"))
         sys.exit(2)
+
+
+def _say(error: UserError) -> None:
+    """Print an error; on a terminal, in lines of whole words."""
+    text = f"error: {error}"
+    if sys.stderr is not None and sys.stderr.isatty():
+        text = wrapped(text, shutil.get_terminal_size().columns)
+    print(text, file=sys.stderr)
+
+
+def _drop_output() -> None:
+    """Send what could not be written nowhere, or the interpreter would try again when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @app.command(epilog="Example: toolkit train recipes/depth_plus_distance.yaml trainer.steps=200 --output runs/first")

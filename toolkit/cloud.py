@@ -103,7 +103,10 @@ def cloud_from_model(
     """
     opened = open_picture(image)
     known = known_camera(opened, camera)
+    asker.check_focal(opened.picture.name, known)
     task = depth_task(asker)
+    # Before the questions: a file that cannot be read is said at once, and not after hours of asking.
+    reference = None if against is None else labelled_map(Frame(opened.picture, known.camera, against))
     kind: DepthType = "z" if task.gives == "depth_z" else "euclidean"
     settled = replace(grid, margin=max(grid.margin, _margin(asker, known.camera)))
 
@@ -113,13 +116,19 @@ def cloud_from_model(
         return np.array([np.nan if answer.value is None else answer.value for answer in answers], dtype=np.float64)
 
     found = survey(opened.size, settled, ask)
+    if np.isnan(found.depth).all():
+        raise UserError(
+            f"{opened.picture.name}: none of {len(found.depth)} answers can be read as a depth",
+            cause="the model has not learnt enough, or is none of this toolkit's",
+            remedy='look at what it says: toolkit ask PICTURE "how far is it" --grid 4x3 --json',
+        )
     picture = opened.picture.read()
     points = cloud_at(found.pixels, found.depth, kind, known.camera, picture)
     dense = dense_map(found, kind, known.camera, grid.ratio)
     comparison = None
-    if against is not None:
+    if reference is not None:
         asked = sparse_map(found.pixels, found.depth, kind, opened.size).converted(known.camera, "z")
-        comparison = compare(asked, labelled_map(Frame(opened.picture, known.camera, against)))
+        comparison = compare(asked, reference)
     return Cloud(points, dense, len(found.pixels), comparison, known, (*opened.warnings, *known.warnings))
 
 
@@ -140,8 +149,14 @@ def cloud_from_depth(
     opened = open_picture(image)
     known = known_camera(opened, camera)
     frame = Frame(opened.picture, known.camera, depth)
-    points = cloud_of_labels(frame, every)
-    return Cloud(points, labelled_map(frame), 0, None, known, (*opened.warnings, *known.warnings))
+    dense = labelled_map(frame)
+    if np.isnan(dense.depth).all():
+        raise UserError(
+            f"{depth.path}: there is no depth in this depth map",
+            cause="all its values are 0, negative, not numbers, or the largest that 16 bits hold",
+            remedy="check that it is the right file, and --depth-scale",
+        )
+    return Cloud(cloud_of_labels(frame, every), dense, 0, None, known, (*opened.warnings, *known.warnings))
 
 
 def _margin(asker: Asker, camera: Camera) -> int:

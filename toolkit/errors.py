@@ -1,6 +1,8 @@
 """Errors that a user can mend: problem, cause, remedy. The command line prints them and exits with 2."""
 
 import difflib
+import re
+import textwrap
 from collections.abc import Iterable, Sequence
 
 
@@ -72,3 +74,23 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean {' or '.join(close)}? (known: {', '.join(names)})"
     return f"use one of: {', '.join(names) or 'none are known'}"
+
+
+def wrapped(text: str, width: int) -> str:
+    """A message in lines of at most ``width`` characters; no word is cut, and what goes on is indented."""
+    return "\n".join(
+        textwrap.fill(
+            line,
+            width,
+            subsequent_indent=" " * _indent(line),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in text.splitlines()
+    )
+
+
+def _indent(line: str) -> int:
+    """Where the words of a line begin: behind "error:", "because:", "try:" or a dash."""
+    begin = re.match(r" *(?:(?:error|because|try): +|- )?", line)
+    return begin.end() if begin else 0

@@ -10,16 +10,15 @@ from typing import Any, Literal, Protocol
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from toolkit.camera import Array, Camera
 from toolkit.errors import UserError
+from toolkit.imagefile import opened, orientation_of, rgb_pixels
 from toolkit.objects import Objects, SceneObject
 
 DepthType = Literal["z", "euclidean"]
 Pixels = NDArray[np.uint8]
 
-_EXIF_ORIENTATION = 274
 _SATURATED = np.iinfo(np.uint16).max
 
 
@@ -58,25 +57,8 @@ class ImageFile:
         Raises:
             UserError: If the file is missing, truncated or not a picture.
         """
-        try:
-            with Image.open(self.path) as image:
-                return rgb_pixels(image, self.path)
-        except FileNotFoundError:
-            raise UserError(
-                f"{self.path}: there is no such picture",
-                remedy="check the path; a manifest's paths are relative to the manifest",
-            ) from None
-        except UnidentifiedImageError:
-            raise UserError(
-                f"{self.path}: this is not a picture that Pillow reads",
-                remedy="convert it to PNG or JPEG",
-            ) from None
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise UserError(
-                f"{self.path}: the picture cannot be read",
-                cause=str(error),
-                remedy="the file is damaged, cut short or forbidden: copy it again",
-            ) from None
+        with opened(self.path) as image:
+            return rgb_pixels(image, self.path)
 
     def stored_size(self) -> tuple[int, int, int]:
         """Width, height as stored, and the EXIF orientation (1 to 8), without decoding the pixels.
@@ -84,14 +66,8 @@ class ImageFile:
         Raises:
             UserError: If the file is missing or not a picture.
         """
-        try:
-            with Image.open(self.path) as image:
-                # Not image.getexif(): for PNG that decodes the pixels, in search of EXIF behind them.
-                orientation = Image.Image.getexif(image).get(_EXIF_ORIENTATION, 1)
-                return *image.size, orientation if orientation in range(1, 9) else 1
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-            self.read()
-            raise
+        with opened(self.path) as image:
+            return *image.size, orientation_of(image)
 
 
 @dataclass(frozen=True)
@@ -109,23 +85,6 @@ class ImageArray:
     def read(self) -> Pixels:
         """The picture, (height, width, 3) uint8 RGB."""
         return self.pixels
-
-
-def rgb_pixels(image: Image.Image, name: object) -> Pixels:
-    """A PIL picture as upright 8-bit RGB, (height, width, 3).
-
-    EXIF orientation is applied. 16-bit grey keeps its high byte, where Pillow would clip. What is transparent
-    keeps the colour that is stored beneath. Of several pictures in one file it is the current one.
-
-    Raises:
-        UserError: If it holds floating-point numbers; ``name`` is what the message calls it.
-    """
-    image = ImageOps.exif_transpose(image)
-    if image.mode == "F":
-        raise UserError(f"{name}: the picture holds floating-point numbers", remedy="convert it to PNG or JPEG")
-    if image.mode.startswith("I"):
-        image = Image.fromarray((np.clip(np.asarray(image), 0, 65535) >> 8).astype(np.uint8))
-    return np.asarray(image.convert("RGB"))
 
 
 @dataclass(frozen=True)
@@ -186,7 +145,10 @@ class DepthFile:
 
     def _stored(self) -> NDArray[Any]:
         if not self.path.is_file():
-            raise UserError(f"{self.path}: there is no such depth map", remedy="check `depth_map`")
+            raise UserError(
+                f"{self.path}: there is no such depth map",
+                remedy="check its path; a manifest's paths are relative to the manifest",
+            )
         try:
             if self.path.suffix == ".npy":
                 stored = np.load(self.path)

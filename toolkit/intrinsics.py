@@ -6,17 +6,17 @@ field of view, with a warning. Conventions: see ``toolkit.camera``.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import ExifTags
+from PIL.ExifTags import Base as Tag
 
 from toolkit.camera import Camera
 from toolkit.errors import UserError
 from toolkit.pictures import Opened
+from toolkit.plausible import FILM_DIAGONAL, doubts, is_possible, likely_intrinsics
 
 DEFAULT_FOV = 60.0
 """Horizontal field of view [deg] that is assumed where nothing is known of the camera."""
@@ -24,11 +24,9 @@ DEFAULT_FOV = 60.0
 USUAL_FOV = (45.0, 90.0)
 """Most cameras have a horizontal field of view [deg] between these; intervals reach as far where it is assumed."""
 
-_PLAUSIBLE_FOV = (15.0, 125.0)  # degrees; outside, a focal length is more likely wrong than right
-_LONGEST_FILM = 300.0  # mm; longer focal lengths are not taken for millimetres
-_FILM_DIAGONAL = math.hypot(36.0, 24.0)  # mm
 _SAME_SHAPE = 0.02  # relative difference of aspect ratios below which a picture was not cropped
-_MILLIMETRES = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # of FocalPlaneResolutionUnit (EXIF 2.32, table 15)
+# Of FocalPlaneResolutionUnit (EXIF 2.32, table 15).
+_MILLIMETRES: Mapping[float | None, float] = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
 
 
 @dataclass(frozen=True)
@@ -75,39 +73,66 @@ def camera_of(opened: Opened, flags: CameraFlags) -> KnownCamera:
         UserError: If the flags contradict each other, or they or the file beside do not fit the picture.
     """
     width, height = opened.size
-    known = _said(width, height, flags)
+    known = _said(opened, flags)
     found: list[str] = []
     if known is None and opened.path is not None:
         known = _beside(width, height, opened.path)
     if known is None:
         known = _from_exif(opened, found)
     if known is None:
-        guess = (
-            f"nothing is known of the camera: a horizontal field of view of {DEFAULT_FOV:g} degrees is assumed, "
-            "and every distance scales with it; pass --intrinsics, --focal or --fov"
-        )
-        assumed = Camera.from_fov(width, height, DEFAULT_FOV)
-        narrow, wide = (Camera.from_fov(width, height, fov).fx / assumed.fx for fov in USUAL_FOV)
-        return KnownCamera(assumed, "assumed", (guess, *found), (wide, narrow))
-    return replace(known, warnings=(*known.warnings, *_unusual(known.camera)))
+        return _assumed(width, height, found)
+    return replace(known, warnings=doubts(known.camera, known.source))
 
 
-def _said(width: int, height: int, flags: CameraFlags) -> KnownCamera | None:
+def _assumed(width: int, height: int, found: Sequence[str]) -> KnownCamera:
+    guess = (
+        f"nothing is known of the camera: a horizontal field of view of {DEFAULT_FOV:g} degrees is assumed, "
+        "and every distance scales with it; pass --intrinsics, --focal or --fov"
+    )
+    assumed = Camera.from_fov(width, height, DEFAULT_FOV)
+    narrow, wide = (Camera.from_fov(width, height, fov).fx / assumed.fx for fov in USUAL_FOV)
+    return KnownCamera(assumed, "assumed", (guess, *found), (wide, narrow))
+
+
+def _said(opened: Opened, flags: CameraFlags) -> KnownCamera | None:
     """The camera that the flags give."""
+    width, height = opened.size
     given = [name for name in ("intrinsics", "focal", "fov") if getattr(flags, name) is not None]
     if len(given) > 1:
-        raise UserError(f"--{' and --'.join(given)} are given together", remedy="give one of them")
+        raise UserError(
+            f"--{' and --'.join(given)} are given together", "they all say what the camera is", "give one of them"
+        )
     if flags.intrinsics is not None:
-        return KnownCamera(Camera.from_intrinsics([*flags.intrinsics, width, height]), "--intrinsics")
+        return KnownCamera(_from_numbers(opened, flags.intrinsics), "--intrinsics")
     if flags.focal is not None:
-        if not (np.isfinite(flags.focal) and flags.focal > 0):
-            raise UserError(f"--focal {flags.focal:g} is not a positive number", remedy="give pixels of this picture")
+        if not (math.isfinite(flags.focal) and flags.focal > 0):
+            raise UserError(
+                f"--focal {flags.focal:g} is not a positive number",
+                remedy="give the focal length in pixels of this picture, or --fov in degrees",
+            )
         return KnownCamera(Camera.from_focal(width, height, flags.focal), "--focal")
     if flags.fov is not None:
         if not 0 < flags.fov < 180:
-            raise UserError(f"--fov {flags.fov:g} is no angle between 0 and 180 degrees", remedy="give degrees")
+            raise UserError(
+                f"--fov {flags.fov:g} is no angle between 0 and 180 degrees",
+                remedy="give the angle between the left and the right border in degrees, or --focal in pixels",
+            )
         return KnownCamera(Camera.from_fov(width, height, flags.fov), "--fov")
     return None
+
+
+def _from_numbers(opened: Opened, values: tuple[float, float, float, float]) -> Camera:
+    """The camera of fx, fy, cx, cy [px] that the user gives."""
+    width, height = opened.size
+    problem = f"--intrinsics {','.join(f'{value:g}' for value in values)} cannot be those of {opened.picture.name}"
+    remedy = "give FX,FY,CX,CY in pixels of this picture, in this order"
+    if not all(map(math.isfinite, values)) or min(values[:2]) <= 0:
+        raise UserError(problem, "the focal lengths FX and FY must be positive, and all be finite numbers", remedy)
+    try:
+        return Camera.from_intrinsics([*values, width, height])
+    except UserError as fault:
+        likely = likely_intrinsics(Camera(*values, width, height))
+        raise UserError(problem, f"the {fault.problem}", likely or remedy) from None
 
 
 def _beside(width: int, height: int, picture: Path) -> KnownCamera | None:
@@ -116,81 +141,102 @@ def _beside(width: int, height: int, picture: Path) -> KnownCamera | None:
     if not path.is_file():
         return None
     remedy = (
-        'write {"intrinsics": [fx, fy, cx, cy, width, height], "distortion": [k1, k2, p1, p2, k3]}, or move it away'
+        'write {"intrinsics": [fx, fy, cx, cy, width, height]} into it, or move it away; '
+        "--intrinsics, --focal and --fov go before it"
     )
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        camera = Camera.from_intrinsics(content["intrinsics"], content.get("distortion", ()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: there is no camera in it", f"{type(error).__name__}: {error}", remedy) from None
+        camera = _camera_in(json.loads(path.read_text(encoding="utf-8-sig")))
+    except OSError as error:
+        raise UserError(f"{path}: it cannot be read", str(error.strerror), remedy) from None
+    except OverflowError:
+        raise UserError(f"{path}: there is no camera in it", "a number in it is too large", remedy) from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: there is no camera in it", f"it is not JSON: {error}", remedy) from None
     except UserError as error:
-        raise UserError(f"{path}: {error.problem}", error.cause, remedy) from None
+        raise UserError(f"{path}: {error.problem}", error.cause, error.remedy or remedy) from None
     if (camera.width, camera.height) != (width, height):
-        raise UserError(
-            f"{path}: the intrinsics are for {camera.width} x {camera.height} px, "
-            f"the upright picture is {width} x {height}",
-            remedy="give the intrinsics of this size",
-        )
+        raise _other_size(path, camera, width, height)
     return KnownCamera(camera, str(path))
+
+
+def _camera_in(content: Any) -> Camera:
+    if not isinstance(content, dict) or "intrinsics" not in content:
+        raise UserError("there is no camera in it", "it has no `intrinsics`")
+    values, distortion = content["intrinsics"], content.get("distortion") or []
+    for name, numbers in (("intrinsics", values), ("distortion", distortion)):
+        if not isinstance(numbers, list) or not all(isinstance(number, int | float) for number in numbers):
+            raise UserError("there is no camera in it", f"`{name}` is not a list of numbers")
+    return Camera.from_intrinsics(values, distortion)
+
+
+def _other_size(path: Path, camera: Camera, width: int, height: int) -> UserError:
+    """What to do about intrinsics of another size than the picture's."""
+    values = camera.resized(width, height).intrinsics
+    cause, remedy = "", "give the intrinsics of this size"
+    if (camera.width, camera.height) == (height, width):
+        cause = "the picture was turned upright, by its EXIF orientation or before"
+        remedy = "give the intrinsics of the upright picture"
+    elif abs(camera.width * height / (camera.height * width) - 1) < _SAME_SHAPE:
+        cause = "the picture was resized"
+        remedy = f"give those of this size; if nothing was cut off, they are [{', '.join(f'{v:.6g}' for v in values)}]"
+    return UserError(
+        f"{path}: the intrinsics are for {camera.width} x {camera.height} px, "
+        f"the upright picture is {width} x {height}",
+        cause,
+        remedy,
+    )
 
 
 def _from_exif(opened: Opened, found: list[str]) -> KnownCamera | None:
     """The camera that EXIF tags give; why they cannot be used goes to ``found``."""
     width, height = opened.size
     tags, stored = opened.tags, opened.stored
-    taken = (tags.get(ExifTags.Base.ExifImageWidth), tags.get(ExifTags.Base.ExifImageHeight))
-    if all(taken) and _cropped(stored, taken):
-        found.append(f"the picture was cropped since it was taken ({taken[0]} x {taken[1]} px), so EXIF does not help")
+    taken = _number(tags.get(Tag.ExifImageWidth)), _number(tags.get(Tag.ExifImageHeight))
+    if taken[0] and taken[1] and _cropped(stored, taken[0] / taken[1]):
+        found.append(
+            f"the picture was cropped since it was taken ({taken[0]:g} x {taken[1]:g} px), so EXIF does not help"
+        )
         return None
     focal, source = _focal_35mm(width, height, tags), "EXIF FocalLengthIn35mmFilm"
     if focal is None:
-        focal, source = _focal_of_sensor(stored[0], tags), "EXIF FocalLength and FocalPlaneXResolution"
-    return None if focal is None else KnownCamera(Camera.from_focal(width, height, focal), source)
+        focal, source = _focal_of_sensor(stored, tags), "EXIF FocalLength and FocalPlaneXResolution"
+    if focal is None:
+        return None
+    camera = Camera.from_focal(width, height, focal)
+    if not is_possible(camera):
+        found.append(f"{source} is not believed: the field of view would be {camera.fov[0]:.3g} degrees")
+        return None
+    return KnownCamera(camera, source)
 
 
-def _cropped(stored: tuple[int, int], taken: tuple[Any, Any]) -> bool:
-    """Whether the shape has changed; some programs exchange the sides when they turn a picture."""
-    now, then = stored[0] / stored[1], float(taken[0]) / float(taken[1])
-    return min(abs(now / then - 1), abs(now * then - 1)) > _SAME_SHAPE
+def _cropped(stored: tuple[int, int], taken: float) -> bool:
+    """Whether the shape (width / height) has changed; some programs exchange the sides when they turn a picture."""
+    now = stored[0] / stored[1]
+    return min(abs(now / taken - 1), abs(now * taken - 1)) > _SAME_SHAPE
 
 
 def _focal_35mm(width: int, height: int, tags: Mapping[int, Any]) -> float | None:
     """Focal length [px] = f35 * diagonal [px] / 43.27 mm: the diagonal field of view is kept (CIPA DCG-001-2005)."""
-    equivalent = _number(tags.get(ExifTags.Base.FocalLengthIn35mmFilm))
-    return None if equivalent is None else equivalent * math.hypot(width, height) / _FILM_DIAGONAL
+    equivalent = _number(tags.get(Tag.FocalLengthIn35mmFilm))
+    return None if equivalent is None else equivalent * math.hypot(width, height) / FILM_DIAGONAL
 
 
-def _focal_of_sensor(stored_width: int, tags: Mapping[int, Any]) -> float | None:
+def _focal_of_sensor(stored: tuple[int, int], tags: Mapping[int, Any]) -> float | None:
     """Focal length [px] = focal length [mm] * sensor pixels a mm, scaled by the resize since (EXIF 2.32, 4.6.5)."""
-    focal = _number(tags.get(ExifTags.Base.FocalLength))
-    resolution = _number(tags.get(ExifTags.Base.FocalPlaneXResolution))
-    unit = _MILLIMETRES.get(tags.get(ExifTags.Base.FocalPlaneResolutionUnit, 2))
-    taken = _number(tags.get(ExifTags.Base.ExifImageWidth))
-    if focal is None or resolution is None or unit is None or taken is None:
+    focal = _number(tags.get(Tag.FocalLength))
+    resolution = _number(tags.get(Tag.FocalPlaneXResolution))
+    unit = _MILLIMETRES.get(_number(tags.get(Tag.FocalPlaneResolutionUnit, 2)))
+    wide, high = _number(tags.get(Tag.ExifImageWidth)), _number(tags.get(Tag.ExifImageHeight))
+    if focal is None or resolution is None or unit is None or wide is None:
         return None
-    return focal * resolution / unit * stored_width / taken
+    resized = max(stored) / max(wide, high) if high else stored[0] / wide  # the sides may have been exchanged since
+    return focal * resolution / unit * resized
 
 
 def _number(value: Any) -> float | None:
     """A positive number; EXIF writes 0 for unknown."""
     try:
         number = float(value)
-    except (TypeError, ValueError, ZeroDivisionError):
+    except (TypeError, ValueError, ArithmeticError):
         return None
     return number if math.isfinite(number) and number > 0 else None
-
-
-def _unusual(camera: Camera) -> tuple[str, ...]:
-    """What a field of view that few cameras have most likely means."""
-    low, high = _PLAUSIBLE_FOV
-    wide = camera.fov[0]
-    if low <= wide <= high:
-        return ()
-    said = f"the horizontal field of view would be {wide:.1f} degrees, which is unusual"
-    likely = camera.fx * math.hypot(camera.width, camera.height) / _FILM_DIAGONAL
-    if camera.fx < _LONGEST_FILM and low <= Camera.from_focal(camera.width, camera.height, likely).fov[0] <= high:
-        return (
-            f"{said}: {camera.fx:g} may be the 35 mm-equivalent focal length in millimetres, which is {likely:.0f} px "
-            f"in this picture; then pass --focal {likely:.0f}",
-        )
-    return (f"{said}: focal lengths are in pixels of this very picture, and not of another size of it",)

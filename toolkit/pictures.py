@@ -1,18 +1,24 @@
 """Pictures that are asked about: from a path, from PIL or from an array, read once."""
 
-from collections.abc import Mapping
+import difflib
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
 from toolkit.errors import UserError
-from toolkit.frame import ImageArray, ImageFile, Pixels, rgb_pixels
+from toolkit.frame import ImageArray, Pixels
+from toolkit.imagefile import exif_of, frames_in, opened, rgb_pixels
 
 _SMALLEST = 16  # px a side; less shows nothing
-_WITH_READERS = {".heic": "pillow-heif", ".heif": "pillow-heif", ".avif": "pillow-avif-plugin", ".jxl": "pillow-jxl"}
+_DARK = 4096  # a 16-bit picture without brighter values is likely to use 12 bits or fewer
+_TAG_READER = "TiffImagePlugin"  # the part of Pillow that reads EXIF
+_SCHEMES = ("http:", "https:", "ftp:", "s3:", "gs:", "data:")
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ def open_picture(given: Given) -> Opened:
         opened = _from_array(given)
     elif isinstance(given, Image.Image):
         pixels = rgb_pixels(given, "the picture")
-        opened = Opened(ImageArray(pixels), None, given.size, _tags(given), _said_of(given))
+        opened = Opened(ImageArray(pixels), None, given.size, exif_of(given) or {}, _said_of(given))
     else:
         opened = _from_file(Path(given))
     width, height = opened.size
@@ -81,27 +87,45 @@ def _from_array(pixels: Pixels) -> Opened:
 
 
 def _from_file(path: Path) -> Opened:
-    needed = _WITH_READERS.get(path.suffix.lower())
-    if needed and path.is_file() and path.suffix.lower() not in Image.registered_extensions():
-        raise UserError(
-            f"{path}: Pillow has no reader for {path.suffix.lower()} pictures here",
-            remedy=f"pip install {needed}, or convert it to PNG or JPEG",
-        )
-    pixels = ImageFile(path).read()
-    with Image.open(path) as image:
-        return Opened(ImageArray(pixels, str(path)), path, image.size, _tags(image), _said_of(image))
+    if not os.path.exists(path):  # Path.exists raises where a name is too long to be one
+        raise _missing(path)
+    with warnings.catch_warnings(record=True) as complaints, opened(path) as image:
+        warnings.simplefilter("always")
+        image.load()  # tags may stand behind the pixels
+        tags, said = exif_of(image), _said_of(image)
+        pixels = ImageArray(rgb_pixels(image, path), str(path))
+    return Opened(pixels, path, image.size, tags or {}, (*said, *_damage(tags is None, complaints)))
 
 
-def _tags(image: Image.Image) -> Mapping[int, Any]:
-    return dict(image.getexif().get_ifd(ExifTags.IFD.Exif))
+def _damage(untagged: bool, complaints: Sequence[warnings.WarningMessage]) -> Iterator[str]:
+    """What Pillow found damaged in a picture that can be read; its own words are for programmers."""
+    of_tags = [Path(complaint.filename).stem == _TAG_READER for complaint in complaints]
+    if untagged or any(of_tags):
+        yield "its EXIF tags are damaged: what they say of the camera and of its orientation may be missing"
+    if not all(of_tags):
+        yield "the file is damaged in places that may not show"
+
+
+def _missing(path: Path) -> UserError:
+    if path.parts and path.parts[0] in _SCHEMES:
+        return UserError(f"{path}: pictures are read from disk, not from the web", remedy="download it first")
+    beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+    close = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.85)
+    remedy = f"did you mean {path.parent / close[0]}?" if close else "check the path"
+    return UserError(f"{path}: there is no such picture", remedy=remedy)
 
 
 def _said_of(image: Image.Image) -> tuple[str, ...]:
-    """What of a picture is not looked at."""
+    """What of a picture is not looked at, or not as its maker meant it."""
     said = []
-    frames = getattr(image, "n_frames", 1)
+    frames = frames_in(image)
     if frames > 1:
         said.append(f"the file holds {frames} pictures; the first is asked about")
     if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
         said.append("the picture is transparent in places; the colours stored beneath are what the model sees")
+    if image.mode.startswith("I") and (brightest := int(np.asarray(image).max())) < _DARK:
+        said.append(
+            f"the picture has 16 bits, and is almost black: its brightest value is {brightest} of 65535; "
+            "if it uses fewer bits, stretch it to all of them"
+        )
     return tuple(said)

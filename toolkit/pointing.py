@@ -7,15 +7,18 @@ import numpy as np
 
 from toolkit.answers import Located
 from toolkit.camera import Array, Camera
-from toolkit.errors import UserError
+from toolkit.errors import UserError, did_you_mean
 from toolkit.frame import Frame, Pixels
-from toolkit.marker import COLORS, find_marks, rgb
+from toolkit.marker import COLORS, find_marks
 from toolkit.places import Place
 from toolkit.routing import colors_in
 from toolkit.sample import Presenter
 
 Named = Place | tuple[float, float]
 """A point that a user gives: a place, or (u, v) [px of the upright picture]."""
+
+MOST_POINTS = 100_000
+"""Questions that are asked at once, and whose answers are held in memory until the last has come."""
 
 
 def find_points(question: str, given: Mapping[str, Named], frame: Frame) -> dict[str, Located]:
@@ -33,17 +36,13 @@ def find_points(question: str, given: Mapping[str, Named], frame: Frame) -> dict
     if not given:
         return {color: Located(_found(frame.picture.read(), color), "a mark in the picture") for color in named}
     pixels = {name: pixel_of(place, frame.camera) for name, place in given.items()}
-    for name, pixel in pixels.items():
-        rgb(name)
-        check_place(pixel, frame.camera, f"{name}=")
+    check_points(given, frame.camera)
     strangers = [name for name in named if name not in given]
     if strangers:
         raise UserError(
             f"the question names a {strangers[0]} point, and --point gives {', '.join(given)}",
             remedy=f"add --point {strangers[0]}=U,V, or name the point that you mean",
         )
-    if len(set(pixels.values())) < len(pixels):
-        raise UserError("two points are at the same place", remedy="give each its own pixel")
     order = [*named, *(name for name in given if name not in named)]
     return {name: Located(pixels[name], "--point") for name in order}
 
@@ -51,6 +50,24 @@ def find_points(question: str, given: Mapping[str, Named], frame: Frame) -> dict
 def pixel_of(place: Named, camera: Camera) -> tuple[float, float]:
     """(u, v) [px] of a place in the upright picture."""
     return place.pixel(camera.width, camera.height) if isinstance(place, Place) else place
+
+
+def check_points(given: Mapping[str, Named], camera: Camera) -> None:
+    """Check that points have colours for names, and different places in the picture.
+
+    Raises:
+        UserError: If they have not.
+    """
+    pixels = {name: pixel_of(place, camera) for name, place in given.items()}
+    for name, pixel in pixels.items():
+        if name not in COLORS:
+            raise UserError(
+                f"--point {name}={pixel[0]:g},{pixel[1]:g}: unknown marker colour {name!r}",
+                remedy=did_you_mean(name.lower(), COLORS),
+            )
+        check_place(pixel, camera, f"{name}=")
+    if len(set(pixels.values())) < len(pixels):
+        raise UserError(f"the points {' and '.join(given)} are at the same place", remedy="give each its own pixel")
 
 
 def parse_grid(given: str) -> tuple[int, int]:
@@ -66,7 +83,21 @@ def parse_grid(given: str) -> tuple[int, int]:
 
 
 def grid_points(columns: int, rows: int, width: int, height: int) -> Array:
-    """The middles (columns * rows, 2) of equal cells of a picture of ``width`` x ``height`` [px], row by row."""
+    """The middles (columns * rows, 2) of equal cells of a picture of ``width`` x ``height`` [px], row by row.
+
+    Raises:
+        UserError: If there are more of them than pixels, or than ``MOST_POINTS``.
+    """
+    if columns > width or rows > height:
+        raise UserError(
+            f"--grid {columns}x{rows} is finer than the pixels of the {width} x {height} picture",
+            remedy="ask about fewer points, like --grid 16x12",
+        )
+    if columns * rows > MOST_POINTS:
+        raise UserError(
+            f"--grid {columns}x{rows} asks {columns * rows} questions, and at most {MOST_POINTS} are asked at once",
+            remedy="ask about fewer points; or try toolkit cloud, which asks more where the depth changes",
+        )
     u = (np.arange(columns) + 0.5) / columns * width - 0.5
     v = (np.arange(rows) + 0.5) / rows * height - 0.5
     return np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2)

@@ -1,5 +1,6 @@
 """``toolkit ask``: one question about one picture or two, or the same about many points."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,10 @@ from toolkit.errors import UserError
 if TYPE_CHECKING:
     from toolkit.answers import Answer
     from toolkit.ask import Asker
+    from toolkit.camera import Array
     from toolkit.intrinsics import CameraFlags
+    from toolkit.pictures import Opened
+    from toolkit.pointing import Named
 
 Model = Annotated[
     str | None,
@@ -25,9 +29,35 @@ Like = Annotated[
     Path | None, typer.Option(metavar="DIR", help="The checkpoint that says how a model on a server is asked.")
 ]
 Intrinsics = Annotated[str | None, typer.Option(metavar="FX,FY,CX,CY", help="The camera, in pixels.")]
-Focal = Annotated[float | None, typer.Option(help="Focal length in pixels of this picture.")]
-Fov = Annotated[float | None, typer.Option(help="Horizontal field of view in degrees.")]
 TaskName = Annotated[str | None, typer.Option(help="Ask this task, whatever the words.")]
+
+_EXAMPLE = 'toolkit ask photo.jpg "how far is the red point"'
+_LONGEST_QUESTION = 2000  # characters
+
+
+def _pixels(given: str) -> float:
+    """The number of --focal."""
+    return _number("--focal", given, "pixels of this picture, or pass the field of view: --fov DEGREES")
+
+
+def _degrees(given: str) -> float:
+    """The number of --fov."""
+    return _number("--fov", given, "degrees between the left and the right border, or pass --focal PX")
+
+
+def _number(flag: str, given: str, unit: str) -> float:
+    try:
+        return float(given)
+    except ValueError:
+        raise UserError(f"{flag} {given}: this is not a number", remedy=f"give a number alone, in {unit}") from None
+
+
+Focal = Annotated[
+    float | None, typer.Option(parser=_pixels, metavar="PX", help="Focal length in pixels of this picture.")
+]
+Fov = Annotated[
+    float | None, typer.Option(parser=_degrees, metavar="DEGREES", help="Horizontal field of view in degrees.")
+]
 
 
 def ask(
@@ -53,36 +83,88 @@ def ask(
     as_json: Json = False,
 ) -> None:
     """Ask a trained model about one picture, or about two."""
-    if len(words) not in (2, 3):
-        raise UserError(
-            f"{len(words)} words are given, not one or two pictures and a question",
-            remedy='put the question in quotes: toolkit ask photo.jpg "how far is the red point"',
-        )
     from toolkit.places import parse_points
-    from toolkit.sheet import check_png, save_png
-    from toolkit.show import as_csv, many_as_json, show_answer
+    from toolkit.sheet import save_png
+    from toolkit.show import many_as_json, show_answer, show_many
 
-    images, question = [Path(word) for word in words[:-1]], words[-1]
+    images, question = _pictures_and_question(words, task)
     camera = camera_flags(intrinsics, focal, fov)
     named = parse_points(point or [])
-    if save:
-        check_png(save)
-    if points or grid:
+    # All that can be wrong with what is asked is said before the model is loaded, which may take minutes.
+    opened = open_pictures(images, camera, named)
+    if points is not None or grid is not None:
         _refuse_with_many({"--point": named, "--raw": raw, "--check": check, "--save": save, "two": images[1:]})
-        answers = _ask_many(load_asker(model, include, like), images[0], question, _Many(points, grid, camera, task))
+        many = _Many(points, grid, camera, task)
+        where = many.where(opened[0].size)
+        answers = _ask_many(load_asker(model, include, like), opened[0], question, where, many)
         if as_json:
             print_json(many_as_json(answers))
         else:
-            print(as_csv(answers), end="")
+            show_many(answers)
         return
+    if save:
+        _check_save(save, images)
     asker = load_asker(model, include, like)
-    answer = asker.ask(images, question, points=named, camera=camera, task=task, raw=raw, check=check)
+    answer = asker.ask(opened, question, points=named, camera=camera, task=task, raw=raw, check=check)
     if save:
         save_png(answer.shown, save)
     if as_json:
         print_json(answer.as_json())
     else:
         show_answer(answer, console())
+
+
+def _pictures_and_question(words: Sequence[str], task: str | None) -> tuple[list[Path], str]:
+    """The pictures, and the question behind them."""
+    files = [os.path.isfile(word) for word in words]  # Path.is_file raises where a name is too long to be one
+    *named, question = words
+    if files[-1] and not all(files):
+        raise UserError("the question comes last", f"{question} is a file", f"write it like {_EXAMPLE}")
+    if len(words) == 1 and not files[0] and " " in words[0]:
+        raise UserError("the picture is missing", remedy=f"put it before the question: {_EXAMPLE}")
+    if len(words) == 1 or files[-1]:
+        raise UserError("the question is missing", remedy=f"put the question in quotes behind the picture: {_EXAMPLE}")
+    if len(words) > 3 and all(files[:-1]):
+        raise UserError(
+            f"{len(named)} pictures are given", "a question is about one picture, or about two", "leave some out"
+        )
+    if len(words) > 3 or (len(words) == 3 and not files[1] and not Path(words[1]).suffix):
+        raise UserError(
+            f"{len(words)} words are given, not one or two pictures and a question",
+            remedy=f"put the question in quotes: {_EXAMPLE}",
+        )
+    if not question.strip() and task is None:
+        raise UserError("the question is empty", remedy=f"write it like {_EXAMPLE}; or say which --task is asked")
+    if len(question) > _LONGEST_QUESTION:
+        raise UserError(
+            f"the question has {len(question)} characters", f"at most {_LONGEST_QUESTION} are taken", "ask in fewer"
+        )
+    return [Path(word) for word in named], question
+
+
+def open_pictures(
+    images: Sequence[Path], camera: "CameraFlags", points: "Mapping[str, Named] | None" = None
+) -> "list[Opened]":
+    """The pictures, with which the camera and the points, those of the first one, must go together."""
+    from toolkit.intrinsics import camera_of
+    from toolkit.pictures import open_picture
+    from toolkit.pointing import check_points
+
+    opened = [open_picture(image) for image in images]
+    cameras = [camera_of(each, camera).camera for each in opened]
+    check_points(points or {}, cameras[0])
+    return opened
+
+
+def _check_save(save: Path, images: Sequence[Path]) -> None:
+    from toolkit.sheet import check_png
+
+    for image in images:
+        if save.exists() and save.samefile(image):
+            raise UserError(f"--save {save}: this is the picture that is asked about", remedy="choose another name")
+    if save.parent.exists() and not save.parent.is_dir():
+        raise UserError(f"--save {save}: {save.parent} is not a folder", remedy="choose another place")
+    check_png(save)
 
 
 @dataclass(frozen=True)
@@ -101,18 +183,21 @@ class _Many:
     camera: "CameraFlags"
     task: str | None
 
+    def where(self, size: tuple[int, int]) -> "Array":
+        """The points (N, 2) [px] of a picture of ``size`` (width, height)."""
+        import numpy as np
 
-def _ask_many(asker: "Asker", image: Path, question: str, many: _Many) -> "list[Answer]":
-    from toolkit.pictures import open_picture
-    from toolkit.places import parse_points_file
-    from toolkit.pointing import grid_points, parse_grid
+        from toolkit.places import parse_points_file
+        from toolkit.pointing import grid_points, parse_grid
+
+        if self.file:
+            return np.array([place.pixel(*size) for place in parse_points_file(self.file)], dtype=np.float64)
+        return grid_points(*parse_grid(self.grid or ""), *size)
+
+
+def _ask_many(asker: "Asker", opened: "Opened", question: str, where: "Array", many: _Many) -> "list[Answer]":
     from toolkit.progress import bar
 
-    opened = open_picture(image)
-    if many.file:
-        where: Sequence[Sequence[float]] = [place.pixel(*opened.size) for place in parse_points_file(many.file)]
-    else:
-        where = grid_points(*parse_grid(many.grid or ""), *opened.size).tolist()
     with bar("asking", len(where)) as progress:
         return asker.ask_many(opened, question, where, camera=many.camera, task=many.task, progress=progress.advance)
 

@@ -1,11 +1,12 @@
 """``toolkit cloud``: a picture as a metric point cloud."""
 
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from toolkit.commands.ask import Focal, Fov, Intrinsics, Like, Model, camera_flags, load_asker
+from toolkit.commands.ask import Focal, Fov, Intrinsics, Like, Model, camera_flags, load_asker, open_pictures
 from toolkit.commands.shared import Include
 from toolkit.errors import UserError
 
@@ -46,23 +47,32 @@ def cloud(
             cause="depth along the principal axis and distance from the camera are not the same",
             remedy="pass --depth-type z or --depth-type euclidean",
         )
+    if not (isfinite(depth_scale) and depth_scale > 0):
+        raise UserError(
+            f"--depth-scale {depth_scale:g} is not a positive number",
+            remedy="give metres a unit: 0.001 for millimetres",
+        )
+    from rich.text import Text
+
     from toolkit.adaptive import Grid
     from toolkit.cloud import Watch, cloud_from_depth, cloud_from_model
     from toolkit.frame import DepthFile
-    from toolkit.progress import bar, err
+    from toolkit.progress import bar
+    from toolkit.show import camera_words, show_lines, show_warnings
     from toolkit.storage import make_folder
 
     camera = camera_flags(intrinsics, focal, fov)
+    opened = open_pictures([image], camera)[0]
     make_folder(output.parent)
     given = depth or against
     file = DepthFile(given, depth_scale, depth_type) if given and depth_type else None
     if depth and file:
-        made = cloud_from_depth(image, file, camera, every)
+        made = cloud_from_depth(opened, file, camera, every)
     else:
         grid = Grid(columns, levels, ratio, questions)
         asker = load_asker(model, include, like)
         with bar("asking", 0) as progress:
-            made = cloud_from_model(asker, image, grid, camera, file, Watch(progress.extend, progress.advance))
+            made = cloud_from_model(asker, opened, grid, camera, file, Watch(progress.extend, progress.advance))
     for line in made.save(output):
         print(line)
     if made.comparison:
@@ -71,9 +81,8 @@ def cloud(
             f"against {against} at {found.pixels} pixels: delta1 {found.delta1:.3f}, abs_rel {found.abs_rel:.3f}, "
             f"median ratio {found.median_ratio:.3f}"
         )
-    values = ", ".join(f"{value:.6g}" for value in made.known.camera.intrinsics)
-    err.print(f"  camera   {values} (fx, fy, cx, cy, width, height), from {made.known.source}")
+    lines = [("camera", camera_words(made.known))]
     if made.questions:
-        err.print(f"  asked    {made.questions} questions")
-    for warning in made.warnings:
-        err.print(f"[bold yellow]warning:[/] {warning}")
+        lines.append(("asked", Text(f"{made.questions} questions")))
+    show_lines(lines)
+    show_warnings(made.warnings)

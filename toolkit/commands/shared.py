@@ -1,6 +1,7 @@
 """What commands share: options, and how results are printed."""
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,8 +24,13 @@ _PAGE = 120  # columns of a table that goes into a file or a pipe
 
 
 def print_json(value: Any) -> None:
-    """A value as JSON on stdout."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    """A value as JSON on stdout; in ASCII alone where stdout takes no other characters."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2)
+    print(text)
 
 
 def console() -> "Console":
