@@ -20,7 +20,7 @@ PROBED = 16
 """Samples that are rendered to count tokens."""
 
 _DRAWN = 500
-"""Synthetic pictures whose size is looked at; of pictures on disk, all."""
+"""Synthetic pictures whose size is looked at; of pictures on disk, one of each camera."""
 
 _PARTS = ("image", "prompt", "answer")
 _FLOAT = 4  # bytes

@@ -2,21 +2,26 @@
 
 import hashlib
 
-from toolkit.frame import Frame, ImageFile
+from toolkit.frame import Frame, ImageFile, Picture
 
 _ENDS = 65_536  # bytes at either end of a file that are looked at
 _LENGTH = 32  # hexadecimal digits
 
 
 def picture_id(frame: Frame) -> str:
-    """A fingerprint of a Frame's picture.
+    """A fingerprint of a Frame's picture."""
+    return fingerprint(frame.picture)
+
+
+def fingerprint(picture: Picture) -> str:
+    """A fingerprint of a picture.
 
     For a file it is a hash of its length, its first and its last 64 KiB, so that copies under other names have the
     same one and a million files take minutes; for a rendered picture it is a hash of the scene's name.
     """
-    if not isinstance(frame.picture, ImageFile):
-        return hashlib.sha256(frame.name.encode()).hexdigest()[:_LENGTH]
-    with frame.picture.path.open("rb") as file:
+    if not isinstance(picture, ImageFile):
+        return hashlib.sha256(picture.name.encode()).hexdigest()[:_LENGTH]
+    with picture.path.open("rb") as file:
         digest = hashlib.sha256(file.read(_ENDS))
         length = file.seek(0, 2)
         file.seek(max(_ENDS, length - _ENDS))

@@ -16,7 +16,7 @@ from toolkit.errors import UserError
 from toolkit.frame import Frame, View
 from toolkit.query import Point, Query, point_in
 from toolkit.sample import Presenter, Sample, Turn
-from toolkit.sources import Source, examples
+from toolkit.sources import Source, Surveyed, examples
 
 MAX_REDRAWS = 50
 """Frames tried for one Sample before the source is held unable to feed the task."""
@@ -91,6 +91,15 @@ class Mixture:
         feed = feeds[_draw(rng, np.array([feed.weight for feed in feeds]))]
         return self._sample(task, feed, rng)
 
+    def shares(self) -> dict[tuple[str, str], float]:
+        """Share of the Samples that each task and source is expected to have, by its first question."""
+        total = sum(share for _, share in self.tasks)
+        return {
+            (task.name, feed.name): share / total * feed.weight / sum(other.weight for other in self._fed[task.name])
+            for task, share in self.tasks
+            for feed in self._fed[task.name]
+        }
+
     def only(self, task: Task) -> "Mixture":
         """The same Mixture, asking one task."""
         return replace(self, tasks=((task, 1.0),))
@@ -144,7 +153,7 @@ class Mixture:
         chosen = [first]
         if task.images == 2:
             partners = source.partners(first)
-            if not partners:
+            if not len(partners):
                 return ()
             chosen.append(int(partners[int(rng.integers(len(partners)))]))
         return tuple(self.presenter.view(source.frame(index), rng) for index in chosen)
@@ -157,6 +166,12 @@ def generator(seed: int, index: int) -> np.random.Generator:
 
 def can_feed(source: Source, task: Task) -> bool:
     """Whether a source has what the task needs: Frames with labels or objects, and pairs with poses."""
+    if isinstance(source, Surveyed) and not source.alike:
+        known = source.overview()
+        fits = known.labelled | (task.points == 0)
+        if task.needs == "objects":
+            fits &= known.objects
+        return bool(fits.any()) and (task.images < 2 or known.has_pairs())
     if task.images == 2 and not any(len(source.partners(index)) for index in range(len(source))):
         return False
     return any(_has(frame, task) for frame in examples(source))

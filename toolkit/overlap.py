@@ -5,7 +5,7 @@ A checkpoint keeps the fingerprints of all pictures that it was trained on (``to
 
 import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.errors import UserError
-from toolkit.frame import Frame
-from toolkit.identity import picture_id
-from toolkit.sources import Source
+from toolkit.identity import fingerprint
+from toolkit.sources import Source, overview, pictures
+from toolkit.sources.overview import Column
 from toolkit.storage import write_bytes
 
 FILE = "trained_on.npz"
@@ -68,15 +68,11 @@ class Overlap:
         return "; ".join(parts)
 
 
-def trained_on(sources: Iterable[Source]) -> TrainedOn:
+def trained_on(sources: Sequence[Source]) -> TrainedOn:
     """The pictures of some sources, by hash."""
-    pictures: set[int] = set()
-    sequences: set[int] = set()
-    for frame in _frames(sources):
-        pictures.add(_hash(picture_id(frame)))
-        if frame.sequence:
-            sequences.add(_hash(frame.sequence))
-    return TrainedOn(*(np.array(sorted(found), dtype=np.uint64) for found in (pictures, sequences)))
+    seen = {_hash(fingerprint(picture)) for source in sources for picture in pictures(source)}
+    recordings = {_hash(name) for source in sources for name in overview(source).sequences.distinct() if name}
+    return TrainedOn(*(np.array(sorted(found), dtype=np.uint64) for found in (seen, recordings)))
 
 
 def read_trained_on(folder: Path) -> TrainedOn | None:
@@ -95,30 +91,29 @@ def read_trained_on(folder: Path) -> TrainedOn | None:
         raise UserError(f"{path}: it is damaged", cause=str(error), remedy="copy the checkpoint again") from None
 
 
-def overlap(seen: TrainedOn, sources: Iterable[Source]) -> Overlap:
+def overlap(seen: TrainedOn, sources: Sequence[Source]) -> Overlap:
     """How far the pictures of some sources are among those that a model was trained on."""
-    frames = list(_frames(sources))
-    pictures = _members([picture_id(frame) for frame in frames], seen.pictures)
-    sequences = _members([frame.sequence for frame in frames], seen.sequences)
+    names, hashes = [], []
+    for picture in (picture for source in sources for picture in pictures(source)):
+        names.append(picture.name)
+        hashes.append(_hash(fingerprint(picture)))
+    same = np.isin(np.array(hashes, dtype=np.uint64), seen.pictures)
+    known = [_of_known_recordings(overview(source).sequences, seen) for source in sources]
+    related = np.concatenate([np.zeros(0, dtype=bool), *known]) & ~same
     return Overlap(
-        pictures=len(frames),
-        seen=tuple(frame.name for frame, same in zip(frames, pictures, strict=True) if same),
-        related=tuple(
-            frame.name
-            for frame, same, related in zip(frames, pictures, sequences, strict=True)
-            if frame.sequence and related and not same
-        ),
+        pictures=len(names),
+        seen=tuple(names[index] for index in np.flatnonzero(same)),
+        related=tuple(names[index] for index in np.flatnonzero(related)),
     )
 
 
-def _frames(sources: Iterable[Source]) -> Iterable[Frame]:
-    return (source.frame(index) for source in sources for index in range(len(source)))
+def _of_known_recordings(sequences: Column, seen: TrainedOn) -> NDArray[np.bool_]:
+    """(N,) whether a Frame's recording was trained on."""
+    hashes = np.array([_hash(name) for name in sequences.read()], dtype=np.uint64)
+    known = np.isin(hashes, seen.sequences)
+    known[0] = False  # no recording
+    return known[sequences.numbers]
 
 
 def _hash(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
-
-
-def _members(texts: Iterable[str], among: Hashes) -> NDArray[np.bool_]:
-    hashes = np.array([_hash(text) for text in texts], dtype=np.uint64)
-    return np.isin(hashes, among)

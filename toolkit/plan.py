@@ -13,7 +13,7 @@ from toolkit.mixture import Feed, Mixture, can_feed
 from toolkit.recipe import AnySource, ManifestSource, Recipe, RoomsSource, ShapesSource, TaskSettings
 from toolkit.registry import expand, get_task, load_tasks
 from toolkit.sample import Presenter
-from toolkit.sources import Part, Source, examples, split
+from toolkit.sources import Part, Source, examples, overview, split
 from toolkit.sources.manifest import load_manifest
 from toolkit.sources.rooms import Rooms
 from toolkit.sources.shapes import Shapes, ShapeSettings
@@ -72,7 +72,7 @@ def make_plan(recipe: Recipe, canvas: Canvas) -> Plan:
     opened = _opened(recipe)
     for name, (rest, held) in opened.items():
         _check_rest(name, recipe, rest, held)
-    feeds = tuple(Feed(name, train, recipe.sources[name].weight) for name, (train, _) in opened.items())
+    feeds = tuple(Feed(name, train, _weight(recipe, name, train)) for name, (train, _) in opened.items())
     kept = _kept(recipe, opened)
     presenter = make_presenter(recipe, canvas)
     settings = recipe.trainer
@@ -130,6 +130,13 @@ def _unconverted(name: str, path: Path, convert: str) -> UserError:
         remedy=f"`toolkit data formats {form}` says where to fetch it; then `{command}`; "
         f"or, if there is a manifest elsewhere, sources.{name}.path=MANIFEST",
     )
+
+
+def _weight(recipe: Recipe, name: str, train: Source) -> float:
+    """How often training draws a source, against the others."""
+    if recipe.sampling == "uniform":
+        return 1.0
+    return recipe.sources[name].weight * (len(train) if recipe.sampling == "size" else 1)
 
 
 def _kept(recipe: Recipe, opened: Mapping[str, tuple[Source, Source]]) -> tuple[Feed, ...]:
@@ -213,17 +220,26 @@ def asking(recipe: Recipe, names: Sequence[str]) -> Recipe:
     return recipe.model_copy(update={"tasks": asked, "sources": sources})
 
 
+def open_source(settings: AnySource) -> Source:
+    """A source whole, but for the synthetic pictures that are held out."""
+    if isinstance(settings, ShapesSource):
+        return Shapes(settings.settings)
+    if isinstance(settings, RoomsSource):
+        return Rooms(settings.settings)
+    return load_manifest(Path(settings.path), settings.depth_type)
+
+
 def _open(settings: AnySource) -> tuple[Source, Source]:
     """The training part of a source and its held-out part."""
+    whole = open_source(settings)
     if isinstance(settings, ShapesSource):
         shapes = settings.settings
         later = replace(shapes, first=shapes.first + shapes.pictures, pictures=settings.held_out_pictures)
-        return Shapes(shapes), Shapes(later)
+        return whole, Shapes(later)
     if isinstance(settings, RoomsSource):
         rooms = settings.settings
         after = replace(rooms, first=rooms.first + rooms.rooms, rooms=settings.held_out_rooms)
-        return Rooms(rooms), Rooms(after)
-    whole = load_manifest(Path(settings.path), settings.depth_type)
+        return whole, Rooms(after)
     return split(whole, settings.held_out, seed=0)
 
 
@@ -256,9 +272,14 @@ def _describe_split(name: str, train: Source, held_out: Source) -> str:
 
 
 def _sequences(source: Source) -> set[str]:
-    return {source.frame(index).sequence for index in range(len(source))} - {""}
+    return set(overview(source).sequences.distinct()) - {""}
 
 
 def _licenses(feed: Feed) -> set[str]:
-    """All licences that a source's Frames state."""
-    return {frame.license or f"{feed.name}: not stated" for frame in examples(feed.source)}
+    """All licences that a source's Frames state; those of one generator have one."""
+    stated = (
+        {frame.license for frame in examples(feed.source)}
+        if feed.source.alike
+        else overview(feed.source).licenses.distinct()
+    )
+    return {license or f"{feed.name}: not stated" for license in stated}

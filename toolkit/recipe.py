@@ -235,6 +235,11 @@ class Recipe(Settings):
     think: bool = Field(False, description="Answers say the template's think sentence before the value.")
     tasks: dict[str, TaskSettings] = Field(min_length=1, description="Tasks, or groups of them, and their shares.")
     sources: dict[str, Annotated[AnySource, Field(discriminator="kind")]] = Field(min_length=1)
+    sampling: Literal["given", "size", "uniform"] = Field(
+        "given",
+        description="How often training draws each source. given: by its weight; size: by its weight times its number "
+        "of pictures to train on; uniform: all sources with a weight above 0 alike.",
+    )
     trainer: TrainerSettings = TrainerSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0

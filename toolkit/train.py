@@ -195,7 +195,7 @@ def finish(recipe: Recipe, plan: Plan, central: Mapping[str, Any], output: Path,
     """Write results, model card and the user's own tasks; ``toolkit.json`` comes last and says that all is there."""
     if report:
         report.save(output / "evaluation")
-    trained_on(feed.source for feed in plan.train.feeds).save(output / TRAINED_ON)
+    trained_on([feed.source for feed in plan.train.feeds]).save(output / TRAINED_ON)
     tasks = [task for task, _ in plan.train.tasks]
     save_tasks(tasks, recipe, output)
     write_text(output / "README.md", model_card(output.name, recipe, plan, report))

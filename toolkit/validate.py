@@ -1,19 +1,53 @@
 """Checking a manifest or a recipe before it is used."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from toolkit.canonical import Canvas
+from toolkit.identity import fingerprint
 from toolkit.plan import make_plan, make_questions
+from toolkit.progress import bar
 from toolkit.recipe import ManifestSource
 from toolkit.recipe_file import load_recipe
 from toolkit.sources.manifest import Manifest, load_manifest
 
 _MANIFESTS = (".jsonl", ".json", ".ndjson")
+_NAMED = 3  # pictures that are named in the summary
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the pictures and depths of a manifest hold, once all are read.
+
+    Attributes:
+        nearest: The smallest depth_z [m]; infinite without labels.
+        farthest: The largest [m].
+        empty: Pictures whose depth map has no valid pixel.
+        copies: Pictures that are another one's copy, under the same name or another.
+    """
+
+    nearest: float
+    farthest: float
+    empty: tuple[str, ...]
+    copies: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """It in words."""
+        lines = []
+        if self.nearest <= self.farthest:
+            lines.append(f"depth_z: {self.nearest:.3g} to {self.farthest:.3g} m")
+        if self.empty:
+            lines.append(f"warning: {len(self.empty)} depth maps hold no valid depth: {_some(self.empty)}")
+        if self.copies:
+            lines.append(f"warning: {len(self.copies)} pictures are copies of others: {_some(self.copies)}")
+        return lines
 
 
 def validate(path: Path, overrides: Sequence[str] = ()) -> str:
-    """One line that says what was checked.
+    """What was checked, in a few lines.
 
     Args:
         path: A manifest (.jsonl) or a recipe.
@@ -23,7 +57,8 @@ def validate(path: Path, overrides: Sequence[str] = ()) -> str:
         UserError: With every fault that was found.
     """
     if path.suffix in _MANIFESTS:
-        return describe_manifest(load_manifest(path, decode=True))
+        manifest = load_manifest(path, decode=True)
+        return "\n".join([describe_manifest(manifest), *read_contents(manifest).lines()])
     recipe = load_recipe(path, overrides)
     if all(isinstance(source, ManifestSource) and source.held_out == 1 for source in recipe.sources.values()):
         questions = make_questions(recipe, Canvas())
@@ -33,13 +68,34 @@ def validate(path: Path, overrides: Sequence[str] = ()) -> str:
     return f"{path}: the recipe is sound; pictures to train on: {counts}"
 
 
+def read_contents(manifest: Manifest) -> Contents:
+    """Read the depth of all pictures, and tell copies by their fingerprint (``toolkit.identity``)."""
+    nearest, farthest = float("inf"), 0.0
+    empty, copies, seen = [], [], set()
+    with bar("reading depth", len(manifest)) as shown:
+        for frame in manifest.frames:
+            depth = frame.labels.read(frame.camera)[1] if frame.labels is not None else ()
+            if len(depth):
+                nearest, farthest = min(nearest, float(np.min(depth))), max(farthest, float(np.max(depth)))
+            elif frame.labels is not None:
+                empty.append(frame.name)
+            key = fingerprint(frame.picture)
+            if key in seen:
+                copies.append(frame.name)
+            seen.add(key)
+            shown.advance()
+    return Contents(nearest, farthest, tuple(empty), tuple(copies))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join([*names[:_NAMED], *(["…"] if len(names) > _NAMED else [])])
+
+
 def describe_manifest(manifest: Manifest) -> str:
     """What a manifest holds, in one line."""
-    frames = manifest.frames
-    posed = sum(frame.world_from_camera is not None for frame in frames)
-    sequences = len({frame.sequence for frame in frames if frame.sequence})
-    licenses = sorted({frame.license or "not stated" for frame in frames})
+    known = manifest.overview()
+    licenses = sorted({name or "not stated" for name in known.licenses.distinct()})
     return (
-        f"{manifest.path}: {len(frames)} pictures are sound; {posed} with poses, {sequences} sequences; "
-        f"licences: {', '.join(licenses)}"
+        f"{manifest.path}: {len(manifest)} pictures are sound; {known.posed.sum()} with poses, "
+        f"{len(set(known.sequences.distinct()) - {''})} sequences; licences: {', '.join(licenses)}"
     )

@@ -103,9 +103,7 @@ def sample_runs(total: int, wanted: int, rng: np.random.Generator) -> list[int]:
 
 def _entries(path: Path) -> tuple[list[Entry], list[tuple[int, UserError]]]:
     entries, faults = [], []
-    for number, text in enumerate(manifest_lines(path), start=1):
-        if not text.strip():
-            continue
+    for number, text in manifest_lines(path):
         line = ManifestLine(f"{path}, line {number}", path.parent, "z")
         frame = line.frame(text, decode=False)
         faults += [(number, fault) for fault in line.faults]

@@ -60,6 +60,73 @@ def data_audit(
         err.print(f"wrote {sheet}, the worst frames")
 
 
+@data.command("stats", epilog="Example: toolkit data stats data/manifest.jsonl --output stats.png")
+def data_stats(
+    path: Annotated[str, typer.Argument(metavar="MANIFEST_OR_RECIPE")],
+    overrides: Overrides = None,
+    output: Annotated[Path | None, typer.Option(help="Also draw it: a PNG.")] = None,
+    pictures: Annotated[int, typer.Option(min=1, help="Most pictures a source whose depth is read.")] = 1000,
+    json_: Json = False,
+) -> None:
+    """What data holds, source by source: depth, cameras, sequences, poses, licences, whom to name."""
+    from toolkit.statistics import collect
+
+    found = collect(path, overrides or [], pictures)
+    if output:
+        from toolkit.statistics_figure import save_statistics
+
+        save_statistics(found, output)
+    if json_:
+        print_json([each.as_json() for each in found])
+        return
+    print("\n\n".join(each.said() for each in found))
+    if output:
+        print(f"wrote {output}")
+
+
+@data.command("split", epilog="Example: toolkit data split data/manifest.jsonl --share 0.2 --output data/parts")
+def data_split(
+    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST")],
+    output: Annotated[Path, typer.Option(help="Folder for train.jsonl and held_out.jsonl.")],
+    share: Annotated[float, typer.Option(help="Share of the pictures that is held out, about.")] = 0.2,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the sequences; training draws by 0.")] = 0,
+    by_picture: Annotated[
+        bool, typer.Option("--by-picture", help="A picture that states no sequence is one of its own.")
+    ] = False,
+) -> None:
+    """Split a manifest into one to train on and one to measure on: whole sequences, never a picture of one."""
+    from toolkit.splitting import split_manifest
+
+    for side in split_manifest(manifest, share, output, seed, by_picture):
+        print(side.said())
+
+
+@data.command("mix", epilog="Example: toolkit data mix recipes/all_tasks.yaml sampling=size")
+def data_mix(
+    recipe: RecipeName,
+    overrides: Overrides = None,
+    count: Annotated[int, typer.Option(min=1, help="Samples drawn of each source and task.")] = 200,
+    processes: Annotated[int, typer.Option(min=1, help="How many train together.")] = 1,
+    include: Include = None,
+    json_: Json = False,
+) -> None:
+    """What a training run would see: per source and task the share, samples, epochs and the spread of distances."""
+    from dataclasses import asdict
+
+    from toolkit.measure import recipe_canvas
+    from toolkit.mix import mix, table, totals
+    from toolkit.plan import make_plan
+
+    settings = recipe_of(recipe, overrides, include)
+    plan = make_plan(settings, recipe_canvas(settings))
+    streams = mix(plan.train, count, processes)
+    if json_:
+        print_json([asdict(stream) for stream in streams])
+        return
+    console().print(table(streams))
+    print("\n".join(["", *totals(streams)]))
+
+
 @data.command("formats", epilog="Example: toolkit data formats kitti")
 def data_formats(
     name: Annotated[str | None, typer.Argument(metavar="[FORMAT]", help="Show one: licence, expected folders.")] = None,

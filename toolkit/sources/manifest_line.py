@@ -44,6 +44,7 @@ class ManifestLine:
         where: File and line, for messages.
         folder: What paths are relative to.
         default_depth_type: What depths are if the line does not say.
+        orientation: The EXIF turn that the camera and its labels still need; None where the picture must be asked.
         row: The parsed line.
         faults: What was found wrong.
     """
@@ -51,6 +52,7 @@ class ManifestLine:
     where: str
     folder: Path
     default_depth_type: DepthType | None
+    orientation: int | None = None
     row: Mapping[str, Any] = field(default_factory=dict)
     faults: list[UserError] = field(default_factory=list)
 
@@ -70,12 +72,13 @@ class ManifestLine:
         self._check_keys()
         image = self._image()
         camera = self._camera()
-        orientation = self._orientation(image, camera) if image and camera else 1
-        labels = self._labels(camera, orientation) if camera else None
-        pose = self._pose(orientation)
+        if self.orientation is None:
+            self.orientation = self._orientation(image, camera) if image and camera else 1
+        labels = self._labels(camera, self.orientation) if camera else None
+        pose = self._pose(self.orientation)
         if self.faults or image is None or camera is None:
             return None
-        frame = Frame(image, camera.turned(orientation), labels, pose, self._word("sequence"), self._word("license"))
+        frame = Frame(image, camera.turned(self.orientation), labels, pose, self.word("sequence"), self.word("license"))
         if decode:
             self._decode(frame)
         return frame
@@ -93,17 +96,19 @@ class ManifestLine:
                 if key not in KEYS:
                     raise UserError("this key is unknown", remedy=did_you_mean(key, KEYS))
 
-    def _has(self, key: str) -> bool:
+    def has(self, key: str) -> bool:
+        """Whether the line says something of a key; null says nothing."""
         return self.row.get(key) is not None
 
-    def _word(self, key: str) -> str:
-        return str(self.row[key]) if self._has(key) else ""
+    def word(self, key: str) -> str:
+        """What the line says of a key, "" if nothing."""
+        return str(self.row[key]) if self.has(key) else ""
 
     def _path(self, key: str) -> Path:
         value = self.row.get(key)
         if not isinstance(value, str) or not value:
             raise UserError(
-                f"{value!r} is no path" if self._has(key) else "it is missing",
+                f"{value!r} is no path" if self.has(key) else "it is missing",
                 remedy="give a path relative to the manifest",
             )
         return self.folder / value
@@ -119,7 +124,7 @@ class ManifestLine:
             intrinsics = _numbers(self.row.get("intrinsics"), "give [fx, fy, cx, cy, width, height] in pixels")
             camera = Camera.from_intrinsics(intrinsics)
             _check_fov(camera)
-        if camera is not None and self._has("distortion"):
+        if camera is not None and self.has("distortion"):
             with self._at("distortion"):
                 distortion = _numbers(self.row["distortion"], "give [k1, k2, p1, p2, k3], or leave it out")
                 camera = Camera.from_intrinsics(intrinsics, distortion)
@@ -143,7 +148,7 @@ class ManifestLine:
         return 1
 
     def _pose(self, orientation: int) -> Array | None:
-        if not self._has("world_from_camera"):
+        if not self.has("world_from_camera"):
             return None
         with self._at("world_from_camera"):
             rows = self.row["world_from_camera"]
@@ -154,9 +159,9 @@ class ManifestLine:
         return None
 
     def _labels(self, camera: Camera, orientation: int) -> Labels | None:
-        if self._has("depth_map"):
+        if self.has("depth_map"):
             return self._depth_file(orientation)
-        if self._has("pixel_coords"):
+        if self.has("pixel_coords"):
             return self._sparse(camera, orientation)
         with self._at("pixel_coords"):
             raise UserError(
@@ -196,7 +201,7 @@ class ManifestLine:
         return SparseDepth(turn_pixels(places, (camera.width, camera.height), orientation), metres, depth_type)
 
     def _depth_type(self) -> DepthType | None:
-        value = self.row["depth_type"] if self._has("depth_type") else self.default_depth_type
+        value = self.row["depth_type"] if self.has("depth_type") else self.default_depth_type
         with self._at("depth_type"):
             if value is None:
                 raise UserError(
