@@ -7,8 +7,8 @@ Three questions, in this order (see ``toolkit.audit.outline``):
 - Does the depth belong to the picture at all? Null hypothesis: it fits its own picture, at its best shift, no better
   than it fits another one of the sample. The same sign test. Where it does not reject, that is suspect if there are
   ``MANY`` frames or more and the chance is above ``UNSURE``: depth of its own picture won 86 % of the frames of two
-  real data sets, and 95 % of synthetic ones, so that 24 such frames come out so in one set of a hundred. Else nothing
-  can be told.
+  real data sets, and 95 % of synthetic ones, so that 24 such frames come out so in one set of a hundred. Else
+  nothing can be told.
 - Is it shifted? Null hypothesis: it is not, so that no shift lies within the range of the best shift among
   resampled frames (Efron 1979), which it leaves by chance in 0.2 % of data sets. A shift counts from ``SHIFT`` of the
   width on; less is not resolved. Where the best shift is at the end of the search, it is further off than that.
