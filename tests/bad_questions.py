@@ -195,13 +195,13 @@ MODEL = {
     "task of two": Bad((*ASK, *FOCAL, "--task", "relative_depth"), "needs 2 points in 1 picture", "--point red"),
     "like": Bad((*ASK, *FOCAL, "--like", "x"), "--like is for models on a server", "a checkpoint says itself"),
     "own tasks": Bad((*ASK, *FOCAL, "--include", "x.py"), "x.py: there is no such Python file", "--include"),
-    "radians": Bad((*ASK, "--fov", "1.13"), "which is from --fov", "1.13 may be radians, which is 65 degrees"),
-    "nearly 180": Bad((*ASK, "--fov", "179.999"), "which is from --fov", "the whole angle"),
-    "tiny focal": Bad((*ASK, "--focal", "1e-9"), "cannot be 1e-09 px", "in pixels of this very picture"),
-    "huge focal": Bad((*ASK, "--focal", "1e30"), "cannot be 1e+30 px", "in pixels of this very picture"),
+    "radians": Bad((*ASK, "--fov", "1.13"), "its field of view cannot be", "1.13 may be radians, which is 65 degrees"),
+    "nearly 180": Bad((*ASK, "--fov", "179.999"), "its field of view cannot be", "the whole angle"),
+    "tiny focal": Bad((*ASK, "--focal", "1e-9"), "its field of view cannot be 180 x 180", "in pixels of this very picture"),
+    "huge focal": Bad((*ASK, "--focal", "1e30"), "its field of view cannot be", "in pixels of this very picture"),
     "millimetres of a large picture": Bad(
         ("b.png", QUESTION, "--point", "red=9,9", "--focal", "3"),
-        "b.png: its focal length cannot be 3 px, which is from --focal",
+        "b.png: its field of view cannot be 180 x 180 degrees",
         "3 may be the lens's own focal length in millimetres",
         lambda folder: scenes.blank(4000, 3000)(folder / "b.png"),
     ),
@@ -232,7 +232,7 @@ CLOUDS = {
     "nothing splits": Bad((*PLY, *FOCAL, "--ratio", "0.5"), "grid of questions: 1 fault", "give a ratio above 1"),
 }
 ASKED_CLOUDS = {
-    "radians": Bad((*PLY, "--fov", "1.13"), "which is from --fov", "1.13 may be radians"),
+    "radians": Bad((*PLY, "--fov", "1.13"), "its field of view cannot be", "1.13 may be radians"),
     "too many": Bad((*PLY, *FOCAL, "--questions", "9"), "takes 704 questions, not 9 at most", "allow more"),
     "against nothing": Bad(
         (*PLY, *FOCAL, "--against", "d.npy", "--depth-type", "z"), "there is no such depth map", "check its path"

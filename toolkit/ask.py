@@ -200,8 +200,8 @@ class Asker:
                 raise
             across, down = known.camera.fov
             raise UserError(
-                f"{name}: its focal length cannot be {known.camera.fx:g} px, which is from {known.source}",
-                f"the field of view would be {across:.3g} x {down:.3g} degrees",
+                f"{name}: its field of view cannot be {across:.3g} x {down:.3g} degrees",
+                f"that follows from {known.source}, a focal length of {known.camera.fx:g} px",
                 likely,
             ) from fault
 

@@ -169,7 +169,7 @@ def exif_of(image: Image.Image) -> Mapping[int, Any] | None:
     try:
         tags = image.getexif()
         # For JPEG, Pillow has asked for them before, and finds none from then on if they are damaged.
-        if not tags and len(image.info.get("exif", b"")) > _NO_TAGS:
+        if not tags and len(image.info.get("exif") or b"") > _NO_TAGS:
             return None
         return dict(tags.get_ifd(ExifTags.IFD.Exif))
     except _DAMAGED:
