@@ -19,7 +19,7 @@ demo: $(STAMP)
 	$(OFFLINE) PATH="$(abspath $(BIN)):$$PATH" bash benchmarks/demo.sh
 
 test: $(STAMP)
-	$(OFFLINE) $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	$(OFFLINE) $(BIN)/python -m pytest
 
 check: $(STAMP)
 	$(BIN)/ruff check .

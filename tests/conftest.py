@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)  # two workers share two cores
+torch.set_num_threads(2)
 
 WIDTH, HEIGHT, FOCAL = 120, 90, 100.0
 DEPTH = 2.5  # metres: every scene here is a wall at this depth_z

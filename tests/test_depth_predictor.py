@@ -111,6 +111,8 @@ def plane_frame(camera: Camera) -> Frame:
 class One:
     """A source of one Frame."""
 
+    alike = True
+
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
 
@@ -228,6 +230,7 @@ class Nameless:
     """Rooms whose pictures are all called the same."""
 
     rooms: Rooms
+    alike: bool = True
 
     def __len__(self) -> int:
         return len(self.rooms)
