@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from toolkit import progress
 from toolkit.agreement import Check
 from toolkit.answer import Motion
 from toolkit.answers import Answer, Located
@@ -54,6 +55,7 @@ def show(monkeypatch: pytest.MonkeyPatch) -> Show:
         monkeypatch.setattr(sys, "stderr", err)
         for name, value in {"COLUMNS": str(columns or 80), "TERM": "xterm", "NO_COLOR": "1"}.items():
             monkeypatch.setenv(name, value)
+        monkeypatch.setattr(progress.err, "_width", None)  # what was imported under another COLUMNS keeps its width
         show_answer(answer, console())
         return out.getvalue(), err.getvalue()
 
