@@ -1,5 +1,6 @@
 """``toolkit ask`` with everything that users give it: an answer with the right pixels, or plain words and exit 2."""
 
+import io
 import json
 import os
 import re
@@ -20,10 +21,11 @@ import pytest
 from bad_questions import ALL, ASK, ASKED_CLOUDS, CLOUDS, FOCAL, GOOD_CAMERA, MODEL, POSE, QUESTION, RED
 from conftest import TINY
 from odd_pictures import DOUBTS, GOOD, TAGS
-from PIL import Image
+from PIL import Image, features
 
 from toolkit.checkpoint import load_checkpoint
 from toolkit.cli import main
+from toolkit.commands.shared import print_json
 from toolkit.errors import UserError
 from toolkit.intrinsics import CameraFlags, camera_of
 from toolkit.pictures import open_picture
@@ -294,8 +296,12 @@ def test_many_points_are_a_table_with_its_warnings_beside(run: Run, folder: Path
     assert "warning: nothing is known of the camera" in err
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP", "PPM", "JPEG2000", "ICO", "TGA", "DDS"])
+@pytest.mark.parametrize(
+    "kind", ["JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP", "PPM", "JPEG2000", "ICO", "TGA", "DDS", "AVIF"]
+)
 def test_damaged_files_are_never_a_traceback(tmp_path: Path, kind: str) -> None:
+    if kind == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow does not write AVIF")
     rng = np.random.default_rng(0)
     scenes.saved(format=kind, exif=scenes.exif(6, FocalLengthIn35mmFilm=28))(tmp_path / "whole")
     whole = np.frombuffer((tmp_path / "whole").read_bytes(), np.uint8)
@@ -329,7 +335,7 @@ def test_ctrl_c(run: Run, folder: Path, words: tuple[str, ...], at: str, monkeyp
 
 def command(*words: str, out: Any) -> subprocess.CompletedProcess[str]:
     code = "import sys; sys.argv[0] = 'toolkit'; from toolkit.cli import main; main()"
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}  # most fail when the buffer is written
     return subprocess.run([sys.executable, "-c", code, *words], stdout=out, stderr=-1, text=True, env=env, check=False)
 
 
@@ -339,6 +345,23 @@ def test_nobody_reads_on() -> None:
     ended = command("tasks", "--json", out=writer)
     os.close(writer)
     assert (ended.returncode, ended.stderr) == (1, "")
+
+
+def test_answers_where_stdout_takes_ascii_alone(here: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toolkit.predictors.generate", lambda *_, **__: [Reply("2 m\N{SUPERSCRIPT TWO}")])
+    out = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, "ascii", write_through=True))
+    monkeypatch.setattr(sys, "argv", ["toolkit", "ask", *ASK, *FOCAL, "--raw", "--model", str(folder)])
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    assert out.getvalue() == rb"2 m\xb2" + b"\n"
+
+
+def test_json_where_stdout_takes_ascii_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, "ascii", errors="backslashreplace", write_through=True))
+    print_json({"said": "65\N{DEGREE SIGN}"})
+    assert json.loads(out.getvalue()) == {"said": "65\N{DEGREE SIGN}"}
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
