@@ -122,3 +122,42 @@ def test_answers_also_come_in_the_unit_asked_for(
     question = "how many feet away is the red point"
     words = ("ask", tmp_path / "a.png", question, "--point", "red=50%,50%", "--fov", 60, "--model", checkpoint)
     assert run(*words)[1] == "2.42 m (7.9 ft)\n"
+
+
+def test_answers_of_another_model_are_not_gone_on_from(
+    checkpoint: Path, quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    from toolkit import predictors
+
+    asked: list[int] = []
+    whole = predictors.generate
+
+    def counting(vlm: object, prompts: list[str], *rest: object, **named: object) -> list[object]:
+        if sum(asked) >= 8:
+            raise KeyboardInterrupt
+        asked.append(len(prompts))
+        return whole(vlm, prompts, *rest, **named)  # type: ignore[arg-type]
+
+    recipe = load_recipe(quick)  # two tasks of 8 questions, a batch each
+
+    def again() -> int:
+        """Questions asked until the end."""
+        asked.clear()
+        monkeypatch.setattr("toolkit.predictors.generate", lambda *a, **k: asked.append(len(a[1])) or whole(*a, **k))
+        measure(checkpoint, recipe, output=tmp_path)
+        return sum(asked)
+
+    def interrupt() -> None:
+        asked.clear()
+        monkeypatch.setattr("toolkit.predictors.generate", counting)
+        with pytest.raises(KeyboardInterrupt):
+            measure(checkpoint, recipe, output=tmp_path)
+
+    interrupt()
+    assert again() == 8
+    interrupt()
+    weights = checkpoint / "model.safetensors"
+    os.utime(weights, ns=(0, weights.stat().st_mtime_ns + 1))  # trained again, to the same size
+    assert again() == 16

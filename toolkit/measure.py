@@ -27,7 +27,7 @@ from toolkit.overlap import overlap, read_trained_on
 from toolkit.plan import Questions, make_questions, make_tasks
 from toolkit.predictors import ConstantPredictor, FixedPredictor, Predictor, VlmPredictor
 from toolkit.progress import bar
-from toolkit.recipe import Recipe
+from toolkit.recipe import ManifestSource, Recipe
 from toolkit.recipe_file import dump_recipe, load_recipe
 from toolkit.report import Report, make_report
 from toolkit.vlm import Vlm, load_vlm
@@ -70,6 +70,25 @@ class How:
         return self.predictor.partition(":")[0]
 
 
+@dataclass(frozen=True)
+class Kept:
+    """Where answers are kept.
+
+    Attributes:
+        folder: The report's folder.
+        rests_on: Files that answers depend on: where one has changed, answers kept before are not used.
+    """
+
+    folder: Path
+    rests_on: tuple[Path, ...] = ()
+
+    @property
+    def stamp(self) -> str:
+        """What tells these very files from changed ones: sizes and times."""
+        facts = ((path, path.stat()) for path in self.rests_on)
+        return "\n".join(f"{path} {fact.st_size} {fact.st_mtime_ns}" for path, fact in facts)
+
+
 def measure(folder: Path | None, recipe: Recipe, how: How = How(), output: Path | None = None) -> Report:
     """Results of a predictor on a recipe's held-out pictures.
 
@@ -90,12 +109,22 @@ def measure(folder: Path | None, recipe: Recipe, how: How = How(), output: Path 
         recipe = as_trained(folder, recipe)
         check_same_contract(folder, recipe)
     questions = make_questions(recipe, canvas_of(folder) if folder else recipe_canvas(recipe))
-    who = _predictor(folder, recipe, how, questions.held_out)
     notes = list(questions.notes)
     if how.kind == "vlm" and folder is not None:
         notes += [_STOCK] if stock else _check_overlap(folder, questions, how.allow_overlap)
+    who = _predictor(folder, recipe, how, questions.held_out)
     central = _central(folder, questions.held_out)
-    return measured(who, recipe, replace(questions, notes=tuple(notes)), central, how.check, output)
+    kept = None if output is None else Kept(output, _rests_on(folder, recipe, how))
+    return measured(who, recipe, replace(questions, notes=tuple(notes)), central, how.check, kept)
+
+
+def _rests_on(folder: Path | None, recipe: Recipe, how: How) -> tuple[Path, ...]:
+    """The files that answers depend on: models, manifests, answers."""
+    rest = Path(how.predictor.partition(":")[2].partition("?")[0])
+    folders = [each for each in (folder, rest) if each is not None and each.is_dir()]
+    files = [path for each in folders for path in (*sorted(each.glob("*.safetensors")), each / CONTRACT)]
+    manifests = [source.path for source in recipe.sources.values() if isinstance(source, ManifestSource)]
+    return tuple(path for path in (*files, *manifests, rest) if path.is_file())
 
 
 def is_stock(folder: Path) -> bool:
@@ -185,29 +214,34 @@ def measured(
     questions: Questions,
     central: Mapping[str, Any],
     check: bool = False,
-    output: Path | None = None,
+    kept: Kept | None = None,
 ) -> Report:
     """Results of a predictor, with a progress bar.
 
     Args:
         who: Who answers.
-        recipe: Where the questions come from; what it says makes an evaluation the same.
+        recipe: Where the questions come from.
         questions: What is asked.
         central: The middle of the training labels of each task, a floor.
         check: Whether answers are checked against the predictor's own depths.
-        output: Folder where answers are kept as they come, so that an interrupted evaluation goes on.
+        kept: Where answers are kept as they come, so that an interrupted evaluation goes on.
     """
-    key = hashlib.sha256(f"{who.name}\n{dump_recipe(recipe)}".encode()).hexdigest()
-    asked = Evaluation(questions.held_out, check, None if output is None else output / PART, key)
+    said = dump_recipe(recipe)
+    part, key = (kept.folder / PART, _hash(who.name, said, kept.stamp)) if kept else (None, "")
+    asked = Evaluation(questions.held_out, check, part, key)
     with bar("evaluating", asked.count) as progress:
         records = evaluate(who, asked, progress.advance)
     notes = [*questions.notes, *getattr(who, "notes", ())]
-    about = {"recipe": key[:_LENGTH], "versions": versions(), "notes": notes}
+    about = {"recipe": _hash(said)[:_LENGTH], "versions": versions(), "notes": notes}
     report = make_report(who.name, records, asked.tasks, central, about)
-    if output is not None:
-        report.save(output)
-        (output / PART).unlink(missing_ok=True)
+    if kept is not None:
+        report.save(kept.folder)
+        (kept.folder / PART).unlink(missing_ok=True)
     return report
+
+
+def _hash(*texts: str) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
 def central_labels(train: Mixture) -> dict[str, Any]:

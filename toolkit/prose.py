@@ -13,8 +13,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from toolkit.answer import ANSWER_IS, EQUALS, NEGATION, REFUSAL, answer_words, clauses
 from toolkit.numerals import GLYPHS, ONES
 
-SIDES = ("left", "right")
-
 _NOT = r"\bnot\b|\b\w+n't\b"
 _IS = r"(?:\b(?:is|are|was|looks?|appears?|seems?|has|have)\b|'s\b|[:=(]| - )"
 _BACKGROUND = r"(?: \w+)? (?:back(?:ground|drop)|canvas|surface)\b"

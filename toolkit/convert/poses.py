@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial.transform import Rotation
 
-from toolkit.camera import Array, checked_pose, inverse
+from toolkit.camera import Array, checked_pose
 from toolkit.convert.reading import read_numbers
 from toolkit.errors import UserError
 
@@ -39,12 +39,6 @@ def from_quaternion(wxyz: ArrayLike, translation: ArrayLike) -> Array:
 def world_from_gl(world_from_gl_camera: ArrayLike) -> Array:
     """``world_from_camera`` (4, 4) from the pose of a camera in OpenGL's convention; the world stays as it is."""
     return np.asarray(world_from_gl_camera, dtype=np.float64) @ CV_FROM_GL
-
-
-def world_from_extrinsics(camera_from_world: ArrayLike) -> Array:
-    """``world_from_camera`` (4, 4) from extrinsics (3, 4) or (4, 4), which lead from the world to the camera."""
-    rows = np.asarray(camera_from_world, dtype=np.float64)
-    return inverse(rigid(rows[:3, :3], rows[:3, 3]))
 
 
 def split_projection(projection: ArrayLike) -> tuple[Array, Array]:
