@@ -369,6 +369,20 @@ def test_what_cannot_be_checked_says_so(asker: Asker, photo: Path) -> None:
     assert (answer.check.implied, answer.check.agrees) == (None, None)
     depth = asker.ask(photo, "how far is the red point", points={"red": (60, 45)}, camera=FLAGS, check=True)
     assert depth.check is None  # this model knows no other task that gives a depth
+    assert any("cannot be checked" in warning for warning in depth.warnings)
+
+
+def test_in_text_coordinates_points_keep_the_users_names(asker: Asker, photo: Path) -> None:
+    asker = replace(asker, presenter=replace(asker.presenter, reference="text"))
+    asker = saying(asker, "B")
+    asker.predictor.answer = sequence("B", "3 m", "2 m")  # type: ignore[method-assign]
+    places = {"red": (40.0, 45.0), "blue": (80.0, 45.0)}
+    answer = asker.ask(photo, "which is closer, red or blue?", points=places, camera=FLAGS, check=True)
+    assert "point A" in answer.prompt
+    assert (answer.value, answer.said) == ("blue", "blue")
+    assert answer.check is not None
+    assert (answer.check.depths, answer.check.said) == ({"red": 3.0, "blue": 2.0}, "blue")
+    assert answer.check.agrees is True
 
 
 def test_many_points_are_answered_as_if_asked_one_by_one(asker: Asker, photo: Path) -> None:

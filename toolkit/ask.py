@@ -6,11 +6,13 @@ Pictures are canonicalised, marked and worded exactly as in training (``toolkit.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from toolkit.abstract_task import Task
+from toolkit.agreement import Check
 from toolkit.agreement import check as check_answers
 from toolkit.answers import Answer, Located
 from toolkit.camera import Camera
@@ -33,6 +35,8 @@ from toolkit.sample import Presenter, Sample, Turn
 from toolkit.units import in_unit, unit_in
 
 MAX_NEW_TOKENS = 64
+
+_UNCHECKED = "this answer cannot be checked: the model knows no other task that gives the depth of a point"
 
 _AT_ONCE = 64  # questions answered together
 
@@ -128,18 +132,12 @@ class Asker:
         sample = self._sample(chosen, question, scene.frames, places, raw)
         (reply,) = self.predictor.answer([sample])
         answer = self._answer(chosen, question, sample, reply, scene)
-        if check and chosen is not None:
-            value = chosen.read(reply.text, sample.query)
-            (checked,) = check_answers([sample], [value], self.tasks, self.presenter, self.predictor)
-            answer = replace(answer, check=checked)
-        named = colors_unknown(places, self.presenter)
-        return replace(
-            answer,
-            value=_renamed(answer.value, sample.query, places),
-            points=places,
-            images=sample.images,
-            warnings=(*scene.warnings, *named),
-        )
+        warnings = [*scene.warnings, *colors_unknown(places, self.presenter)]
+        if check:
+            answer = replace(answer, check=self._check(chosen, sample, reply))
+            warnings += [] if answer.check else [_UNCHECKED]
+        answer = _with_names(answer, dict(zip((point.name for point in sample.query.points), places, strict=True)))
+        return replace(answer, points=places, images=sample.images, warnings=tuple(warnings))
 
     def ask_many(
         self,
@@ -233,6 +231,14 @@ class Asker:
                 remedy="name each point, as in --point red=320,240",
             )
         return task
+
+    def _check(self, task: Task | None, sample: Sample, reply: Reply) -> Check | None:
+        """The answer beside the model's own depths; None where nothing it knows can check it."""
+        if task is None:
+            return None
+        values = [task.read(reply.text, sample.query)]
+        (checked,) = check_answers([sample], values, self.tasks, self.presenter, self.predictor)
+        return checked
 
     def _sample(
         self, task: Task | None, question: str, frames: Sequence[Frame], places: Mapping[str, Located], raw: bool
@@ -339,8 +345,14 @@ def _limits(task: Task, query: Query, reply: Reply, cameras: Sequence[KnownCamer
     return found[0] * low, found[1] * high
 
 
-def _renamed(value: object, query: Query, places: Mapping[str, Located]) -> object:
-    """A point's name as the user calls it, which in text coordinates is not the one in the question."""
-    if not isinstance(value, str):
-        return value
-    return dict(zip((point.name for point in query.points), places, strict=True)).get(value, value)
+def _with_names(answer: Answer, called: Mapping[str, str]) -> Answer:
+    """An answer whose points bear the user's names, by those of the question; in text coordinates they differ."""
+
+    def theirs(said: Any) -> Any:
+        return called.get(said, said) if isinstance(said, str) else said
+
+    check = answer.check
+    if check is not None:
+        depths = {theirs(name): depth for name, depth in check.depths.items()}
+        check = replace(check, depths=depths, implied=theirs(check.implied), said=theirs(check.said))
+    return replace(answer, value=theirs(answer.value), said=theirs(answer.said), check=check)

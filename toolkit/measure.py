@@ -120,11 +120,12 @@ def measure(folder: Path | None, recipe: Recipe, how: How = How(), output: Path 
 
 def _rests_on(folder: Path | None, recipe: Recipe, how: How) -> tuple[Path, ...]:
     """The files that answers depend on: models, manifests, answers."""
-    rest = Path(how.predictor.partition(":")[2].partition("?")[0])
-    folders = [each for each in (folder, rest) if each is not None and each.is_dir()]
+    named = how.predictor.partition(":")[2].partition("?")[0]
+    rest = [Path(named)] if named else []
+    folders = [each for each in (folder, *rest) if each is not None and each.is_dir()]
     files = [path for each in folders for path in (*sorted(each.glob("*.safetensors")), each / CONTRACT)]
     manifests = [source.path for source in recipe.sources.values() if isinstance(source, ManifestSource)]
-    return tuple(path for path in (*files, *manifests, rest) if path.is_file())
+    return tuple(path for path in (*files, *manifests, *rest) if path.is_file())
 
 
 def is_stock(folder: Path) -> bool:
