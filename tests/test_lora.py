@@ -62,6 +62,7 @@ def test_adapters_in_every_part(name: str) -> None:
 @every_family
 def test_merging_changes_no_answer(name: str) -> None:
     vlm = build_twin(name)
+    vlm.model.double()  # what one step of this size leaves of float32 is too little to compare by
     adapted = Vlm(get_peft_model(vlm.model, lora_config(vlm, Lora(r=2, parts=PARTS))), vlm.processor, vlm.family)
     train_once(adapted)
     batch = encode(adapted, PROMPTS, one_and_two(vlm))
@@ -70,7 +71,7 @@ def test_merging_changes_no_answer(name: str) -> None:
         plain = merged(adapted)
         after = plain.model(**batch).logits
     assert not any("lora" in parameter for parameter, _ in plain.model.named_parameters())
-    torch.testing.assert_close(after, before, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(after, before, atol=1e-6, rtol=1e-6)
     assert merged(plain) is plain
 
 
