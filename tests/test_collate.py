@@ -8,9 +8,15 @@ import torch
 
 from tests.test_families import ANSWERS, PROMPTS, every_family, one_and_two
 from tests.twins import TWINS, build_twin
-from toolkit.collate import IGNORED, Collator
+from toolkit.canonical import Canonicalisation, Canvas
+from toolkit.collate import IGNORED, PATCHES, Collator, row_of
 from toolkit.errors import UserError
 from toolkit.families import GeometryError
+from toolkit.mixture import Feed, Mixture, Phase
+from toolkit.patches import patch_words
+from toolkit.registry import get_task
+from toolkit.sample import Presenter
+from toolkit.sources.rooms import Rooms, RoomSettings
 from toolkit.vlm import Vlm, chat_text, conversation, encode
 
 MORE = [("How far is the blue one?", "12.05 m"), ("And which is closer?", "red")]
@@ -51,6 +57,36 @@ def test_the_sequence_is_the_chat_template_itself(name: str) -> None:
     asked = encode(vlm, PROMPTS[:1], [[image]])["input_ids"][0].tolist()
     rest = vlm.processor.tokenizer(whole[start:], add_special_tokens=False)["input_ids"]
     assert batch["input_ids"][0].tolist() == asked + rest
+
+
+@every_family
+def test_image_tokens_are_taught_the_words_of_their_patches(name: str) -> None:
+    vlm = build_twin(name)
+    images = list(one_and_two(vlm)[1])
+    plain = Collator(vlm)([row(images, [])])
+    places = torch.nonzero(plain["input_ids"][0] == vlm.model.config.image_token_id).flatten()
+    words = ["a", "", *["b"] * (len(places) - 2)]
+    batch = Collator(vlm)([{**row(images, []), PATCHES: words}])
+    taught = torch.nonzero(batch["labels"][0] != plain["labels"][0]).flatten()
+    assert torch.equal(taught, places[[0, *range(2, len(places))]] + 1)
+    (a,), (b,) = (vlm.processor.tokenizer(word, add_special_tokens=False)["input_ids"][:1] for word in "ab")
+    assert batch["labels"][0, taught].tolist() == [a, *[b] * (len(places) - 2)]
+    with pytest.raises(UserError, match="do not match"):
+        Collator(vlm)([{**row(images, []), PATCHES: words[1:]}])
+
+
+def test_rows_carry_words_where_the_sample_says_so() -> None:
+    tasks = ((get_task("camera_pose"), 1.0),)
+    feeds = (Feed("rooms", Rooms(RoomSettings(rooms=3, views=2))),)
+    presenter = Presenter(Canonicalisation(80, Canvas(square=96)))
+    taught, plain = (
+        Mixture(tasks, feeds, presenter, 0, 9, phases=(Phase(9, tasks, words),))[0] for words in (True, False)
+    )
+    assert row_of(plain, 12)[PATCHES] is None
+    assert PATCHES not in row_of(taught)
+    assert row_of(taught, 12)[PATCHES] == [
+        word for view in taught.query.views for word in patch_words(view, taught.query.points, 12)
+    ]
 
 
 @every_family

@@ -38,7 +38,7 @@ LAYERS = [
     {"audit"},
     {"recipe", "mixture", "routing"},
     {"record", "remote.predictor"},
-    {"sample"},
+    {"sample", "patches"},
     {"registry", "convert.run", "convert.overlay"},
     {"convert.joining"},
     {"convert.registry", "convert.job", "convert.parts"},

@@ -3,6 +3,7 @@
 import multiprocessing
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from conftest import line, write_manifest
 from toolkit.canonical import Canonicalisation, Canvas, Crop
 from toolkit.errors import UserError
 from toolkit.marker import Marker
-from toolkit.mixture import Feed, Mixture, generator
+from toolkit.mixture import Feed, Mixture, Phase, generator
 from toolkit.registry import get_task
 from toolkit.sample import Presenter
 from toolkit.sources.manifest import load_manifest
@@ -88,6 +89,23 @@ def test_shares_match_their_weights() -> None:
         assert within(tasks[name], share, 800), (name, tasks[name])
     sources = Counter(sample.source for sample in samples)
     assert within(sources["near"], 0.75, 800), sources
+
+
+def test_phases_follow_each_other_with_shares_of_their_own() -> None:
+    drawn = mixture(metric_depth=1.0, relative_depth=1.0)
+    (depth, _), (order, _) = drawn.tasks
+    first, second = Phase(300, ((depth, 1.0),), patch_words=True), Phase(700, ((depth, 1.0), (order, 3.0)))
+    phased = replace(drawn, length=700, phases=(first, second))
+    begin, rest = [phased[index] for index in range(300)], [phased[index] for index in range(300, 800)]
+    assert {(sample.task, sample.patch_words) for sample in begin} == {("metric_depth", True)}
+    assert not any(sample.patch_words for sample in rest)
+    assert within(Counter(sample.task for sample in rest)["relative_depth"], 0.75, 500)
+    expected = {"metric_depth": (300 + 400 * 0.25) / 700, "relative_depth": 400 * 0.75 / 700}
+    shares: Counter[str] = Counter()
+    for (name, _), share in phased.shares().items():
+        shares[name] += share
+    assert shares == pytest.approx(expected)
+    assert phased.only(order)[0].task == "relative_depth"
 
 
 def test_a_share_of_zero_is_never_drawn() -> None:

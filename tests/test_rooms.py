@@ -5,6 +5,7 @@ import pickle
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
+from typing import Any
 
 import numpy as np
 import pytest
@@ -260,6 +261,23 @@ def test_first_shifts_the_numbering_so_that_held_out_rooms_are_disjoint() -> Non
     trained = Rooms(replace(SMALL, rooms=4))
     names = [{source.frame(i).sequence for i in range(len(source))} for source in (trained, held)]
     assert not names[0] & names[1]
+
+
+@pytest.mark.parametrize("settings", [{}, {"fov": (60, 60), "principal_shift": 0}, {"first": 7}])
+def test_an_overview_is_what_the_frames_say(settings: dict[str, Any]) -> None:
+    source = Rooms(RoomSettings(rooms=4, views=3, **settings))
+    frames = [source.frame(index) for index in range(len(source))]
+    known = source.overview()
+    names = known.sequences.read()
+    assert [names[number] for number in known.sequences.numbers] == [frame.sequence for frame in frames]
+    assert known.licenses.counts() == {LICENSE: 12}
+    assert known.attributions.counts() == {"": 12}
+    same = [[one.camera == other.camera for other in frames] for one in frames]
+    assert np.array_equal(known.cameras[:, None] == known.cameras, same)
+    assert known.posed.all()
+    assert known.labelled.all()
+    assert not known.objects.any()
+    assert [picture.name for picture in source.pictures(range(12))] == [frame.picture.name for frame in frames]
 
 
 def test_a_frame_says_what_it_is() -> None:

@@ -28,6 +28,7 @@ Array = NDArray[np.float64]
 _UNDISTORT_CRITERIA = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-12)
 _UNDISTORT_TOLERANCE = 0.05  # px; where undoing the distortion errs by more, it has not converged
 _ROTATION_TOLERANCE = 1e-3
+_LAST_ROW_TOLERANCE = 1e-6
 # EXIF orientation -> rows of upright_from_stored acting on (x right, y down); TIFF 6.0, tag 274.
 _TURNS: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {
     1: ((1, 0), (0, 1)),
@@ -276,10 +277,10 @@ def checked_pose(values: ArrayLike) -> Array:
     if pose.shape != (4, 4) or not np.all(np.isfinite(pose)):
         raise UserError("the pose is not a finite 4 x 4 matrix", remedy=remedy)
     rotation = pose[:3, :3]
-    if np.linalg.matrix_rank(rotation) < 3:
+    rigid = np.abs(rotation @ rotation.T - np.eye(3)).max() <= _ROTATION_TOLERANCE and np.linalg.det(rotation) > 0
+    if not rigid and np.linalg.matrix_rank(rotation) < 3:
         raise UserError("the pose is singular", cause="its rotation part has no inverse", remedy=remedy)
-    rigid = np.allclose(rotation @ rotation.T, np.eye(3), atol=_ROTATION_TOLERANCE)
-    if not rigid or np.linalg.det(rotation) < 0 or not np.allclose(pose[3], (0, 0, 0, 1)):
+    if not rigid or np.abs(pose[3] - (0, 0, 0, 1)).max() > _LAST_ROW_TOLERANCE:
         raise UserError(
             "the pose is not a rigid transform",
             cause="its upper left 3 x 3 part is not a rotation (a scale or a mirroring is in it), "

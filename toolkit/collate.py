@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from toolkit.errors import UserError
 from toolkit.families import check_geometry, check_pictures
+from toolkit.patches import patch_words
 from toolkit.sample import Sample
 from toolkit.vlm import Vlm, chat_text, conversation
 
@@ -18,6 +20,9 @@ IGNORED = -100
 
 FAULT = "fault"
 """Key of a row that could not be rendered; it holds the error."""
+
+PATCHES = "patches"
+"""Key of a row for the words that its image tokens are taught, None where they are taught nothing."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +39,27 @@ class TokenLengths:
         return self.image + self.prompt + self.answer
 
 
-def row_of(sample: Sample) -> dict[str, Any]:
-    """A Sample as a row of the trainer's data set; made anew each time, since collators change rows."""
+def row_of(sample: Sample, side: int | None = None) -> dict[str, Any]:
+    """A Sample as a row of the trainer's data set; made anew each time, since collators change rows.
+
+    Args:
+        sample: What is taught.
+        side: Of an image token [px], to teach image tokens what lies at their patch where the Sample says so.
+    """
     first, *rest = sample.turns
     more = [(turn.prompt, turn.completion) for turn in rest]
-    return conversation(first.prompt, sample.images, first.completion, more)
+    row = conversation(first.prompt, sample.images, first.completion, more)
+    return row if side is None else {**row, PATCHES: _words(sample, side) if sample.patch_words else None}
+
+
+def _words(sample: Sample, side: int) -> list[str]:
+    """What lies at each image token, picture after picture."""
+    points = [point for turn in sample.turns for point in turn.query.points]
+    return [
+        word
+        for index, view in enumerate(sample.query.views)
+        for word in patch_words(view, [point for point in points if point.view == index], side)
+    ]
 
 
 class Collator:
@@ -90,6 +111,9 @@ class Collator:
         for labels, words, pictures in zip(batch["labels"], said, images, strict=True):
             if len(words) > 2:
                 self._mask_questions(labels, words, len(pictures))
+        for row, tokens, labels in zip(rows, batch["input_ids"], batch["labels"], strict=True):
+            if row.get(PATCHES) is not None:
+                self._teach_patches(labels, tokens, row[PATCHES])
         return batch
 
     def lengths(self, row: Mapping[str, Any]) -> TokenLengths:
@@ -98,6 +122,29 @@ class Collator:
         image = int((batch["input_ids"][0] == self._vlm.model.config.image_token_id).sum())
         answer = int((batch["labels"][0] != IGNORED).sum())
         return TokenLengths(image, batch["input_ids"].shape[1] - image - answer, answer)
+
+    def _teach_patches(self, labels: torch.Tensor, tokens: torch.Tensor, words: Sequence[str]) -> None:
+        """Put words on image tokens, in place; like any label, a token's stands at the place after it.
+
+        Args:
+            labels: (length,), token ids.
+            tokens: (length,), what the model reads.
+            words: One for each image token; "" teaches nothing.
+        """
+        places = torch.nonzero(tokens == self._vlm.model.config.image_token_id).flatten().tolist()
+        if len(places) != len(words):
+            raise UserError(
+                f"{len(words)} patches, and {len(places)} image tokens: they do not match",
+                remedy="leave patch_words out of the curriculum: this family does not turn each patch into one token",
+            )
+        for place, word in zip(places, words, strict=True):
+            if word:
+                labels[place + 1] = self._token(word)
+
+    @cache  # noqa: B019 - as many words as there are letters and colours; it lives as long as the run
+    def _token(self, word: str) -> int:
+        """The first token of a word."""
+        return int(self._vlm.processor.tokenizer(word, add_special_tokens=False)["input_ids"][0])
 
     def _mask_questions(self, labels: torch.Tensor, said: Sequence[str], pictures: int) -> None:
         """Take the loss off the questions after the first, in place.

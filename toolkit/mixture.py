@@ -44,6 +44,21 @@ class Feed:
 
 
 @dataclass(frozen=True)
+class Phase:
+    """A part of a Mixture with shares of its own.
+
+    Attributes:
+        end: Index of the first Sample after it.
+        tasks: Tasks and their shares; shares are normalised.
+        patch_words: Whether image tokens are taught what lies at their patch (``toolkit.patches``).
+    """
+
+    end: int
+    tasks: tuple[tuple[Task, float], ...]
+    patch_words: bool = False
+
+
+@dataclass(frozen=True)
 class Mixture:
     """Sources x tasks, with weights.
 
@@ -54,6 +69,8 @@ class Mixture:
         seed: Draws everything, together with the index.
         length: How many Samples count as one pass; indices beyond it are valid too.
         questions: Most questions that a Sample asks about its picture.
+        phases: Parts with shares of their own, one after the other; the last holds for all that follows. Without
+            any, ``tasks`` holds throughout.
     """
 
     tasks: tuple[tuple[Task, float], ...]
@@ -62,6 +79,7 @@ class Mixture:
     seed: int
     length: int
     questions: int = 1
+    phases: tuple[Phase, ...] = ()
 
     def __post_init__(self) -> None:
         for task, _ in self.tasks:
@@ -85,24 +103,39 @@ class Mixture:
         if index < 0:
             raise IndexError(index)
         rng = generator(self.seed, index)
-        shares = np.array([share for _, share in self.tasks])
-        task = self.tasks[_draw(rng, shares)][0]
+        phase = self.phase(index)
+        task = phase.tasks[_draw(rng, np.array([share for _, share in phase.tasks]))][0]
         feeds = self._fed[task.name]
         feed = feeds[_draw(rng, np.array([feed.weight for feed in feeds]))]
-        return self._sample(task, feed, rng)
+        return self._sample(task, feed, rng, phase)
 
     def shares(self) -> dict[tuple[str, str], float]:
         """Share of the Samples that each task and source is expected to have, by its first question."""
-        total = sum(share for _, share in self.tasks)
+        parts = self._parts
+        begins = [0, *(part.end for part in parts)]
+        shares = dict.fromkeys([task.name for task, _ in self.tasks], 0.0)
+        for part, begin in zip(parts, begins, strict=False):
+            total = sum(share for _, share in part.tasks) * parts[-1].end / (part.end - begin)
+            for task, share in part.tasks:
+                shares[task.name] += share / total
         return {
-            (task.name, feed.name): share / total * feed.weight / sum(other.weight for other in self._fed[task.name])
-            for task, share in self.tasks
+            (task.name, feed.name): shares[task.name] * feed.weight / sum(o.weight for o in self._fed[task.name])
+            for task, _ in self.tasks
             for feed in self._fed[task.name]
         }
 
+    def phase(self, index: int) -> Phase:
+        """The Phase that the Sample of an index belongs to."""
+        return next((part for part in self._parts if index < part.end), self._parts[-1])
+
     def only(self, task: Task) -> "Mixture":
         """The same Mixture, asking one task."""
-        return replace(self, tasks=((task, 1.0),))
+        return replace(self, tasks=((task, 1.0),), phases=())
+
+    @cached_property
+    def _parts(self) -> tuple[Phase, ...]:
+        """All Phases; one that holds throughout, where none are given."""
+        return self.phases or (Phase(max(self.length, 1), self.tasks),)
 
     @cached_property
     def _fed(self) -> dict[str, list[Feed]]:
@@ -112,14 +145,14 @@ class Mixture:
             for task, _ in self.tasks
         }
 
-    def _sample(self, task: Task, feed: Feed, rng: np.random.Generator) -> Sample:
+    def _sample(self, task: Task, feed: Feed, rng: np.random.Generator, phase: Phase) -> Sample:
         for redraws in range(MAX_REDRAWS):
             views = self._views(task, feed.source, rng)
             query = draw_query(task, views, self.presenter, rng) if views else None
             if query is not None:
                 first = self.presenter.turn(task, query, rng)
-                sample = self.presenter.gather([first, *self._more_turns(feed, task, query, rng)])
-                return replace(sample, source=feed.name, redraws=redraws)
+                sample = self.presenter.gather([first, *self._more_turns(phase.tasks, feed, task, query, rng)])
+                return replace(sample, source=feed.name, redraws=redraws, patch_words=phase.patch_words)
         raise UserError(
             f"the source {feed.name!r} gave no picture to ask {task.name!r} about in {MAX_REDRAWS} draws",
             cause="its pictures hold too few labelled points away from the border, or show too few objects whole, "
@@ -129,13 +162,15 @@ class Mixture:
             "or leave this source or task out",
         )
 
-    def _more_turns(self, feed: Feed, task: Task, query: Query, rng: np.random.Generator) -> Iterator[Turn]:
+    def _more_turns(
+        self, tasks: Sequence[tuple[Task, float]], feed: Feed, task: Task, query: Query, rng: np.random.Generator
+    ) -> Iterator[Turn]:
         """Further questions about one picture, each about points of its own.
 
         No point serves twice, and a task without points asks once, so no answer can be worked out from an
         earlier one. With markers there are as many questions as there are colours left.
         """
-        choices = [(task, share) for task, share in self.tasks if task.images == 1 and feed in self._fed[task.name]]
+        choices = [(task, share) for task, share in tasks if task.images == 1 and feed in self._fed[task.name]]
         taken = list(query.points)
         for _ in range(self.questions - 1):
             choices = [(other, share) for other, share in choices if other.points or other is not task]

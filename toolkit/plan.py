@@ -4,12 +4,16 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from toolkit.abstract_task import GENERAL, Task
 from toolkit.canonical import Canonicalisation, Canvas, Crop
 from toolkit.errors import UserError, raise_all
 from toolkit.marker import Marker
-from toolkit.mixture import Feed, Mixture, can_feed
+from toolkit.mixture import Feed, Mixture, Phase, can_feed
+from toolkit.progress import processes
 from toolkit.recipe import AnySource, ManifestSource, Recipe, RoomsSource, ShapesSource, TaskSettings
 from toolkit.registry import expand, get_task, load_tasks
 from toolkit.sample import Presenter
@@ -77,7 +81,8 @@ def make_plan(recipe: Recipe, canvas: Canvas) -> Plan:
     presenter = make_presenter(recipe, canvas)
     settings = recipe.trainer
     length = settings.steps * settings.batch_size * settings.accumulate
-    train = Mixture(tasks, feeds, presenter, recipe.seed, length, recipe.questions_per_image)
+    phases = _phases(recipe, tasks, length * processes())
+    train = Mixture(tasks, feeds, presenter, recipe.seed, length, recipe.questions_per_image, phases)
     held_out, notes = _held_out(recipe, tasks, kept, presenter)
     splits = [_describe_split(name, *parts) for name, parts in opened.items()]
     return Plan(train, held_out, (*splits, *notes))
@@ -178,11 +183,35 @@ def make_tasks(recipe: Recipe) -> tuple[tuple[Task, float], ...]:
     """
     for path in recipe.include:
         load_tasks(path)
-    shares = []
-    for name, settings in recipe.tasks.items():
-        members = [each for each in expand([name]) if each == name or each not in recipe.tasks]
-        shares += [(get_task(each, **settings.options), settings.weight / len(members)) for each in members]
-    return tuple((task, share) for task, share in shares if share > 0)
+    shares = _shares(recipe, {name: settings.weight for name, settings in recipe.tasks.items()})
+    return tuple((get_task(name, **options), shares[name]) for name, options in _options(recipe) if shares[name] > 0)
+
+
+def _members(recipe: Recipe, name: str) -> list[str]:
+    """The tasks that a name of the recipe stands for."""
+    return [each for each in expand([name]) if each == name or each not in recipe.tasks]
+
+
+def _options(recipe: Recipe) -> list[tuple[str, Mapping[str, Any]]]:
+    """The names of the recipe's tasks, and their options."""
+    return [(each, settings.options) for name, settings in recipe.tasks.items() for each in _members(recipe, name)]
+
+
+def _shares(recipe: Recipe, given: Mapping[str, float]) -> dict[str, float]:
+    """Shares by task: those of a group are shared evenly."""
+    members = {name: _members(recipe, name) for name in given}
+    return {each: given[name] / len(members[name]) for name in given for each in members[name]}
+
+
+def _phases(recipe: Recipe, tasks: Sequence[tuple[Task, float]], samples: int) -> tuple[Phase, ...]:
+    """The recipe's curriculum for a run of so many samples."""
+    ends = np.cumsum([phase.share for phase in recipe.curriculum])
+    phases = []
+    for phase, end in zip(recipe.curriculum, ends, strict=True):
+        shares = _shares(recipe, phase.tasks)
+        asked = tuple((task, shares[task.name]) for task, _ in tasks if shares.get(task.name))
+        phases.append(Phase(round(samples * end / ends[-1]), asked, phase.patch_words))
+    return tuple(phases)
 
 
 def make_presenter(recipe: Recipe, canvas: Canvas) -> Presenter:

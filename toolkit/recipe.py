@@ -122,6 +122,24 @@ class TaskSettings(Settings):
         return {"weight": value} if isinstance(value, int | float | str) else value
 
 
+class PhaseSettings(Settings):
+    """A part of a run, with shares of its own."""
+
+    share: Positive = Field(description="Its part of the run's samples; those of all phases are normalised.")
+    tasks: dict[str, Share] = Field(min_length=1, description="Shares of tasks that the recipe names under tasks.")
+    patch_words: bool = Field(
+        False,
+        description="Also teaches every image token what lies at its patch, as a word: the mark's colour, else a "
+        "letter for the distance. For base models whose vision tower has seen no pictures.",
+    )
+
+    @model_validator(mode="after")
+    def _asks(self) -> "PhaseSettings":
+        if not any(share > 0 for share in self.tasks.values()):
+            raise ValueError("every task has a share of 0")
+        return self
+
+
 class RoomsSource(Settings):
     """Built-in synthetic rooms."""
 
@@ -234,6 +252,9 @@ class Recipe(Settings):
     )
     think: bool = Field(False, description="Answers say the template's think sentence before the value.")
     tasks: dict[str, TaskSettings] = Field(min_length=1, description="Tasks, or groups of them, and their shares.")
+    curriculum: tuple[PhaseSettings, ...] = Field(
+        (), description="Phases of training, one after the other; without any, the tasks' own shares hold throughout."
+    )
     sources: dict[str, Annotated[AnySource, Field(discriminator="kind")]] = Field(min_length=1)
     sampling: Literal["given", "size", "uniform"] = Field(
         "given",
@@ -260,6 +281,9 @@ class Recipe(Settings):
     def _something_to_do(self) -> "Recipe":
         if not any(task.weight > 0 for task in self.tasks.values()):
             raise ValueError("every task has a share of 0")
+        named = {name for phase in self.curriculum for name in phase.tasks}
+        if unknown := sorted(named - set(self.tasks)):
+            raise ValueError(f"the curriculum names {', '.join(unknown)}, which `tasks` does not")
         if not any(source.weight > 0 for source in self.sources.values()):
             raise ValueError("every source has a share of 0")
         return self

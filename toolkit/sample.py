@@ -58,12 +58,14 @@ class Sample:
         turns: The questions about them; one, unless a recipe asks for more.
         source: Name of the source, "" when asking.
         redraws: How many drawn Frames or points could not be asked about before this one.
+        patch_words: Whether image tokens are taught what lies at their patch (``toolkit.patches``).
     """
 
     images: tuple[Pixels, ...]
     turns: tuple[Turn, ...]
     source: str = ""
     redraws: int = 0
+    patch_words: bool = False
 
     @property
     def prompt(self) -> str:

@@ -72,7 +72,9 @@ def make_trainer(
     trainer = _Trainer(
         model=vlm.model,
         args=settings,
-        train_dataset=rows(mixture, settings.max_steps * per_step * settings.world_size),
+        train_dataset=rows(
+            mixture, settings.max_steps * per_step * settings.world_size, vlm.geometry.patch * vlm.geometry.merge
+        ),
         processing_class=vlm.processor,
         data_collator=Collator(vlm, recipe.trainer.max_tokens),
         callbacks=list(callbacks),
@@ -100,12 +102,17 @@ class _Trainer(SFTTrainer):
         return batches, count
 
 
-def rows(mixture: Mixture, count: int) -> datasets.Dataset:
+def rows(mixture: Mixture, count: int, side: int) -> datasets.Dataset:
     """Samples 0 to ``count`` of a Mixture as rows that are rendered when they are read.
 
     Only indices are stored, so skipping rows when a run is resumed renders nothing.
+
+    Args:
+        mixture: What is drawn.
+        count: How many rows.
+        side: Of an image token [px].
     """
-    return datasets.Dataset.from_dict({"index": range(count)}).with_transform(Render(mixture))
+    return datasets.Dataset.from_dict({"index": range(count)}).with_transform(Render(mixture, side))
 
 
 @dataclass(frozen=True)
@@ -113,11 +120,12 @@ class Render:
     """Turns indices into rows; a class, so that worker processes can be handed it."""
 
     mixture: Mixture
+    side: int
 
     def __call__(self, batch: Mapping[str, Sequence[int]]) -> dict[str, list[Any]]:
         """Rows of a batch of indices, as columns."""
         try:
-            rows = [row_of(self.mixture[index]) for index in batch["index"]]
+            rows = [row_of(self.mixture[index], self.side) for index in batch["index"]]
         except UserError as error:  # raised in a worker, it would come home wrapped in a traceback
             return {FAULT: [error] * len(batch["index"])}
         return {key: [row[key] for row in rows] for key in rows[0]}

@@ -6,15 +6,16 @@ Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), not on what 
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from toolkit.camera import Array, Camera
-from toolkit.frame import Frame, Pixels
+from toolkit.frame import Frame, Picture, Pixels
 from toolkit.sources.furniture import Space, furnish
+from toolkit.sources.overview import Column, Overview
 from toolkit.sources.ranges import MANY, Range, check_bounds, check_ranges, make_tuples
 from toolkit.sources.raycast import Hits, Scene, Triple, cast, pose
 from toolkit.sources.shading import Look, shade
@@ -131,6 +132,30 @@ class Rooms:
         """The other views of the same room."""
         view = self._key(index).view
         return [index - view + other for other in range(self.settings.views) if other != view]
+
+    def pictures(self, indices: Iterable[int]) -> Iterator[Picture]:
+        """The pictures of some Frames; no room is furnished for it."""
+        return (RoomPicture(self._key(index)) for index in indices)
+
+    def overview(self) -> Overview:
+        """What is known of its Frames, without drawing any: cameras are those of the rooms, unless all are one."""
+        count, rooms, views = len(self), self.settings.rooms, self.settings.views
+        room = np.repeat(np.arange(rooms, dtype=np.uint32), views)
+        ranges = (self.settings.width, self.settings.height, self.settings.fov)
+        one_camera = self.settings.principal_shift == 0 and all(low == high for low, high in ranges)
+        yes = np.ones(count, dtype=bool)
+        return Overview(
+            sequences=Column(room + np.uint32(1), self._sequences),
+            licenses=Column.of([LICENSE] * count),
+            attributions=Column.of([""] * count),
+            cameras=np.zeros_like(room) if one_camera else room,
+            posed=yes,
+            labelled=yes,
+            objects=~yes,
+        )
+
+    def _sequences(self) -> list[str]:
+        return ["", *(self._key(index).name for index in range(0, len(self), self.settings.views))]
 
     def _key(self, index: int) -> "ViewKey":
         if not 0 <= index < len(self):

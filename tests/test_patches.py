@@ -1,0 +1,71 @@
+"""Words for image tokens: a letter for the distance at each patch, the name of the mark in it."""
+
+from itertools import pairwise
+from string import ascii_letters
+
+import numpy as np
+import pytest
+
+from toolkit.camera import Camera
+from toolkit.canonical import Canonicalisation, Canvas, canonicalise
+from toolkit.frame import View
+from toolkit.patches import NEAREST, RATIO, letter, patch_words
+from toolkit.query import point_in
+from toolkit.sources.rooms import Rooms, RoomSettings
+
+SIDE = 12
+
+
+@pytest.fixture(scope="module")
+def view() -> View:
+    frame = Rooms(RoomSettings(rooms=1)).frame(0)
+    return canonicalise(frame, Canonicalisation(70, Canvas(square=96)).window(frame.camera, None))
+
+
+@pytest.mark.parametrize(
+    ("distance", "expected"), [(0.1, "a"), (0.5, "a"), (0.57, "b"), (11.9, "z"), (12.1, "A"), (1e6, "Z")]
+)
+def test_letter_of_a_distance(distance: float, expected: str) -> None:
+    assert letter(distance) == expected
+
+
+def test_letters_are_even_steps_of_the_logarithm() -> None:
+    firsts = [NEAREST * RATIO ** (k + 1e-6) for k in range(len(ascii_letters))]
+    assert [letter(first) for first in firsts] == list(ascii_letters)
+    assert all(b / a == pytest.approx(24 ** (1 / 26)) for a, b in pairwise(firsts))
+
+
+def test_each_patch_has_the_letter_of_the_distance_at_its_centre(view: View) -> None:
+    words = np.array(patch_words(view, (), SIDE)).reshape(8, 8)
+    seen = 0
+    for row, column in np.ndindex(8, 8):
+        centre = np.array([column, row]) * SIDE + (SIDE - 1) / 2
+        near = np.abs(view.points - centre).max(axis=1) <= 0.75
+        distances = view.camera.distance_from_z(view.points[near], view.depth_z[near])
+        assert words[row, column] in ([letter(distance) for distance in distances] or [""])
+        seen += bool(near.any())
+    assert seen == np.count_nonzero(words != "") > 30
+
+
+def test_padding_has_no_word(view: View) -> None:
+    words = np.array(patch_words(view, (), SIDE)).reshape(8, 8)
+    right, bottom = ((view.points.max(axis=0) + 1) // SIDE).astype(int)
+    assert min(right, bottom) < 8
+    assert (words[:, right + 1 :] == "").all()
+    assert (words[bottom + 1 :] == "").all()
+
+
+def test_a_mark_names_its_patch(view: View) -> None:
+    red, blue = point_in(view, "red", (11, 12), 1.0), point_in(view, "blue", (12.4, 11.4), 1.0)
+    plain, marked = patch_words(view, (), SIDE), patch_words(view, (red, blue), SIDE)
+    changed = {index: word for index, (word, was) in enumerate(zip(marked, plain, strict=True)) if word != was}
+    assert changed == {8: " red", 1: " blue"}
+
+
+def test_sparse_labels_say_what_they_know() -> None:
+    camera = Camera.from_focal(24, 24, 20)
+    points = np.array([[5.5, 5.5], [15.0, 5.5], [17.0, 18.2]])
+    frame = Rooms(RoomSettings(rooms=1)).frame(0)
+    view = View(frame, np.zeros((24, 24, 3), np.uint8), camera, points, np.array([2.0, 2.0, 4.0]))
+    near, far = (letter(float(camera.distance_from_z(points[k], view.depth_z[k]))) for k in (0, 2))
+    assert patch_words(view, (), SIDE) == [near, "", "", far]
