@@ -158,8 +158,9 @@ class Mixture:
             cause="its pictures hold too few labelled points away from the border, or show too few objects whole, "
             "its pairs do not overlap, or the task's `label` gives what its metric cannot score "
             "(no number, or none above zero)",
-            remedy="look at it with `toolkit data preview`, lower canonical.focal so that more of a picture is shown, "
-            "or leave this source or task out",
+            remedy="look at it with `toolkit data preview`, lower canonical.focal, which is "
+            f"{self.presenter.canonicalisation.focal:g} px, so that more of a picture is shown, or leave this source "
+            "or task out",
         )
 
     def _more_turns(

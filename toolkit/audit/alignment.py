@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.audit.finding import WORST_SHOWN, Finding, Worst
+from toolkit.audit.finding import WORST_SHOWN, Finding, Worst, counted
 from toolkit.audit.outline import REACH, Surface, outline_of, picture_edges
 from toolkit.audit.shot import Shot
 from toolkit.audit.statistics import ALPHA, sign_test
@@ -180,7 +180,7 @@ def _shift(matched: Sequence[_Matched], rng: np.random.Generator) -> Finding:
     }
     evidence = (
         f"depth fits the picture best shifted by {best[0]:+.1%} of the width along u ({low[0]:+.1%} to {high[0]:+.1%}) "
-        f"and {best[1]:+.1%} along v ({low[1]:+.1%} to {high[1]:+.1%}), in {len(surfaces)} frames"
+        f"and {best[1]:+.1%} along v ({low[1]:+.1%} to {high[1]:+.1%}), in {counted(len(surfaces))}"
     )
     moved = (np.abs(best) >= SHIFT) & ((low > 0) | (high < 0))
     if np.any(moved):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.audit.finding import WORST_SHOWN, Finding, Verdict, Worst
+from toolkit.audit.finding import WORST_SHOWN, Finding, Verdict, Worst, counted
 from toolkit.audit.planes import find_planes
 from toolkit.audit.shot import Shot
 from toolkit.audit.statistics import ALPHA, STRICT, sign_test, tail
@@ -174,11 +174,11 @@ def _verdict(declared: str | None, found: str) -> tuple[Verdict, str]:
 
 def _evidence(frames: int, fits: Sequence[_Fit], numbers: dict[str, float | str]) -> str:
     if not fits:
-        return f"none of {frames} frames has {LEAST} labels that spread far enough from the centre of the picture"
+        return f"none of {counted(frames)} has {LEAST} labels that spread far enough from the centre of the picture"
     z, euclidean = (numbers[f"points on planes as {name}"] for name in ("z", "euclidean"))
     points = np.mean([fit.points for fit in fits])
     return (
-        f"planes hold {z:.0f} of {points:.0f} points as z, {euclidean:.0f} as Euclidean, in {len(fits)} frames; "
+        f"planes hold {z:.0f} of {points:.0f} points as z, {euclidean:.0f} as Euclidean, in {counted(len(fits))}; "
         f"{numbers['frames for z']} frames for z, {numbers['frames for euclidean']} for Euclidean, "
         f"by chance once in {1 / max(float(numbers['chance']), 1e-99):.2g}"
     )

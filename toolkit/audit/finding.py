@@ -14,6 +14,11 @@ WORST_SHOWN = 6
 """Frames that a finding names."""
 
 
+def counted(frames: int) -> str:
+    """Frames in words: 1 frame, 2 frames."""
+    return f"{frames} frame{'s' if frames != 1 else ''}"
+
+
 @dataclass(frozen=True)
 class Worst:
     """A frame that shows a fault.

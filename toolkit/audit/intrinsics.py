@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from toolkit.audit.finding import WORST_SHOWN, Finding, Verdict, Worst
+from toolkit.audit.finding import WORST_SHOWN, Finding, Verdict, Worst, counted
 from toolkit.audit.focal import Fit, fit_intrinsics
 from toolkit.audit.shot import Shot
 from toolkit.camera import Camera
@@ -81,7 +81,7 @@ def _by_rules(shots: Sequence[Shot]) -> Finding:
     }
     range_ = f"fields of view {min(fov):.0f} to {max(fov):.0f} degrees"
     if not odd:
-        evidence = f"{range_}; pixels are square and principal points near the middle in {len(shots)} frames"
+        evidence = f"{range_}; pixels are square and principal points near the middle in {counted(len(shots))}"
         return Finding(RULES, "ok", evidence, "", numbers)
     verdict: Verdict = "fault" if ranked[0][0] > 2 else "suspect"
     worst = [Worst(shot.line, shot.frame.name, words) for _, words, shot in odd[:WORST_SHOWN]]

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.audit.finding import WORST_SHOWN, Finding, Verdict, Worst
+from toolkit.audit.finding import WORST_SHOWN, Finding, Verdict, Worst, counted
 from toolkit.audit.planes import find_planes
 from toolkit.audit.shot import Shot
 from toolkit.audit.statistics import median
@@ -143,7 +143,7 @@ def _evidence(measured: _Measures, possible: Sequence[float]) -> str:
     parts = [f"the median depth is {measured.far:.3g} m"]
     if len(measured.heights) >= FRAMES:
         parts.append(
-            f"the camera is {median(measured.heights):.3g} m above the floor in {len(measured.heights)} frames"
+            f"the camera is {median(measured.heights):.3g} m above the floor in {counted(len(measured.heights))}"
         )
     else:
         parts.append(f"a floor is seen in {len(measured.heights)}, and {FRAMES} are needed")

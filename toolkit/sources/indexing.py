@@ -34,15 +34,19 @@ def build_index(path: Path, file: BinaryIO, depth_type: DepthType | None, decode
     stamp = Stamp.of(file).read(file)
     builder = _Builder(stamp.lines)
     faults: list[UserError] = []
+    last = 0
     with _progress(path, stamp.lines) as shown:
         for number, offset, text in written_lines(path, file):
             if shown is not None:
-                shown.advance()
+                shown.advance(number - last)  # blank lines come in between
+                last = number
             line = ManifestLine(f"{path}, line {number}", path.parent, depth_type)
             frame = line.frame(text, decode)
             faults += line.faults
             if frame is not None:
                 builder.add(number, offset, line, frame)
+        if shown is not None:
+            shown.advance(stamp.lines - last)
     if Stamp.of(file).state != stamp.state:
         raise UserError(f"{path}: the manifest was changed while it was read", remedy="start again when it is complete")
     raise_all(str(path), faults)
