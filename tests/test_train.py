@@ -53,6 +53,23 @@ def test_the_checkpoint_loads_without_the_toolkit(quick: Path, tmp_path: Path) -
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
 
 
+def test_a_curriculum_is_shown_and_trained(quick: Path, tmp_path: Path) -> None:
+    phases = [
+        "{share: 1, tasks: {metric_depth: 1}, patch_words: true}",
+        "{share: 1, tasks: {metric_depth: 0, two_point_distance: 1}}",
+    ]
+    recipe = load_recipe(quick, [f"curriculum=[{', '.join(phases)}]", "evaluation.samples=2"])
+    shown = preview(recipe, 24).seen
+    assert [seen.sample.task for seen in shown] == 12 * ["metric_depth"] + 12 * ["two_point_distance"]
+    answers = [f"{seen.sample.completion}<end>" for seen in shown]
+    assert all(seen.learnt.endswith(answer) for seen, answer in zip(shown, answers, strict=True))
+    for seen, answer in zip(shown, answers, strict=True):
+        words = seen.learnt.removesuffix(answer)
+        assert bool(words) == (seen.sample.task == "metric_depth")
+        assert not words or f" {seen.sample.query.points[0].name}" in words
+    assert train(recipe, tmp_path / "run").moved > 0.9
+
+
 def test_every_trainable_tensor_moves(quick: Path, tmp_path: Path) -> None:
     recipe = load_recipe(quick, ["evaluation.samples=0"])
     before = {name: weight.clone() for name, weight in open_base(recipe).model.state_dict().items()}

@@ -51,8 +51,12 @@ class Geometry:
 
     def image_tokens(self, width: int, height: int) -> int:
         """How many image tokens a picture of ``width`` x ``height`` [px] costs."""
-        side = self.patch * self.merge
-        return (width // side) * (height // side)
+        return (width // self.side) * (height // self.side)
+
+    @property
+    def side(self) -> int:
+        """Side of what becomes one image token [px]."""
+        return self.patch * self.merge
 
 
 @dataclass(frozen=True)

@@ -65,10 +65,10 @@ def preview(recipe: Recipe, count: int) -> Preview:
 
 def look(vlm: Vlm, samples: Sequence[Sample]) -> list[Seen]:
     """Samples through the very collator that training uses."""
-    collate = Collator(vlm)
+    collate, side = Collator(vlm), vlm.geometry.side
     seen = []
     for sample in samples:
-        labels = collate([row_of(sample)])["labels"][0]
+        labels = collate([row_of(sample, side)])["labels"][0]
         learnt = vlm.processor.tokenizer.decode(labels[labels != IGNORED])
         seen.append(Seen(sample, learnt, collate.lengths(row_of(sample))))
     return seen

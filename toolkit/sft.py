@@ -72,9 +72,7 @@ def make_trainer(
     trainer = _Trainer(
         model=vlm.model,
         args=settings,
-        train_dataset=rows(
-            mixture, settings.max_steps * per_step * settings.world_size, vlm.geometry.patch * vlm.geometry.merge
-        ),
+        train_dataset=rows(mixture, settings.max_steps * per_step * settings.world_size, vlm.geometry.side),
         processing_class=vlm.processor,
         data_collator=Collator(vlm, recipe.trainer.max_tokens),
         callbacks=list(callbacks),
