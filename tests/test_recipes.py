@@ -31,7 +31,7 @@ def walls(folder: Path) -> str:
 
 
 def test_every_recipe_is_tested_here() -> None:
-    own = {"depth_plus_distance", "all_tasks", "photos", "general"}
+    own = {"depth_plus_distance", "all_tasks", "photos", "general", "tiny_pretrain"}
     assert {name for name in recipe_names() if "/" not in name} == set(TWIN_OF) | own
 
 
@@ -64,7 +64,7 @@ def test_large_recipes_build_their_trainer_and_take_a_step_on_a_twin(name: str, 
     assert trained.moved > 0.5
 
 
-@pytest.mark.parametrize("name", ["depth_plus_distance", "all_tasks"])
+@pytest.mark.parametrize("name", ["depth_plus_distance", "all_tasks", "tiny_pretrain"])
 def test_built_in_data_recipes_take_a_step(name: str, tmp_path: Path) -> None:
     small = ["sources.rooms.settings.rooms=20", "sources.rooms.held_out_rooms=5", "evaluation.max_new_tokens=4"]
     report = train(load_recipe(name, [*QUICK, *small]), tmp_path / "run").report

@@ -70,6 +70,12 @@ def test_a_curriculum_is_shown_and_trained(quick: Path, tmp_path: Path) -> None:
     assert train(recipe, tmp_path / "run").moved > 0.9
 
 
+def test_a_phase_that_asks_nothing(quick: Path) -> None:
+    recipe = load_recipe(quick, ["curriculum=[{share: 1, tasks: {metric_depth: 1}}]", "tasks.metric_depth=0"])
+    with pytest.raises(UserError, match="nothing is asked in phase 1"):
+        preview(recipe, 1)
+
+
 def test_every_trainable_tensor_moves(quick: Path, tmp_path: Path) -> None:
     recipe = load_recipe(quick, ["evaluation.samples=0"])
     before = {name: weight.clone() for name, weight in open_base(recipe).model.state_dict().items()}

@@ -115,9 +115,10 @@ class Mixture:
         begins = [0, *(part.end for part in parts)]
         shares = dict.fromkeys([task.name for task, _ in self.tasks], 0.0)
         for part, begin in zip(parts, begins, strict=False):
-            total = sum(share for _, share in part.tasks) * parts[-1].end / (part.end - begin)
+            length = (part.end - begin) / parts[-1].end
+            total = sum(share for _, share in part.tasks)
             for task, share in part.tasks:
-                shares[task.name] += share / total
+                shares[task.name] += length * share / total
         return {
             (task.name, feed.name): shares[task.name] * feed.weight / sum(o.weight for o in self._fed[task.name])
             for task, _ in self.tasks

@@ -204,12 +204,22 @@ def _shares(recipe: Recipe, given: Mapping[str, float]) -> dict[str, float]:
 
 
 def _phases(recipe: Recipe, tasks: Sequence[tuple[Task, float]], samples: int) -> tuple[Phase, ...]:
-    """The recipe's curriculum for a run of so many samples."""
+    """The recipe's curriculum for a run of so many samples.
+
+    Raises:
+        UserError: If nothing is left to ask in a phase.
+    """
     ends = np.cumsum([phase.share for phase in recipe.curriculum])
     phases = []
-    for phase, end in zip(recipe.curriculum, ends, strict=True):
+    for number, (phase, end) in enumerate(zip(recipe.curriculum, ends, strict=True), start=1):
         shares = _shares(recipe, phase.tasks)
         asked = tuple((task, shares[task.name]) for task, _ in tasks if shares.get(task.name))
+        if not asked:
+            raise UserError(
+                f"nothing is asked in phase {number} of the curriculum",
+                cause=f"of {', '.join(phase.tasks)}, none has a share above 0 there and under tasks",
+                remedy="raise their share under tasks, or take the phase out",
+            )
         phases.append(Phase(round(samples * end / ends[-1]), asked, phase.patch_words))
     return tuple(phases)
 
