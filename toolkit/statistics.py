@@ -128,7 +128,7 @@ def describe(name: str, source: Source, pictures: int) -> Statistics:
     rng = np.random.default_rng(_SEED)
     chosen = np.sort(rng.choice(len(source), min(pictures, len(source)), replace=False))
     part = Part(source, chosen)
-    whole = source if isinstance(source, Surveyed) else part
+    whole = source if isinstance(source, Surveyed) and not source.alike else part  # drawn cameras are many
     known = overview(whole)
     sequences = known.sequences.counts()
     alone = sequences.pop("", 0)
