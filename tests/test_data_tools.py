@@ -230,6 +230,14 @@ def test_mix_prints_and_gives_json(run: Run, tmp_path: Path) -> None:
     assert "█" in printed and "(answers [m])" in printed
 
 
+def test_mix_goes_through_the_phases_of_a_curriculum(run: Run, quick: Path) -> None:
+    phases = "[{share: 3, tasks: {metric_depth: 1}, patch_words: true}, {share: 1, tasks: {two_point_distance: 1}}]"
+    code, out, err = run("mix", quick, f"curriculum={phases}")
+    assert code == 0, err
+    shares = {line.split()[1]: line.split()[2] for line in out.splitlines() if line.startswith("rooms ")}
+    assert shares == {"metric_depth": "75.0%", "two_point_distance": "25.0%"}
+
+
 def test_mix_of_what_cannot_be_trained(run: Run, tmp_path: Path) -> None:
     recipe = two_sources(tmp_path, "given")
     assert "sampling" in run("mix", recipe, "sampling=sizes")[2]

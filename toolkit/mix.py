@@ -119,7 +119,7 @@ def totals(streams: Sequence[Stream]) -> list[str]:
 
 
 def _drawn(mixture: Mixture, task: Task, feed: Feed, count: int) -> Iterator[Sample]:
-    only = replace(mixture, tasks=((task, 1.0),), feeds=(feed,))
+    only = replace(mixture.only(task), feeds=(feed,))
     return (only[index] for index in range(count))
 
 
