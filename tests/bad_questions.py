@@ -230,7 +230,6 @@ CLOUDS = {
     "no depth": Bad(DEPTH, "d.npy: there is no depth in this", "the right file", depths("d.npy", np.zeros((90, 120)))),
     "other size": Bad(DEPTH, "the depth map is 60 x 45", "resample", depths("d.npy", np.ones((45, 60)))),
     "three channels": Bad(DEPTH, "the depth map cannot be read", "one channel", depths("d.npy", np.ones((90, 120, 3)))),
-    "no model": Bad((*PLY, *FOCAL), "there is no model to ask", "pass --model FOLDER"),
     "nothing splits": Bad((*PLY, *FOCAL, "--ratio", "0.5"), "grid of questions: 1 fault", "give a ratio above 1"),
 }
 ASKED_CLOUDS = {

@@ -60,7 +60,7 @@ def manifest(tmp_path: Path) -> Path:
 
 TINY = """\
 # toolkit train quick.yaml
-model: {name: tiny, tiny: {picture: 32, patch: 8, width: 32, layers: 1}}
+model: {name: tiny-random, tiny: {picture: 32, patch: 8, width: 32, layers: 1}}
 canonical: {focal: 26}
 marker: {shape: dot, size: 2, colors: [red, blue, yellow]}
 tasks: {metric_depth: 0.5, two_point_distance: 0.5}

@@ -189,10 +189,6 @@ def test_a_checkpoint_that_is_none(run: Run, here: Path, folder: Path, name: str
     check_refused(run("ask", *ASK, *FOCAL, "--model", "copy"), problem, hint)
 
 
-def test_no_model_at_all(run: Run) -> None:
-    check_refused(run("ask", *ASK, *FOCAL), "there is no model to ask", "pass --model FOLDER")
-
-
 def test_an_inner_folder_of_a_checkpoint(run: Run, folder: Path) -> None:
     hint = f"it lies inside one: {folder}"
     check_refused(run("ask", *ASK, *FOCAL, "--model", folder / "training"), "this is no checkpoint", hint)

@@ -9,11 +9,11 @@ import torch
 from tests.test_families import ANSWERS, PROMPTS, every_family, one_and_two
 from tests.twins import TWINS, build_twin
 from toolkit.canonical import Canonicalisation, Canvas
-from toolkit.collate import IGNORED, PATCHES, Collator, row_of
+from toolkit.collate import IGNORED, PATCHES, POINTS, Collator, row_of
 from toolkit.errors import UserError
 from toolkit.families import GeometryError
+from toolkit.hints import Hints, patch_words, point_words
 from toolkit.mixture import Feed, Mixture, Phase
-from toolkit.patches import patch_words
 from toolkit.registry import get_task
 from toolkit.sample import Presenter
 from toolkit.sources.rooms import Rooms, RoomSettings
@@ -75,18 +75,59 @@ def test_image_tokens_are_taught_the_words_of_their_patches(name: str) -> None:
         Collator(vlm)([{**row(images, []), PATCHES: words[1:]}])
 
 
-def test_rows_carry_words_where_the_sample_says_so() -> None:
-    tasks = ((get_task("camera_pose"), 1.0),)
+@every_family
+def test_names_of_points_are_taught_where_they_lie(name: str) -> None:
+    vlm = build_twin(name)
+    images = list(one_and_two(vlm)[0])
+    plain = Collator(vlm)([row(images, [])])
+    batch = Collator(vlm)([{**row(images, []), POINTS: {"far": ("7", "0", "k")}}])
+    taught = torch.nonzero(batch["labels"][0] != plain["labels"][0]).flatten().tolist()
+    named, *_ = [
+        place
+        for place, token in enumerate(plain["input_ids"][0].tolist())
+        if token == vlm.processor.tokenizer(" far", add_special_tokens=False)["input_ids"][0]
+    ]
+    assert taught == [named + 1, named + 2, named + 3]
+    words = [vlm.processor.tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in "70k"]
+    assert batch["labels"][0, taught].tolist() == words
+    with pytest.raises(UserError, match="does not name its point 'mauve'"):
+        Collator(vlm)([{**row(images, []), POINTS: {"mauve": ("7", "0", "k")}}])
+
+
+def test_words_of_points_leave_answers_as_they_are() -> None:
+    vlm = build_twin("tiny")
+    (image,) = one_and_two(vlm)[0]
+    plain = Collator(vlm)([row([image], [])])["labels"][0]
+    name = ANSWERS[0].split()[0]
+    taught = Collator(vlm)([{**row([image], []), POINTS: {PROMPTS[0].split()[-1].strip("?"): tuple("12k" * 9)}}])
+    kept = plain != IGNORED
+    assert name
+    assert torch.equal(taught["labels"][0][kept], plain[kept])
+
+
+def test_rows_carry_hints_where_the_sample_says_so() -> None:
+    tasks = ((get_task("camera_pose"), 1.0), (get_task("two_point_distance"), 1.0))
     feeds = (Feed("rooms", Rooms(RoomSettings(rooms=3, views=2))),)
     presenter = Presenter(Canonicalisation(80, Canvas(square=96)))
-    taught, plain = (
-        Mixture(tasks, feeds, presenter, 0, 9, phases=(Phase(9, tasks, words),))[0] for words in (True, False)
-    )
-    assert row_of(plain, 12)[PATCHES] is None
-    assert PATCHES not in row_of(taught)
-    assert row_of(taught, 12)[PATCHES] == [
-        word for view in taught.query.views for word in patch_words(view, taught.query.points, 12)
-    ]
+    samples = {
+        hints: [Mixture(tasks, feeds, presenter, 0, 9, phases=(Phase(9, tasks, hints),))[i] for i in range(9)]
+        for hints in (Hints(), Hints(0.5), Hints(0.5, points=True))
+    }
+    plain, patches, both = ([row_of(sample, 12) for sample in each] for each in samples.values())
+    assert all(row[PATCHES] is None and row[POINTS] is None for row in plain)
+    assert all(row[PATCHES] is not None and row[POINTS] is None for row in patches)
+    for row, sample in zip(both, samples[Hints(0.5, points=True)], strict=True):
+        query = sample.query
+        assert row[POINTS] == {point.name: point_words(query.views[0], point) for point in query.points}
+        marks = [[point for point in query.points if point.view == index] for index in range(len(query.views))]
+        assert row[PATCHES] == [
+            word
+            for view, points in zip(query.views, marks, strict=True)
+            for word in patch_words(view, points, 12, sample.hints)
+        ]
+        assert not {PATCHES, POINTS} & set(row_of(sample))
+    assert len({sample.hints.seed for sample in samples[Hints(0.5)]}) == 9
+    assert {sample.task for sample in samples[Hints(0.5)]} == {"camera_pose", "two_point_distance"}
 
 
 @every_family

@@ -12,6 +12,7 @@ from conftest import line, write_manifest
 
 from toolkit.canonical import Canonicalisation, Canvas, Crop
 from toolkit.errors import UserError
+from toolkit.hints import Hints
 from toolkit.marker import Marker
 from toolkit.mixture import Feed, Mixture, Phase, generator
 from toolkit.registry import get_task
@@ -94,11 +95,11 @@ def test_shares_match_their_weights() -> None:
 def test_phases_follow_each_other_with_shares_of_their_own() -> None:
     drawn = mixture(metric_depth=1.0, relative_depth=1.0)
     (depth, _), (order, _) = drawn.tasks
-    first, second = Phase(300, ((depth, 1.0),), patch_words=True), Phase(700, ((depth, 1.0), (order, 3.0)))
+    first, second = Phase(300, ((depth, 1.0),), Hints(0.25)), Phase(700, ((depth, 1.0), (order, 3.0)))
     phased = replace(drawn, length=700, phases=(first, second))
     begin, rest = [phased[index] for index in range(300)], [phased[index] for index in range(300, 800)]
-    assert {(sample.task, sample.patch_words) for sample in begin} == {("metric_depth", True)}
-    assert not any(sample.patch_words for sample in rest)
+    assert {(sample.task, sample.hints.patches) for sample in begin} == {("metric_depth", 0.25)}
+    assert not any(sample.hints.patches for sample in rest)
     assert within(Counter(sample.task for sample in rest)["relative_depth"], 0.75, 500)
     expected = {"metric_depth": (300 + 400 * 0.25) / 700, "relative_depth": 400 * 0.75 / 700}
     shares: Counter[str] = Counter()

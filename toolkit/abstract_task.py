@@ -28,6 +28,8 @@ GENERAL = "general"
 _KINDS: dict[type, Any] = {float: int | float, int: int, str: str, tuple: list | tuple, bool: bool}
 """What an option may be, by the type of its default."""
 
+_MOST_DECIMALS = 9
+
 
 class Task:
     """The contract. A subclass states what it needs and overrides ``label``, and what else it must.
@@ -39,6 +41,7 @@ class Task:
         needs: "objects" where the picture must say what it shows (``View.objects``), or "".
         group: Name under which recipes and commands call several tasks together, or "".
         unit: Unit of the answer ("m", "s", "m/s", "deg"), or "" where the answer is no number.
+        decimals: Of the number in a written answer.
         metric: How answers are scored.
         asks: Regular expressions; a user's question that matches one may be meant for this task. Typing errors
             in the words that they spell out are mended before (``toolkit.spelling``).
@@ -54,6 +57,7 @@ class Task:
     needs: Literal["", "objects"] = ""
     group: str = ""
     unit: str = ""
+    decimals: int = 2
     metric: Metric
     asks: tuple[str, ...] = ()
     asks_not: tuple[str, ...] = ()
@@ -71,6 +75,10 @@ class Task:
                     f"tasks.{self.name}: the option {key!r} cannot be {value!r}", f"it is {was!r} by default"
                 )
             setattr(self, key, value)
+        if not 0 <= self.decimals <= _MOST_DECIMALS:
+            raise UserError(
+                f"tasks.{self.name}: decimals is {self.decimals}", remedy=f"give a number from 0 to {_MOST_DECIMALS}"
+            )
 
     def label(self, query: Query) -> Any:
         """The true answer, in ``unit``, from the labels of the Query."""
@@ -103,7 +111,7 @@ class Task:
 
     def write(self, value: Any, query: Query) -> str:
         """The answer as text; ``read`` must read it back."""
-        return f"{value:.2f} {self.unit}".strip()
+        return f"{value:.{self.decimals}f} {self.unit}".strip()
 
     def read(self, text: str, query: Query) -> Any | None:
         """The value in a model's answer, in ``unit``; None where there is none."""

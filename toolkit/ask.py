@@ -4,7 +4,7 @@ Pictures are canonicalised, marked and worded exactly as in training (``toolkit.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,10 @@ from toolkit.query import Query, point_in
 from toolkit.registry import get_task, task_names
 from toolkit.remote import is_remote, parse_remote
 from toolkit.reply import Reply
+from toolkit.resources import TINY, model_folder
 from toolkit.routing import describe_needs, route
 from toolkit.sample import Presenter, Sample, Turn
+from toolkit.shipped import caveats, is_shipped
 from toolkit.units import in_unit, unit_in
 
 MAX_NEW_TOKENS = 64
@@ -42,35 +44,26 @@ _AT_ONCE = 64  # questions answered together
 
 
 def find_checkpoint(root: Path = Path("runs")) -> Path:
-    """The checkpoint to ask where none is named: the newest in ``runs``.
-
-    Raises:
-        UserError: If there is none.
-    """
+    """The checkpoint to ask where none is named: the newest in ``runs``, else the one that comes with the toolkit."""
     found = sorted(root.glob(f"*/{CONTRACT}"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise UserError(
-            "there is no model to ask",
-            cause=f"no --model is given, and {root.resolve()} holds no trained one",
-            remedy="train one: toolkit train recipes/depth_plus_distance.yaml; or pass --model FOLDER",
-        )
-    return found[-1].parent
+    return found[-1].parent if found else Path(model_folder(TINY))
 
 
-def load(model: str | Path, like: str | Path | None = None) -> "Asker":
+def load(model: str | Path | None = None, like: str | Path | None = None) -> "Asker":
     """A model, loaded once, that answers many questions.
 
     Args:
-        model: A folder that ``toolkit train`` wrote, or ``openai:NAME@URL`` for one on an OpenAI-compatible server.
+        model: A folder that ``toolkit train`` wrote; ``tiny``, the model that comes with the toolkit; or
+            ``openai:NAME@URL`` for one on an OpenAI-compatible server. By default the newest in ``runs``, else tiny.
         like: For one on a server, the checkpoint folder that says how it is asked (``contract_for_remote``).
 
     Raises:
         UserError: If it is no checkpoint, or the server cannot be named so.
     """
-    if not is_remote(str(model)):
+    if model is None or not is_remote(str(model)):
         if like is not None:
             raise UserError("--like is for models on a server", remedy="a checkpoint says itself how it is asked")
-        return Asker.of(load_checkpoint(Path(model)))
+        return Asker.of(load_checkpoint(find_checkpoint() if model is None else Path(model_folder(model))))
     from toolkit.remote.predictor import OpenAiPredictor
 
     remote = parse_remote(str(model))
@@ -87,18 +80,23 @@ class Asker:
         presenter: How questions are shown and worded, whole pictures.
         tasks: What the model knows, by name.
         at_once: How many questions are given to the predictor together.
+        caveats: By task, what is said with every answer; "" holds for tasks that are not named.
     """
 
     predictor: Predictor
     presenter: Presenter
     tasks: Mapping[str, Task]
     at_once: int = _AT_ONCE
+    caveats: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, max_new_tokens: int = MAX_NEW_TOKENS) -> "Asker":
         """The model of a checkpoint."""
-        predictor = VlmPredictor(checkpoint.vlm, str(checkpoint.folder), _AT_ONCE, max_new_tokens)
-        return cls(predictor, checkpoint.presenter, checkpoint.tasks)
+        shipped = is_shipped(checkpoint.folder)
+        name = TINY if shipped else str(checkpoint.folder)
+        predictor = VlmPredictor(checkpoint.vlm, name, _AT_ONCE, max_new_tokens)
+        said = caveats(checkpoint.folder) if shipped else {}
+        return cls(predictor, checkpoint.presenter, checkpoint.tasks, caveats=said)
 
     def ask(
         self,
@@ -132,7 +130,7 @@ class Asker:
         sample = self._sample(chosen, question, scene.frames, places, raw)
         (reply,) = self.predictor.answer([sample])
         answer = self._answer(chosen, question, sample, reply, scene)
-        warnings = [*scene.warnings, *colors_unknown(places, self.presenter)]
+        warnings = [*scene.warnings, *colors_unknown(places, self.presenter), *self._caveat(chosen)]
         if check:
             answer = replace(answer, check=self._check(chosen, sample, reply))
             warnings += [] if answer.check else [_UNCHECKED]
@@ -180,7 +178,8 @@ class Asker:
                 (name,) = (point.name for point in sample.query.points)
                 u, v = where[index].tolist()
                 answer = self._answer(chosen, question, sample, reply, scene)
-                answers[index] = replace(answer, points={name: Located((u, v), "given")}, warnings=scene.warnings)
+                warnings = (*scene.warnings, *self._caveat(chosen))
+                answers[index] = replace(answer, points={name: Located((u, v), "given")}, warnings=warnings)
             progress(len(indices))
         return [answers[index] for index in range(len(where))]
 
@@ -231,6 +230,10 @@ class Asker:
                 remedy="name each point, as in --point red=320,240",
             )
         return task
+
+    def _caveat(self, task: Task | None) -> list[str]:
+        said = self.caveats.get(task.name if task else "", self.caveats.get("", ""))
+        return [said] if said else []
 
     def _check(self, task: Task | None, sample: Sample, reply: Reply) -> Check | None:
         """The answer beside the model's own depths; None where nothing it knows can check it."""

@@ -29,6 +29,7 @@ from toolkit.commands.shared import (
     recipe_of,
 )
 from toolkit.errors import UserError, wrapped
+from toolkit.resources import TINY
 
 app = typer.Typer(
     help="Fine-tune one vision-language model to answer metric 3D questions about pictures, and ask it.",
@@ -127,7 +128,7 @@ def train(
 def evaluate(
     checkpoint: Annotated[
         Path,
-        typer.Argument(help="A folder that toolkit train wrote; - takes the recipe's own settings."),
+        typer.Argument(help="A folder that toolkit train wrote, or tiny; - takes the recipe's own settings."),
     ],
     recipe: RecipeName,
     overrides: Overrides = None,
@@ -163,7 +164,8 @@ def evaluate(
     asked = None if str(checkpoint) == "-" else checkpoint
     short = re.sub(r"[^\w.-]+", "-", predictor).strip("-")
     named = "-".join([Path(recipe).stem, *(tasks.split(",") if tasks else []), short])
-    folder = output or (asked or Path("runs")) / "evaluation" / named
+    shipped = asked is not None and str(asked) == TINY  # its folder is not the user's to write in
+    folder = output or (Path("runs") / TINY if shipped else asked or Path("runs")) / "evaluation" / named
     make_folder(folder)
     report = measure(asked, settings, How(predictor, check, allow_overlap), folder)
     err.print(f"wrote {folder}")

@@ -10,7 +10,7 @@ from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from toolkit.errors import UserError
 from toolkit.families import check_geometry, check_pictures
-from toolkit.patches import patch_words
+from toolkit.hints import patch_words, point_words
 from toolkit.sample import Sample
 from toolkit.vlm import Vlm, chat_text, conversation
 
@@ -23,6 +23,9 @@ FAULT = "fault"
 
 PATCHES = "patches"
 """Key of a row for the words that its image tokens are taught, None where they are taught nothing."""
+
+POINTS = "points"
+"""Key of a row for what the names of marks are taught: words by name, None where they are taught nothing."""
 
 
 @dataclass(frozen=True)
@@ -44,22 +47,35 @@ def row_of(sample: Sample, side: int | None = None) -> dict[str, Any]:
 
     Args:
         sample: What is taught.
-        side: Of an image token [px], to teach image tokens what lies at their patch where the Sample says so.
+        side: Of an image token [px], to teach tokens the Sample's hints.
     """
     first, *rest = sample.turns
     more = [(turn.prompt, turn.completion) for turn in rest]
     row = conversation(first.prompt, sample.images, first.completion, more)
-    return row if side is None else {**row, PATCHES: _words(sample, side) if sample.patch_words else None}
+    if side is None:
+        return row
+    hints = sample.hints
+    return {
+        **row,
+        PATCHES: _patch_words(sample, side) if hints.patches else None,
+        POINTS: _point_words(sample) if hints.points else None,
+    }
 
 
-def _words(sample: Sample, side: int) -> list[str]:
+def _patch_words(sample: Sample, side: int) -> list[str]:
     """What lies at each image token, picture after picture."""
     points = [point for turn in sample.turns for point in turn.query.points]
     return [
         word
         for index, view in enumerate(sample.query.views)
-        for word in patch_words(view, [point for point in points if point.view == index], side)
+        for word in patch_words(view, [point for point in points if point.view == index], side, sample.hints)
     ]
+
+
+def _point_words(sample: Sample) -> dict[str, tuple[str, ...]]:
+    """Where each point lies, by its name."""
+    points = [point for turn in sample.turns for point in turn.query.points]
+    return {point.name: point_words(sample.query.views[point.view], point) for point in points}
 
 
 class Collator:
@@ -114,6 +130,8 @@ class Collator:
         for row, tokens, labels in zip(rows, batch["input_ids"], batch["labels"], strict=True):
             if row.get(PATCHES) is not None:
                 self._teach_patches(labels, tokens, row[PATCHES])
+            if row.get(POINTS) is not None:
+                self._teach_points(labels, tokens, row[POINTS])
         return batch
 
     def lengths(self, row: Mapping[str, Any]) -> TokenLengths:
@@ -141,7 +159,26 @@ class Collator:
             if word:
                 labels[place + 1] = self._token(word)
 
-    @cache  # noqa: B019 - as many words as there are letters and colours; it lives as long as the run
+    def _teach_points(self, labels: torch.Tensor, tokens: torch.Tensor, points: Mapping[str, Sequence[str]]) -> None:
+        """Put words on the first token that names a point and on those after it, in place, as long as they ask.
+
+        Args:
+            labels: (length,), token ids.
+            tokens: (length,), what the model reads.
+            points: Words by name.
+        """
+        for name, words in points.items():
+            named = torch.nonzero(tokens == self._token(f" {name}")).flatten()
+            if not len(named):
+                raise UserError(
+                    f"the question does not name its point {name!r} as a word of its own",
+                    remedy="leave point_words out of the curriculum, or mend the task's template",
+                )
+            for place, word in enumerate(words, start=int(named[0]) + 1):
+                if place < len(labels) and labels[place] == IGNORED:
+                    labels[place] = self._token(word)
+
+    @cache  # noqa: B019 - as many words as there are letters, digits and colours; it lives as long as the run
     def _token(self, word: str) -> int:
         """The first token of a word."""
         return int(self._vlm.processor.tokenizer(word, add_special_tokens=False)["input_ids"][0])

@@ -27,9 +27,10 @@ from toolkit.overlap import overlap, read_trained_on
 from toolkit.plan import Questions, make_questions, make_tasks
 from toolkit.predictors import ConstantPredictor, FixedPredictor, Predictor, VlmPredictor
 from toolkit.progress import bar
-from toolkit.recipe import ManifestSource, Recipe
+from toolkit.recipe import TINY_RANDOM, ManifestSource, Recipe
 from toolkit.recipe_file import dump_recipe, load_recipe
 from toolkit.report import Report, make_report
+from toolkit.resources import model_folder
 from toolkit.vlm import Vlm, load_vlm
 
 PART = "samples.part.jsonl"
@@ -94,7 +95,8 @@ def measure(folder: Path | None, recipe: Recipe, how: How = How(), output: Path 
 
     Args:
         folder: The checkpoint that is asked, or whose contract others are asked by; or the folder of a model that was
-            not trained here, which is asked as the recipe says; None takes the recipe's own contract.
+            not trained here, which is asked as the recipe says; ``tiny`` is the one that comes with the toolkit, None
+            takes the recipe's own contract.
         recipe: Whose tasks and sources are asked. It must show questions as the checkpoint was trained, and does so
             wherever it does not say how itself.
         how: Who answers, and what is checked.
@@ -104,6 +106,7 @@ def measure(folder: Path | None, recipe: Recipe, how: How = How(), output: Path 
         UserError: If the checkpoint and the recipe do not fit together, the recipe holds out pictures that the
             checkpoint was trained on, or the predictor cannot be had.
     """
+    folder = None if folder is None else Path(model_folder(folder))
     stock = folder is not None and is_stock(folder)
     if folder is not None and not stock:
         recipe = as_trained(folder, recipe)
@@ -151,9 +154,9 @@ def recipe_canvas(recipe: Recipe) -> Canvas:
     """The picture sizes that a recipe asks with: its own, or else its base model's, as the configuration says."""
     if recipe.evaluation.multiple:
         return Canvas(multiple=recipe.evaluation.multiple)
-    if recipe.model.name == "tiny":
+    if recipe.model.name == TINY_RANDOM:
         return Canvas(square=recipe.model.tiny.picture)
-    return canvas_of(recipe.model.name)
+    return canvas_of(model_folder(recipe.model.name))
 
 
 def _predictor(folder: Path | None, recipe: Recipe, how: How, held_out: Mapping[str, Mixture]) -> Predictor:

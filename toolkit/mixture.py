@@ -14,6 +14,7 @@ import numpy as np
 from toolkit.abstract_task import Task
 from toolkit.errors import UserError
 from toolkit.frame import Frame, View
+from toolkit.hints import NO_HINTS, Hints
 from toolkit.query import Point, Query, point_in
 from toolkit.sample import Presenter, Sample, Turn
 from toolkit.sources import Source, Surveyed, examples
@@ -50,12 +51,12 @@ class Phase:
     Attributes:
         end: Index of the first Sample after it.
         tasks: Tasks and their shares; shares are normalised.
-        patch_words: Whether image tokens are taught what lies at their patch (``toolkit.patches``).
+        hints: What is taught besides the answers.
     """
 
     end: int
     tasks: tuple[tuple[Task, float], ...]
-    patch_words: bool = False
+    hints: Hints = NO_HINTS
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,8 @@ class Mixture:
             if query is not None:
                 first = self.presenter.turn(task, query, rng)
                 sample = self.presenter.gather([first, *self._more_turns(phase.tasks, feed, task, query, rng)])
-                return replace(sample, source=feed.name, redraws=redraws, patch_words=phase.patch_words)
+                hints = replace(phase.hints, seed=int(rng.integers(2**32))) if phase.hints.patches else phase.hints
+                return replace(sample, source=feed.name, redraws=redraws, hints=hints)
         raise UserError(
             f"the source {feed.name!r} gave no picture to ask {task.name!r} about in {MAX_REDRAWS} draws",
             cause="its pictures hold too few labelled points away from the border, or show too few objects whole, "

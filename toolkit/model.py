@@ -1,4 +1,4 @@
-"""The model that a recipe names: built in, in a folder, or on the hub."""
+"""The model that a recipe names: one that comes with the toolkit, in a folder, or on the hub."""
 
 import importlib.util
 import re
@@ -10,13 +10,11 @@ from toolkit.errors import UserError
 from toolkit.lora import PARTS, Lora, lora_config, trainable
 from toolkit.marker import COLORS, SHAPES
 from toolkit.objects import NAMES, PALETTE
-from toolkit.recipe import ModelSettings, TinySettings
-from toolkit.resources import folder
+from toolkit.recipe import TINY_RANDOM, ModelSettings, TinySettings
+from toolkit.resources import folder, model_folder
 from toolkit.sample import TEXT_GRID
 from toolkit.tiny import TinyConfig, build_tiny
 from toolkit.vlm import Vlm, load_vlm
-
-TINY = "tiny"
 
 
 def open_model(settings: ModelSettings, seed: int = 0) -> Vlm:
@@ -24,7 +22,7 @@ def open_model(settings: ModelSettings, seed: int = 0) -> Vlm:
 
     Args:
         settings: The recipe's section.
-        seed: Of the tiny model's random weights.
+        seed: Of random weights.
 
     Raises:
         UserError: If it cannot be loaded.
@@ -34,9 +32,9 @@ def open_model(settings: ModelSettings, seed: int = 0) -> Vlm:
             "model.attention is flash_attention_2, which is not installed",
             remedy="pip install flash-attn on a machine with a GPU, or leave it at sdpa",
         )
-    if settings.name == TINY:
+    if settings.name == TINY_RANDOM:
         return build_tiny(_tiny_config(settings.tiny, seed), vocabulary())
-    return open_saved(settings, settings.name)
+    return open_saved(settings, model_folder(settings.name))
 
 
 def open_saved(settings: ModelSettings, name: str | Path) -> Vlm:

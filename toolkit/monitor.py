@@ -64,7 +64,7 @@ def score_of(report: Report, by: str) -> float:
 
 
 class Monitor(TrainerCallback):
-    """Evaluates every so many steps, and keeps the best weights."""
+    """Evaluates before the first step and every so many, and keeps the best weights."""
 
     def __init__(self, recipe: Recipe, vlm: Vlm, training: Path, evaluate: Callable[[Vlm], Report]) -> None:
         """Watch a run.
@@ -80,6 +80,11 @@ class Monitor(TrainerCallback):
         self._vlm = vlm
         self._training = training
         self._evaluate = evaluate
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Measure the base, which what follows is compared with."""
+        if self._settings.every is not None and state.global_step == 0 and state.is_world_process_zero:
+            self._measure(0)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Evaluate, if it is time; the first process does it alone."""

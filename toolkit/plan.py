@@ -11,6 +11,7 @@ import numpy as np
 from toolkit.abstract_task import GENERAL, Task
 from toolkit.canonical import Canonicalisation, Canvas, Crop
 from toolkit.errors import UserError, raise_all
+from toolkit.hints import Hints
 from toolkit.marker import Marker
 from toolkit.mixture import Feed, Mixture, Phase, can_feed
 from toolkit.progress import processes
@@ -220,7 +221,7 @@ def _phases(recipe: Recipe, tasks: Sequence[tuple[Task, float]], samples: int) -
                 cause=f"of {', '.join(phase.tasks)}, none has a share above 0 there and under tasks",
                 remedy="raise their share under tasks, or take the phase out",
             )
-        phases.append(Phase(round(samples * end / ends[-1]), asked, phase.patch_words))
+        phases.append(Phase(round(samples * end / ends[-1]), asked, Hints(phase.patch_words, phase.point_words)))
     return tuple(phases)
 
 

@@ -20,6 +20,9 @@ Range = tuple[Count, Count]
 ModelPart = Literal["language", "vision", "projector"]
 
 
+TINY_RANDOM = "tiny-random"
+"""Name of a model like the one that comes with the toolkit, with random weights."""
+
 _TINY_WIDTH_STEP = 8  # four heads, each of an even width
 
 
@@ -39,7 +42,7 @@ class LoraSettings(Settings):
 
 
 class TinySettings(Settings):
-    """Size of the built-in tiny VLM, where ``model.name`` is tiny."""
+    """Size of the tiny VLM with random weights, where ``model.name`` is tiny-random."""
 
     picture: Count = Field(96, description="Side of its square pictures [px].")
     patch: Count = Field(12, description="Side of a patch, one image token [px].")
@@ -58,7 +61,10 @@ class TinySettings(Settings):
 class ModelSettings(Settings):
     """The vision-language model that is fine-tuned."""
 
-    name: str = Field("tiny", description="tiny (built in, random weights), a folder, or a model hub's id.")
+    name: str = Field(
+        "tiny",
+        description="tiny (comes with the toolkit), tiny-random (the same, untrained), a folder, or a model hub's id.",
+    )
     tiny: TinySettings = TinySettings()
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="Of the weights. auto: float32, with LoRA that of the files. The forward pass has its own."
@@ -66,6 +72,12 @@ class ModelSettings(Settings):
     attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
     lora: LoraSettings | None = None
     freeze: tuple[ModelPart, ...] = Field((), description="Parts that full fine-tuning leaves as they are.")
+
+    @model_validator(mode="after")
+    def _sized(self) -> "ModelSettings":
+        if self.name != TINY_RANDOM and self.tiny != TinySettings():
+            raise ValueError(f"tiny: {self.name} has the size that it was made with; name: {TINY_RANDOM} takes others")
+        return self
 
 
 class CropSettings(Settings):
@@ -127,10 +139,15 @@ class PhaseSettings(Settings):
 
     share: Positive = Field(description="Its part of the run's samples; those of all phases are normalised.")
     tasks: dict[str, Share] = Field(min_length=1, description="Shares of tasks that the recipe names under tasks.")
-    patch_words: bool = Field(
+    patch_words: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0,
+        description="Also teaches this share of the image tokens what lies at their patch, as a word: a mark's colour, "
+        "else a letter for the distance. For base models whose vision tower has seen no pictures.",
+    )
+    point_words: bool = Field(
         False,
-        description="Also teaches every image token what lies at its patch, as a word: the mark's colour, else a "
-        "letter for the distance. For base models whose vision tower has seen no pictures.",
+        description="Also teaches the words that name a mark in a question where it lies: column and row, in tenths "
+        "of the picture, and the letter of its distance. For base models that cannot find a mark yet.",
     )
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from toolkit.abstract_task import Task
 from toolkit.canonical import Canonicalisation, canonicalise
 from toolkit.frame import Frame, Pixels, View
+from toolkit.hints import NO_HINTS, Hints
 from toolkit.marker import Marker
 from toolkit.query import Point, Query
 
@@ -58,14 +59,14 @@ class Sample:
         turns: The questions about them; one, unless a recipe asks for more.
         source: Name of the source, "" when asking.
         redraws: How many drawn Frames or points could not be asked about before this one.
-        patch_words: Whether image tokens are taught what lies at their patch (``toolkit.patches``).
+        hints: What is taught besides the answers.
     """
 
     images: tuple[Pixels, ...]
     turns: tuple[Turn, ...]
     source: str = ""
     redraws: int = 0
-    patch_words: bool = False
+    hints: Hints = NO_HINTS
 
     @property
     def prompt(self) -> str:

@@ -31,6 +31,7 @@ from toolkit.progress import bar, err, is_first_process, processes
 from toolkit.recipe import Recipe
 from toolkit.recipe_file import differences, dump_recipe, load_recipe
 from toolkit.report import Report
+from toolkit.resources import model_folder
 from toolkit.sft import ShowProgress, make_trainer
 from toolkit.storage import locked, write_text
 from toolkit.vlm import Vlm, save_vlm
@@ -109,7 +110,7 @@ def open_base(recipe: Recipe) -> Vlm:
     Raises:
         UserError: If it cannot be loaded, or is a checkpoint of this toolkit with another contract.
     """
-    base = Path(recipe.model.name)
+    base = Path(model_folder(recipe.model.name))
     if (base / CONTRACT).is_file():
         check_same_contract(base, recipe)
     return open_model(recipe.model, recipe.seed)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 Model = Annotated[
     str | None,
     typer.Option(
-        metavar="DIR|openai:NAME@URL", help="The checkpoint, by default the newest in runs/; or a model on a server."
+        metavar="DIR|tiny|openai:NAME@URL",
+        help="The checkpoint, by default the newest in runs/, else tiny, which comes with it; or one on a server.",
     ),
 ]
 Like = Annotated[
@@ -223,8 +224,7 @@ def camera_flags(intrinsics: str | None, focal: float | None, fov: float | None)
 
 def load_asker(model: str | None, include: list[Path] | None, like: Path | None) -> "Asker":
     """The model to ask; a user's own tasks are loaded before it."""
-    from toolkit.ask import find_checkpoint, load
+    from toolkit.ask import load
 
-    named = model or find_checkpoint()
     include_tasks(include)
-    return load(named, like)
+    return load(model, like)

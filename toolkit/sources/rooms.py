@@ -17,14 +17,15 @@ from toolkit.frame import Frame, Picture, Pixels
 from toolkit.sources.furniture import Space, furnish
 from toolkit.sources.overview import Column, Overview
 from toolkit.sources.ranges import MANY, Range, check_bounds, check_ranges, make_tuples
-from toolkit.sources.raycast import Hits, Scene, Triple, cast, pose
-from toolkit.sources.shading import Look, shade
+from toolkit.sources.raycast import FACES, Hits, Scene, Triple, cast, pose
+from toolkit.sources.shading import Look, scaled, shade
 
 LICENSE = "CC0-1.0 (synthetic)"
 
 _CLEARANCE = 0.3  # [m] between a camera and any wall or solid
 _ROUNDING = 1e-9  # [m] by which that may be missed
 _WHITE = 255.0
+_LEAST_TEXTURE = 0.1  # a tenth of the usual size
 _ATTEMPTS = 64  # poses drawn for a view; the first that fits is taken
 _TARGETS = 2  # points drawn in a room; the first view looks towards the farthest of them
 _PITCH_SHARE = 1 / 3  # how far a view pitches away from the first one, as a share of how far it turns
@@ -54,6 +55,7 @@ class RoomSettings:
         room_depth: Range of its extent along world z [m]; its logarithm is drawn evenly.
         room_height: Range of the room's height [m].
         objects: Range of the number of solids that are tried to be put into a room.
+        texture_scale: Range of the factor by which tiles, bricks and planks of the room itself are larger than usual.
         noise: Standard deviation of the sensor noise, in grey levels of 255.
     """
 
@@ -74,6 +76,7 @@ class RoomSettings:
     room_depth: Range = (3.0, 16.0)
     room_height: Range = (2.3, 3.6)
     objects: tuple[int, int] = (3, 10)
+    texture_scale: Range = (1.0, 1.0)
     noise: float = 2.0
 
     def __post_init__(self) -> None:
@@ -91,6 +94,7 @@ class RoomSettings:
             ("fov", self.fov[1], 1, 179),
             ("principal_shift", self.principal_shift, 0, 0.25),
             ("objects", self.objects[0], 0, MANY),
+            ("texture_scale", self.texture_scale[0], _LEAST_TEXTURE, MANY),
             ("noise", self.noise, 0, _WHITE),
             ("move", self.move[0], 0, MANY),
             ("turn", self.turn, 0, 180),
@@ -263,6 +267,7 @@ def _room(settings: RoomSettings, number: int) -> _Room:
     yaw = float(np.degrees(np.arctan2(*towards)))
     angles = (yaw, float(rng.uniform(*settings.pitch)), float(rng.uniform(*settings.roll)))
     scene, look = furnish(rng, Space(size, (float(eye[0]), float(eye[2])), away), settings.objects)
+    look = scaled(look, FACES, float(rng.uniform(*settings.texture_scale)))
     return _Room(scene, look, camera, eye, angles)
 
 

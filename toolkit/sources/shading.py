@@ -4,7 +4,7 @@ Conventions: see ``toolkit.camera`` and ``toolkit.sources.raycast``. Every surfa
 texture, a grid of cells with joints between them: tiles, planks, bricks, drawers, panes and plain paint.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -85,6 +85,14 @@ class Look:
 
     textures: Floats
     light: Light
+
+
+def scaled(look: Look, surfaces: int, factor: float) -> Look:
+    """The same look, with the cells and joints of the first ``surfaces`` textures ``factor`` times as large."""
+    textures = look.textures.copy()
+    for field in ("cell_u", "cell_v", "joint_width"):
+        textures[Texture._fields.index(field), :surfaces] *= factor
+    return replace(look, textures=textures)
 
 
 def shade(look: Look, scene: Scene, hits: Hits, eye: Array) -> Floats:

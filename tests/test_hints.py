@@ -9,11 +9,12 @@ import pytest
 from toolkit.camera import Camera
 from toolkit.canonical import Canonicalisation, Canvas, canonicalise
 from toolkit.frame import View
-from toolkit.patches import NEAREST, RATIO, letter, patch_words
+from toolkit.hints import NEAREST, RATIO, Hints, letter, patch_words, point_words
 from toolkit.query import point_in
 from toolkit.sources.rooms import Rooms, RoomSettings
 
 SIDE = 12
+ALL = Hints(patches=1)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def test_letters_are_even_steps_of_the_logarithm() -> None:
 
 
 def test_each_patch_has_the_letter_of_the_distance_at_its_centre(view: View) -> None:
-    words = np.array(patch_words(view, (), SIDE)).reshape(8, 8)
+    words = np.array(patch_words(view, (), SIDE, ALL)).reshape(8, 8)
     seen = 0
     for row, column in np.ndindex(8, 8):
         centre = np.array([column, row]) * SIDE + (SIDE - 1) / 2
@@ -48,7 +49,7 @@ def test_each_patch_has_the_letter_of_the_distance_at_its_centre(view: View) -> 
 
 
 def test_padding_has_no_word(view: View) -> None:
-    words = np.array(patch_words(view, (), SIDE)).reshape(8, 8)
+    words = np.array(patch_words(view, (), SIDE, ALL)).reshape(8, 8)
     right, bottom = ((view.points.max(axis=0) + 1) // SIDE).astype(int)
     assert min(right, bottom) < 8
     assert (words[:, right + 1 :] == "").all()
@@ -57,7 +58,7 @@ def test_padding_has_no_word(view: View) -> None:
 
 def test_a_mark_names_its_patch(view: View) -> None:
     red, blue = point_in(view, "red", (11, 12), 1.0), point_in(view, "blue", (12.4, 11.4), 1.0)
-    plain, marked = patch_words(view, (), SIDE), patch_words(view, (red, blue), SIDE)
+    plain, marked = patch_words(view, (), SIDE, ALL), patch_words(view, (red, blue), SIDE, ALL)
     changed = {index: word for index, (word, was) in enumerate(zip(marked, plain, strict=True)) if word != was}
     assert changed == {8: " red", 1: " blue"}
 
@@ -68,4 +69,25 @@ def test_sparse_labels_say_what_they_know() -> None:
     frame = Rooms(RoomSettings(rooms=1)).frame(0)
     view = View(frame, np.zeros((24, 24, 3), np.uint8), camera, points, np.array([2.0, 2.0, 4.0]))
     near, far = (letter(float(camera.distance_from_z(points[k], view.depth_z[k]))) for k in (0, 2))
-    assert patch_words(view, (), SIDE) == [near, "", "", far]
+    assert patch_words(view, (), SIDE, ALL) == [near, "", "", far]
+
+
+def test_a_share_of_the_letters_is_told_and_every_mark(view: View) -> None:
+    red = point_in(view, "red", (11, 12), 1.0)
+    whole = np.array(patch_words(view, (red,), SIDE, ALL))
+    parts = np.array([patch_words(view, (red,), SIDE, Hints(0.25, seed=seed)) for seed in range(200)])
+    told = parts != ""
+    assert (parts[told] == np.broadcast_to(whole, parts.shape)[told]).all()
+    share = told.mean(axis=0)[(whole != "") & (whole != " red")]
+    assert share == pytest.approx(0.25, abs=0.12)
+    assert share.mean() == pytest.approx(0.25, abs=0.02)
+    assert told[:, whole == " red"].all()
+
+
+@pytest.mark.parametrize(
+    ("pixel", "expected"),
+    [((0, 0), "00"), ((9.0, 9.2), "01"), ((95.4, 48), "95"), ((96, -1), "90"), ((47.4, 47.6), "45")],
+)
+def test_point_words_say_column_row_and_distance(view: View, pixel: tuple[float, float], expected: str) -> None:
+    point = point_in(view, "red", pixel, 3.0)
+    assert point_words(view, point) == (*expected, letter(point.distance))
