@@ -392,3 +392,17 @@ def test_one_tile_is_the_window_of_the_whole_picture() -> None:
 def test_a_tile_for_a_point_outside_is_refused() -> None:
     with pytest.raises(UserError, match="no place in the canonical picture"):
         Canonicalisation(500, Canvas(28)).tiles(Camera.from_fov(640, 480, 60), [[700, 20]])
+
+
+@pytest.mark.parametrize(("canvas", "size"), [(Canvas(square=96), (96, 60)), (Canvas(multiple=7), (160, 100))])
+def test_focal_lengths_can_be_kept_for_comparison(canvas: Canvas, size: tuple[int, int]) -> None:
+    keeping = Canonicalisation(80, canvas, keep_focal=True)
+    for focal in (70.0, 140.0):
+        camera = Camera.from_focal(160, 100, focal)
+        whole = keeping.whole(camera)
+        assert (whole.width, whole.height) == size
+        assert whole.fov == pytest.approx(camera.fov, rel=1e-12)
+        assert whole.fx == pytest.approx(focal * size[0] / 160)
+        assert np.allclose(
+            to_canonical(camera, whole, np.array([[-0.5, -0.5], [159.5, 99.5]]))[:, 1], [-0.5, size[1] - 0.5]
+        )

@@ -255,7 +255,7 @@ WRONG_WORDS = {
     "no question": (("ask", "a.png"), "put the question in quotes"),
     "bad point": (("ask", "a.png", "how far", "--point", "red:3,4"), "--point red=320,240"),
     "bad intrinsics": (("ask", "a.png", "how far", "--intrinsics", "1,2,3"), "FX,FY,CX,CY"),
-    "no model": (("ask", "a.png", "how far is the red point"), "toolkit train recipes/depth_plus_distance.yaml"),
+    "no model": (("ask", "a.png", "how far", "--model", "runs/x"), "toolkit train recipes/depth_plus_distance.yaml"),
     "no include": (("tasks", "--include", "nowhere.py"), "no such Python file"),
 }
 

@@ -261,3 +261,14 @@ def test_negative_index() -> None:
 def test_held_out_presenter_shows_whole_pictures() -> None:
     assert PRESENTER.uncropped.canonicalisation.crop is None
     assert PRESENTER.canonicalisation.crop is not None
+
+
+def test_a_question_can_leave_open_which_point_it_means() -> None:
+    shown = Presenter(Canonicalisation(80, Canvas(square=96)), reference="none")
+    silent, written = (replace(mixture(metric_depth=1.0), presenter=each) for each in (shown, WRITTEN))
+    for index in range(5):
+        one, other = silent[index], written[index]
+        assert (one.truth, one.completion) == (other.truth, other.completion)
+        assert np.array_equal(one.images[0], other.images[0])
+        assert other.prompt.startswith(one.prompt.split("the point")[0])
+        assert "(" not in one.prompt

@@ -122,6 +122,8 @@ def test_all_faults_together(quick: Path) -> None:
         ("trainer", "not key=value"),
         ("model.tiny.width=33", "no multiple of 8"),
         ("model.tiny.patch=64", "no multiple of patch"),
+        ("model.name=tiny", "name: tiny-random takes others"),
+        ("curriculum=[{share: 1, tasks: {metric_depth: 1}, patch_words: 2}]", "less than or equal to 1"),
         ("seed=4294967296", "less than 4294967296"),
         ("trainer.steps=99999999999999999999", "less than or equal to 1000000000"),
     ],

@@ -7,6 +7,7 @@ import pytest
 
 from toolkit.abstract_task import Task
 from toolkit.errors import UserError
+from toolkit.query import Query
 from toolkit.registry import get_task, load_tasks, task, task_names
 
 OWN = '''\
@@ -121,3 +122,14 @@ def test_a_task_must_label() -> None:
 
     with pytest.raises(NotImplementedError, match="Nothing does not say how it labels"):
         Nothing().label(None)  # type: ignore[arg-type]
+
+
+def test_answers_have_as_many_decimals_as_the_recipe_says() -> None:
+    query = Query(())
+    assert get_task("metric_depth").write(2.468, query) == "2.47 m"
+    assert get_task("metric_depth", decimals=1).write(2.468, query) == "2.5 m"
+    assert get_task("travel_speed", decimals=0).write(2.468, query) == "2 m/s"
+    with pytest.raises(UserError, match="decimals is -1"):
+        get_task("metric_depth", decimals=-1)
+    with pytest.raises(UserError, match="'decimals' cannot be 'one'"):
+        get_task("metric_depth", decimals="one")

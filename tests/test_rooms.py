@@ -16,7 +16,7 @@ from toolkit.frame import Frame
 from toolkit.sources.furniture import SATURATION, Space, furnish
 from toolkit.sources.raycast import Hits, Patch, Scene, Solid, cast, pose
 from toolkit.sources.rooms import LICENSE, Rooms, RoomSettings
-from toolkit.sources.shading import Light, Look, Texture, shade
+from toolkit.sources.shading import Light, Look, Texture, scaled, shade
 
 SMALL = RoomSettings(rooms=6, views=3)
 BARE = RoomSettings(
@@ -380,3 +380,28 @@ def test_faults_of_settings_are_reported_together() -> None:
         RoomSettings(fov=(80.0, 60.0))
     with pytest.raises(UserError, match="noise"):
         RoomSettings(noise=-1.0)
+
+
+def test_textures_of_the_room_itself_grow_and_nothing_else_changes() -> None:
+    def walls(scale: float) -> RoomSettings:
+        return replace(BARE, texture_scale=(scale, scale), noise=0, rooms=4)
+
+    usual, large = Rooms(walls(1.0)), Rooms(walls(2.0))
+    for index in range(len(usual)):
+        frame, grown = usual.frame(index), large.frame(index)
+        assert np.array_equal(depth_map(frame), depth_map(grown))
+        assert np.array_equal(posed(frame), posed(grown))
+    changed = [not np.array_equal(usual.frame(i).picture.read(), large.frame(i).picture.read()) for i in range(8)]
+    assert np.mean(changed) > 0.8
+    table = np.arange(26, dtype=np.float32).reshape(13, 2) + 1
+    look = scaled(Look(table, Light((0, -2, 0), 1, 0, 0.5, (0, 0, 0))), 1, 2.0)
+    grown_rows = [Texture._fields.index(name) for name in ("cell_u", "cell_v", "joint_width")]
+    ratio = look.textures / table
+    assert (ratio[grown_rows, 0] == 2).all()
+    ratio[grown_rows, 0] = 1
+    assert (ratio == 1).all()
+
+
+def test_a_texture_has_a_size() -> None:
+    with pytest.raises(UserErrors, match="texture_scale"):
+        RoomSettings(texture_scale=(0.0, 1.0))

@@ -70,11 +70,14 @@ class Canonicalisation:
         focal: The canonical focal length [px].
         canvas: Sizes the model takes.
         crop: Random crop for training, or None for the whole picture.
+        keep_focal: Pictures keep focal lengths of their own: they are only scaled, whole, to a square canvas, and
+            ``focal`` says nothing. For comparisons; answers in metres then depend on a camera the model cannot know.
     """
 
     focal: float
     canvas: Canvas = Canvas()
     crop: Crop | None = None
+    keep_focal: bool = False
 
     def whole(self, camera: Camera) -> Camera:
         """The canonical camera of the whole picture, before it is fitted to the canvas.
@@ -82,7 +85,7 @@ class Canonicalisation:
         Raises:
             UserError: If the canonical picture would be empty or enormous.
         """
-        sx, sy = self.focal / camera.fx, self.focal / camera.fy
+        sx, sy = self._scales(camera)
         width, height = round(camera.width * sx), round(camera.height * sy)
         if not (1 <= width <= _MAX_SIDE and 1 <= height <= _MAX_SIDE):
             raise UserError(
@@ -92,7 +95,16 @@ class Canonicalisation:
                 remedy="check that the focal length is in pixels (not millimetres) of this picture's size",
             )
         # The outer corner of the picture keeps its place: (u + 0.5) scales about it.
-        return Camera(self.focal, self.focal, (camera.cx + 0.5) * sx - 0.5, (camera.cy + 0.5) * sy - 0.5, width, height)
+        cx, cy = (camera.cx + 0.5) * sx - 0.5, (camera.cy + 0.5) * sy - 0.5
+        fx, fy = (camera.fx * sx, camera.fy * sy) if self.keep_focal else (self.focal, self.focal)
+        return Camera(fx, fy, cx, cy, width, height)
+
+    def _scales(self, camera: Camera) -> tuple[float, float]:
+        """By which width and height change."""
+        if not self.keep_focal:
+            return self.focal / camera.fx, self.focal / camera.fy
+        scale = self.canvas.square / max(camera.width, camera.height) if self.canvas.square else 1.0
+        return scale, scale
 
     def window(self, camera: Camera, rng: np.random.Generator | None, keep: ArrayLike = ()) -> Camera:
         """The camera of the View: a window of the canonical picture whose size the canvas takes.

@@ -22,9 +22,12 @@ DepthLM (arXiv 2509.25413). Ask it through the toolkit, which prepares pictures 
 
     toolkit ask picture.jpg "how far is the red point" --point red=320,240 --focal 1100 --model {{ name }}
 
-Pictures must be resampled to a focal length of **{{ recipe.canonical.focal | round(1) }} px**
+{% if recipe.canonical.keep_focal %}Pictures keep focal lengths of their own, scaled to the model's size
+{%- else %}Pictures must be resampled to a focal length of **{{ recipe.canonical.focal | round(1) }} px**
+{%- endif %}
 {%- if recipe.reference == "marker" %}, and points marked by a {{ recipe.marker.shape }} of {{ recipe.marker.size }} px
-{%- else %}, and points given as coordinates of 0 to 2000 in the text
+{%- elif recipe.reference == "text" %}, and points given as coordinates of 0 to 2000 in the text
+{%- else %}, and points neither marked nor given
 {%- endif %}; `toolkit.json` holds this contract.
 
 ## Training

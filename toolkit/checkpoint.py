@@ -91,7 +91,7 @@ def contract(
     """
     return {
         "schema": SCHEMA,
-        "canonical_focal": recipe.canonical.focal,
+        "canonical_focal": None if recipe.canonical.keep_focal else recipe.canonical.focal,
         "reference": recipe.reference,
         "marker": recipe.marker.model_dump(mode="json"),
         "think": recipe.think,

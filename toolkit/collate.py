@@ -160,7 +160,7 @@ class Collator:
                 labels[place + 1] = self._token(word)
 
     def _teach_points(self, labels: torch.Tensor, tokens: torch.Tensor, points: Mapping[str, Sequence[str]]) -> None:
-        """Put words on the first token that names a point and on those after it, in place, as long as they ask.
+        """Put words on the token that ends a point's name, and on those after it as long as they ask, in place.
 
         Args:
             labels: (length,), token ids.
@@ -168,20 +168,25 @@ class Collator:
             points: Words by name.
         """
         for name, words in points.items():
-            named = torch.nonzero(tokens == self._token(f" {name}")).flatten()
+            spelt = torch.tensor(self._spelling(f" {name}"))
+            named = torch.nonzero((tokens.unfold(0, len(spelt), 1) == spelt).all(dim=1)).flatten()
             if not len(named):
                 raise UserError(
                     f"the question does not name its point {name!r} as a word of its own",
                     remedy="leave point_words out of the curriculum, or mend the task's template",
                 )
-            for place, word in enumerate(words, start=int(named[0]) + 1):
+            for place, word in enumerate(words, start=int(named[0]) + len(spelt)):
                 if place < len(labels) and labels[place] == IGNORED:
                     labels[place] = self._token(word)
 
     @cache  # noqa: B019 - as many words as there are letters, digits and colours; it lives as long as the run
+    def _spelling(self, word: str) -> list[int]:
+        """The tokens of a word."""
+        return list(self._vlm.processor.tokenizer(word, add_special_tokens=False)["input_ids"])
+
     def _token(self, word: str) -> int:
         """The first token of a word."""
-        return int(self._vlm.processor.tokenizer(word, add_special_tokens=False)["input_ids"][0])
+        return self._spelling(word)[0]
 
     def _mask_questions(self, labels: torch.Tensor, said: Sequence[str], pictures: int) -> None:
         """Take the loss off the questions after the first, in place.

@@ -4,8 +4,8 @@ A pretrained model knows edges, floors and marks before its first 3D question; o
 very slowly from one answer a picture. Two hints help it, both words on tokens that carry no loss otherwise:
 
 - **Patch words**, on image tokens: the name of the mark in the patch, else a letter for the distance at its middle.
-- **Point words**, on the name of a mark in a question and on the two tokens after it: the column and the row in
-  which it lies, and the letter of its distance. They teach looking at the mark, which is what takes longest.
+- **Point words**, on the name of a mark where a question first says it, and on the two tokens after it: the column
+  and the row in which it lies, and the letter of its distance. They teach looking at the mark, which takes longest.
 
 Conventions: see ``toolkit.camera``.
 """

@@ -229,7 +229,12 @@ def make_presenter(recipe: Recipe, canvas: Canvas) -> Presenter:
     """How the recipe shows and words its questions."""
     crop = recipe.canonical.crop
     return Presenter(
-        Canonicalisation(recipe.canonical.focal, canvas, Crop(crop.width, crop.height) if crop else None),
+        Canonicalisation(
+            recipe.canonical.focal,
+            canvas,
+            Crop(crop.width, crop.height) if crop else None,
+            recipe.canonical.keep_focal,
+        ),
         Marker(**recipe.marker.model_dump()),
         recipe.reference,
         recipe.think,

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from toolkit.errors import UserError
 from toolkit.frame import DepthType
 from toolkit.marker import COLORS, Shape, rgb
+from toolkit.resources import TINY
 from toolkit.sample import Reference
 from toolkit.sources.rooms import RoomSettings
 from toolkit.sources.shapes import ShapeSettings
@@ -62,7 +63,7 @@ class ModelSettings(Settings):
     """The vision-language model that is fine-tuned."""
 
     name: str = Field(
-        "tiny",
+        TINY,
         description="tiny (comes with the toolkit), tiny-random (the same, untrained), a folder, or a model hub's id.",
     )
     tiny: TinySettings = TinySettings()
@@ -75,8 +76,8 @@ class ModelSettings(Settings):
 
     @model_validator(mode="after")
     def _sized(self) -> "ModelSettings":
-        if self.name != TINY_RANDOM and self.tiny != TinySettings():
-            raise ValueError(f"tiny: {self.name} has the size that it was made with; name: {TINY_RANDOM} takes others")
+        if self.name == TINY and self.tiny != TinySettings():
+            raise ValueError(f"the model {TINY} has the size that it was made with; name: {TINY_RANDOM} takes others")
         return self
 
 
@@ -98,6 +99,10 @@ class CanonicalSettings(Settings):
     """How every picture is resampled to one camera."""
 
     focal: Positive = Field(1000.0, description="Canonical focal length [px].")
+    keep_focal: bool = Field(
+        False,
+        description="For comparisons: pictures keep focal lengths of their own, and are only scaled to the canvas.",
+    )
     crop: CropSettings | None = None
 
 
@@ -262,7 +267,10 @@ class Recipe(Settings):
 
     model: ModelSettings = ModelSettings()
     canonical: CanonicalSettings = CanonicalSettings()
-    reference: Reference = Field("marker", description="Points are marked in the picture, or given in the text.")
+    reference: Reference = Field(
+        "marker",
+        description="Points are marked in the picture, or given in the text; none, for comparisons, says neither.",
+    )
     marker: MarkerSettings = MarkerSettings()
     questions_per_image: Count = Field(
         1, description="Most questions a sample asks about its picture, on other points."

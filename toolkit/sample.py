@@ -19,7 +19,8 @@ from toolkit.hints import NO_HINTS, Hints
 from toolkit.marker import Marker
 from toolkit.query import Point, Query
 
-Reference = Literal["marker", "text"]
+Reference = Literal["marker", "text", "none"]
+"""How a question says which point it means; ``none`` does not, which shows what the answer rests on without."""
 
 TEXT_GRID = 2000
 """Coordinates in the text run from 0 to this across the View (Cai et al. 2026, arXiv 2605.30561)."""
@@ -115,7 +116,7 @@ class Presenter:
     Attributes:
         canonicalisation: Focal length, canvas and crop.
         marker: How points are marked.
-        reference: Whether points are marked in the picture or given as coordinates in the text.
+        reference: Whether points are marked in the picture, or given as coordinates in the text, or neither.
         think: Whether answers say the template's ``think`` sentence first.
     """
 
@@ -146,7 +147,7 @@ class Presenter:
 
     def names(self, rng: np.random.Generator | None, count: int, taken: Collection[str] = ()) -> list[str]:
         """Names for up to ``count`` points that are not ``taken``: marker colours (shuffled by ``rng``), or letters."""
-        if self.reference == "text":
+        if self.reference != "marker":
             return [letter for letter in ascii_uppercase if letter not in taken][:count]
         colors = [color for color in self.marker.colors if color not in taken]
         return [str(color) for color in (rng.permutation(colors) if rng is not None else colors)[:count]]
@@ -205,13 +206,15 @@ class Presenter:
         """How the question calls a point."""
         if self.reference == "marker":
             return f"the point marked by the {point.name} {self.marker.shape}"
+        name = f"point {point.name}" if len(query.points) > 1 else "the point"
+        if self.reference == "none":
+            return name
         camera = query.views[point.view].camera
         u, v = (point.pixel + 0.5) / (camera.width, camera.height) * TEXT_GRID
-        name = f"point {point.name}" if len(query.points) > 1 else "the point"
         return f"{name} at ({u:.0f}, {v:.0f})"
 
     def _images(self, views: Sequence[View], points: Sequence[Point]) -> tuple[Pixels, ...]:
-        if self.reference == "text":
+        if self.reference != "marker":
             return tuple(view.pixels for view in views)
         return tuple(self.marker.draw(view.pixels, _points_in(points, index)) for index, view in enumerate(views))
 
