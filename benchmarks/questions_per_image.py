@@ -44,6 +44,7 @@ def main() -> None:
     arguments.add_argument("--steps", type=int, default=6)
     given = arguments.parse_args()
     settings = [
+        "model.name=tiny-random",
         "reference=text",
         f"model.tiny.picture={given.picture}",
         f"canonical.focal={80 * given.picture / 96}",

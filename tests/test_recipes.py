@@ -1,16 +1,21 @@
 """Every recipe that trains builds its whole trainer and takes a step, large models as twins of their architecture."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from conftest import line, write_manifest
 
+from benchmarks import ablations
+from benchmarks.ablations import COMPARISONS
 from tests.twins import build_twin
+from toolkit.canonical import Canvas
 from toolkit.errors import UserError
 from toolkit.measure import How, measure
 from toolkit.model import prepare_training
 from toolkit.plan import make_plan
-from toolkit.recipe_file import load_recipe, recipe_names
+from toolkit.recipe_file import dump_recipe, load_recipe, recipe_names
 from toolkit.registry import expand
 from toolkit.sft import learning_rate, make_trainer
 from toolkit.train import open_base, train
@@ -117,3 +122,36 @@ def test_a_sample_that_does_not_fit_is_an_error_before_the_first_step(tmp_path: 
     with pytest.raises(UserError, match=r"a sample can have \d+ tokens; 30 are allowed") as caught:
         train(load_recipe(quick, ["trainer.max_tokens=30"]), tmp_path / "run")
     assert "canonical.crop" in caught.value.remedy
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_every_variant_of_an_ablation_is_a_recipe_of_its_own(name: str) -> None:
+    recipes = [load_recipe(f"ablations/{name}", settings) for settings in COMPARISONS[name].values()]
+    assert recipes[0] == load_recipe(f"ablations/{name}")
+    assert len({dump_recipe(recipe) for recipe in recipes}) == len(COMPARISONS[name])
+    plans = [make_plan(recipe, Canvas(square=recipe.model.tiny.picture)) for recipe in recipes]
+    assert all(len(plan.held_out["metric_depth"]) == 500 for plan in plans)
+    sample = plans[-1].train[0]
+    assert sample.images[0].shape == (48, 48, 3)
+
+
+def test_ablations_are_trained_once_and_tabulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = ["sources.rooms.settings.rooms=20", "sources.rooms.held_out_rooms=5", "evaluation.max_new_tokens=4", *QUICK]
+    words = [word for each in few for word in ("--set", each)]
+    monkeypatch.setattr(sys, "argv", ["ablations.py", "cameras", "--seeds", "2", "--output", str(tmp_path), *words])
+    monkeypatch.chdir(Path(__file__).parents[1])
+    ablations.main()
+    written = (tmp_path / "table.md").read_text()
+    assert [line.split(" | ")[0] for line in written.splitlines()[4:6]] == [
+        f"| {variant}" for variant in COMPARISONS["cameras"]
+    ]
+    assert len(list(tmp_path.glob("cameras-*/toolkit.json"))) == 4
+    monkeypatch.setattr(subprocess, "run", None)
+    ablations.main()
+    assert (tmp_path / "table.md").read_text() == written
+
+
+def test_an_interval_over_seeds() -> None:
+    mean, half = ablations.interval([0.4, 0.5, 0.6])
+    assert mean == pytest.approx(0.5)
+    assert half == pytest.approx(4.302653 * 0.1 / 3**0.5, rel=1e-6)

@@ -36,7 +36,7 @@ DepthLM (arXiv 2509.25413). Ask it through the toolkit, which prepares pictures 
 learning rate {{ recipe.trainer.learning_rate }}
 {%- if recipe.model.lora %}, LoRA of rank {{ recipe.model.lora.rank }} on {{ recipe.model.lora.parts | join(", ") }}
 {%- endif %}. Tasks: {% for task in tasks %}{{ task }}{{ ", " if not loop.last }}{% endfor %}.
-The whole recipe is `recipe.yaml`.
+{{ effort }} The whole recipe is `recipe.yaml`, seed {{ recipe.seed }}.
 
 Licences of the data: {{ licenses | join("; ") }}.
 
@@ -60,7 +60,7 @@ Not measured.
 """
 
 
-def model_card(name: str, recipe: Recipe, plan: Plan, report: Report | None) -> str:
+def model_card(name: str, recipe: Recipe, plan: Plan, report: Report | None, effort: str) -> str:
     """The README.md of a checkpoint.
 
     Args:
@@ -68,10 +68,11 @@ def model_card(name: str, recipe: Recipe, plan: Plan, report: Report | None) -> 
         recipe: What it was trained by.
         plan: The data it was trained on.
         report: Its held-out results, None if it was not measured.
+        effort: On what hardware it was trained and how long, in a sentence.
     """
     tasks: Sequence[str] = [task.name for task, _ in plan.train.tasks]
     listed = ", ".join(f"{package} {number}" for package, number in versions().items())
     template = Environment(undefined=StrictUndefined, autoescape=False).from_string(_CARD)
     return template.render(
-        name=name, recipe=recipe, tasks=tasks, licenses=plan.licenses, report=report, versions=listed
+        name=name, recipe=recipe, tasks=tasks, licenses=plan.licenses, report=report, effort=effort, versions=listed
     )

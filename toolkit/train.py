@@ -1,6 +1,7 @@
 """Training: a recipe becomes one run, one checkpoint and its held-out results."""
 
 import json
+import platform
 import re
 import time
 from collections.abc import Mapping
@@ -54,6 +55,8 @@ _FREE_TO_CHANGE = (
     "trainer.report_to",
 )
 """Settings that may change when a run is resumed: they do not change what is learnt."""
+
+_MINUTE = 60  # s
 
 _PROBED = 4096
 """Weights of each tensor that are looked at to see whether it moved."""
@@ -192,14 +195,25 @@ def save_checkpoint(vlm: Vlm, recipe: Recipe, output: Path) -> Vlm:
     return vlm
 
 
-def finish(recipe: Recipe, plan: Plan, central: Mapping[str, Any], output: Path, report: Report | None) -> None:
-    """Write results, model card and the user's own tasks; ``toolkit.json`` comes last and says that all is there."""
+def finish(
+    recipe: Recipe, plan: Plan, central: Mapping[str, Any], output: Path, report: Report | None, effort: str
+) -> None:
+    """Write results, model card and the user's own tasks; ``toolkit.json`` comes last and says that all is there.
+
+    Args:
+        recipe: Every choice.
+        plan: What was trained on.
+        central: The middle of each task's training labels.
+        output: The checkpoint's folder.
+        report: Held-out results, None if there are none.
+        effort: On what hardware it was trained and how long, in a sentence.
+    """
     if report:
         report.save(output / "evaluation")
     trained_on([feed.source for feed in plan.train.feeds]).save(output / TRAINED_ON)
     tasks = [task for task, _ in plan.train.tasks]
     save_tasks(tasks, recipe, output)
-    write_text(output / "README.md", model_card(output.name, recipe, plan, report))
+    write_text(output / "README.md", model_card(output.name, recipe, plan, report, effort))
     write_text(output / CONTRACT, json.dumps(contract(recipe, tasks, plan.licenses, central), indent=2) + "\n")
 
 
@@ -238,8 +252,18 @@ def _run(learner: Vlm, recipe: Recipe, plan: Plan, output: Path, start: Path | N
         trained = save_checkpoint(trained, recipe, output)
         asked = any(map(len, plan.held_out.values()))
         report = measure(trained, recipe, plan, central, output.name) if asked else None
-        finish(recipe, plan, central, output, report)
+        finish(recipe, plan, central, output, report, _effort(seconds, recipe.trainer.steps - first, recipe))
     return Trained(output, report, seconds, (recipe.trainer.steps - first) * per_step, moved)
+
+
+def _effort(seconds: float, steps: int, recipe: Recipe) -> str:
+    """On what hardware a run was trained and how long, in a sentence; of a resumed run, what this call did."""
+    if torch.cuda.is_available():
+        device = torch.cuda.get_device_name()
+    else:
+        device = f"CPU ({platform.machine()}, {torch.get_num_threads()} threads a process)"
+    part = "" if steps == recipe.trainer.steps else f"the last {steps} steps: "
+    return f"Trained on {processes()} x {device}, {part}{seconds / _MINUTE:.0f} minutes."
 
 
 def _kept(last: Vlm, recipe: Recipe, training: Path) -> Vlm:
