@@ -1,6 +1,7 @@
 """Training: one run, one checkpoint; what must move moves; resuming is exact; nothing is lost."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
