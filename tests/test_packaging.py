@@ -4,18 +4,19 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+BESIDE = ("tasks", "templates", "recipes", "models")
 SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
 
 
 def test_every_package_is_named() -> None:
     inside = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "toolkit").rglob("__init__.py")}
-    assert set(SETUPTOOLS["packages"]) == inside | {"toolkit.tasks", "toolkit.templates", "toolkit.recipes"}
+    assert set(SETUPTOOLS["packages"]) == inside | {f"toolkit.{name}" for name in BESIDE}
     for package in SETUPTOOLS["packages"]:
         assert package.split(".")[0] == "toolkit"
 
 
 def test_folders_beside_the_package_are_mapped_into_it() -> None:
-    for name in ("tasks", "templates", "recipes"):
+    for name in BESIDE:
         assert SETUPTOOLS["package-dir"][f"toolkit.{name}"] == name
         assert (ROOT / name).is_dir()
 
