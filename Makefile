@@ -1,4 +1,4 @@
-# make demo    set up, train the tiny VLM on synthetic rooms, measure it, ask it a question
+# make demo    set up, teach the tiny VLM a new kind of scene, measure it, ask it a question
 # make test    set up, run the tests
 # make check   set up, lint, format check, types
 VENV ?= .venv

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
+from toolkit.checkpoint import CONTRACT, RECIPE
 from toolkit.progress import err
 from toolkit.recipe_file import load_recipe
 from toolkit.storage import write_text
@@ -31,6 +32,14 @@ _ALL_TASKS = (
     "tasks={metric_depth: {weight: 1, options: {decimals: 1}}, principal_axis_distance: {options: {decimals: 1}}, "
     "two_point_distance: {options: {decimals: 1}}, relative_depth: 1, camera_pose: 1}"
 )
+
+_ROOMS = 24000  # of the recipe `labels`, two pictures each
+
+
+def _rooms(count: int) -> Sequence[str]:
+    """Only the last rooms of the recipe, so that the held-out ones, which follow, are the same."""
+    return (f"sources.rooms.settings.rooms={count}", f"sources.rooms.settings.first={_ROOMS - count}")
+
 
 COMPARISONS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "reference": {
@@ -46,9 +55,9 @@ COMPARISONS: Mapping[str, Mapping[str, Sequence[str]]] = {
     },
     "labels": {
         "1 label a picture": (),
-        "10 labels a picture": ("sources.rooms.settings.rooms=2400",),
-        "100 labels a picture": ("sources.rooms.settings.rooms=240",),
-        "1000 labels a picture": ("sources.rooms.settings.rooms=24",),
+        "10 labels a picture": _rooms(2400),
+        "100 labels a picture": _rooms(240),
+        "1000 labels a picture": _rooms(24),
     },
 }
 """By comparison and variant, the settings that differ from the recipe's; the first variant is the recipe itself."""
@@ -81,8 +90,15 @@ class Run:
         return [*COMPARISONS[self.comparison][self.variant], *more, f"seed={self.seed}"]
 
     def train(self, more: Sequence[str]) -> None:
-        """Train and measure, unless that is done already."""
-        if (self.folder / _SECONDS).is_file():
+        """Train and measure, unless that is done already.
+
+        Raises:
+            RuntimeError: If it failed, or was done with other settings.
+        """
+        if (self.folder / CONTRACT).is_file():
+            wanted = load_recipe(f"ablations/{self.comparison}", self.settings(more))
+            if load_recipe(self.folder / RECIPE) != wanted:
+                raise RuntimeError(f"{self.folder}: done with other settings; choose another --output")
             return
         words = ["train", f"recipes/ablations/{self.comparison}.yaml", *self.settings(more), "--output", self.folder]
         started = time.monotonic()
@@ -94,7 +110,7 @@ class Run:
             check=False,
         )
         if done.returncode:
-            raise RuntimeError(f"{self.folder}: {done.stderr.strip().splitlines()[-1]}")
+            raise RuntimeError(f"{self.folder}: exit {done.returncode}\n{done.stderr[-2000:]}")
         write_text(self.folder / _SECONDS, json.dumps(time.monotonic() - started))
         err.print(f"{self.comparison}, {self.variant}, seed {self.seed}: {self.result():.3f}", markup=False)
 
@@ -107,8 +123,9 @@ class Run:
         return float(self._measured()["constant"]["metrics"][NUMBER])
 
     def seconds(self) -> float:
-        """How long it took, with measuring."""
-        return float(json.loads((self.folder / _SECONDS).read_text(encoding="utf-8")))
+        """How long it took, with measuring; not a number where it was interrupted."""
+        path = self.folder / _SECONDS
+        return float(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else float("nan")
 
     def _measured(self) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
         report = json.loads((self.folder / "evaluation" / "report.json").read_text(encoding="utf-8"))
@@ -126,7 +143,7 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 def table(comparison: str, runs: Mapping[str, Sequence[Run]]) -> str:
     """The results of a comparison, as Markdown."""
     first, *_ = runs.values()
-    trainer = load_recipe(first[0].folder / "recipe.yaml").trainer
+    trainer = load_recipe(first[0].folder / RECIPE).trainer
     lines = [
         f"### {comparison}",
         "",
@@ -154,6 +171,8 @@ def main() -> None:
     arguments.add_argument("--output", type=Path, default=Path("runs/ablations"))
     arguments.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for all runs")
     given = arguments.parse_args()
+    if given.seeds < 2:
+        arguments.error("--seeds: an interval needs two at least")
     unknown = set(given.names) - set(COMPARISONS)
     if unknown:
         arguments.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(COMPARISONS)}")
@@ -166,8 +185,11 @@ def main() -> None:
         for name in names
     }
     every = [run for variants in runs.values() for each in variants.values() for run in each]
-    with ThreadPoolExecutor(given.jobs) as pool:
+    pool = ThreadPoolExecutor(given.jobs)
+    try:
         list(pool.map(lambda run: run.train(given.set), every))
+    finally:
+        pool.shutdown(cancel_futures=True)
     written = "\n\n".join(table(name, variants) for name, variants in runs.items())
     write_text(given.output / "table.md", written + "\n")
     print(written)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The first run, as `make demo` does it: train the tiny VLM on synthetic rooms, measure it, ask it.
+# The first run, as `make demo` does it: teach the tiny VLM a new kind of scene, measure it, ask it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 started=$SECONDS

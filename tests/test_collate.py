@@ -1,5 +1,6 @@
 """Loss on the answers alone: for every family, one picture and two, one question and several."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,8 @@ def test_rows_carry_hints_where_the_sample_says_so() -> None:
         hints: [Mixture(tasks, feeds, presenter, 0, 9, phases=(Phase(9, tasks, hints),))[i] for i in range(9)]
         for hints in (Hints(), Hints(0.5), Hints(0.5, points=True))
     }
+    unmarked = Mixture(tasks, feeds, presenter, 0, 9, phases=(Phase(9, tasks, Hints(1, marked=False)),))[0]
+    assert not any(word.startswith(" ") for word in row_of(unmarked, 12)[PATCHES])
     plain, patches, both = ([row_of(sample, 12) for sample in each] for each in samples.values())
     assert all(row[PATCHES] is None and row[POINTS] is None for row in plain)
     assert all(row[PATCHES] is not None and row[POINTS] is None for row in patches)
@@ -120,8 +123,8 @@ def test_rows_carry_hints_where_the_sample_says_so() -> None:
         marks = [[point for point in query.points if point.view == index] for index in range(len(query.views))]
         assert row[PATCHES] == [
             word
-            for view, points in zip(query.views, marks, strict=True)
-            for word in patch_words(view, points, 12, sample.hints)
+            for index, (view, points) in enumerate(zip(query.views, marks, strict=True))
+            for word in patch_words(view, points, 12, replace(sample.hints, seed=sample.hints.seed + index))
         ]
         assert not {PATCHES, POINTS} & set(row_of(sample))
     assert len({sample.hints.seed for sample in samples[Hints(0.5)]}) == 9

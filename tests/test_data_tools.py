@@ -231,7 +231,7 @@ def test_mix_prints_and_gives_json(run: Run, tmp_path: Path) -> None:
 
 
 def test_mix_goes_through_the_phases_of_a_curriculum(run: Run, quick: Path) -> None:
-    phases = "[{share: 3, tasks: {metric_depth: 1}, patch_words: true}, {share: 1, tasks: {two_point_distance: 1}}]"
+    phases = "[{share: 3, tasks: {metric_depth: 1}, patch_words: 0.5}, {share: 1, tasks: {two_point_distance: 1}}]"
     code, out, err = run("mix", quick, f"curriculum={phases}")
     assert code == 0, err
     shares = {line.split()[1]: line.split()[2] for line in out.splitlines() if line.startswith("rooms ")}

@@ -16,7 +16,7 @@ from toolkit.model import open_saved
 from toolkit.monitor import read_best, score_of
 from toolkit.recipe_file import load_recipe
 from toolkit.report import Report
-from toolkit.train import measure, open_adapted, train
+from toolkit.train import measure, open_adapted, open_base, train
 
 WATCHED = ["evaluation.every=2", "evaluation.samples=4", "evaluation.max_new_tokens=4"]
 
@@ -39,10 +39,9 @@ def test_it_changes_nothing_that_is_learnt(quick: Path, tmp_path: Path, capsys: 
     assert steps == ["step-0", "step-2", "step-4", "step-6"]
 
 
-@pytest.fixture
-def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Evaluations that find 0.1, 0.2, 0.9, 0.5, and whatever is right at the end."""
-    scores: Iterator[float] = iter([0.1, 0.2, 0.9, 0.5])
+def tell(monkeypatch: pytest.MonkeyPatch, first: list[float]) -> None:
+    """Let the first evaluations find these numbers, and later ones what is right."""
+    scores: Iterator[float] = iter(first)
 
     def told(*args: Any, **named: Any) -> Report:
         report = measure(*args, **named)
@@ -54,6 +53,18 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
         )
 
     monkeypatch.setattr("toolkit.train.measure", told)
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights are best after four of six steps."""
+    tell(monkeypatch, [0.1, 0.2, 0.9, 0.5])
+
+
+@pytest.fixture
+def worsened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The base is best."""
+    tell(monkeypatch, [0.9, 0.2, 0.1, 0.5])
 
 
 @pytest.mark.usefixtures("scripted")
@@ -87,3 +98,18 @@ def test_a_number_is_chosen_by_its_name() -> None:
     with pytest.raises(UserError, match="not measured") as caught:
         score_of(report, "metric_depth.delta")
     assert "metric_depth.delta1" in caught.value.remedy
+
+
+def test_nothing_is_watched_where_nothing_is_asked(quick: Path, tmp_path: Path) -> None:
+    train(load_recipe(quick, ["evaluation.every=2", "evaluation.samples=0", "trainer.steps=2"]), tmp_path / "run")
+    assert not (tmp_path / "run" / "training" / "evaluation").exists()
+
+
+@pytest.mark.usefixtures("worsened")
+def test_a_base_that_training_worsens_is_kept(quick: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(quick, [*WATCHED, "evaluation.keep=best"])
+    base = {name: weight.clone() for name, weight in open_base(recipe).model.state_dict().items()}
+    train(recipe, tmp_path / "run")
+    best = read_best(tmp_path / "run" / "training")
+    assert best is not None and best.step == 0
+    assert same(base, open_saved(recipe.model, tmp_path / "run").model.state_dict())

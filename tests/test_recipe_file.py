@@ -165,3 +165,9 @@ def test_differences_name_both_values(quick: Path) -> None:
 def test_every_field_can_be_written_as_yaml() -> None:
     recipe = Recipe.model_validate({"tasks": {"metric_depth": 1}, "sources": {"r": {"kind": "rooms"}}})
     assert Recipe.model_validate(yaml.safe_load(dump_recipe(recipe))) == recipe
+
+
+def test_words_for_marks_need_marks(quick: Path) -> None:
+    phases = "curriculum=[{share: 1, tasks: {metric_depth: 1}, point_words: true}]"
+    assert load_recipe(quick, [phases]).curriculum[0].point_words
+    assert "need reference: marker" in faults(quick, phases, "reference=text")

@@ -18,7 +18,7 @@ from toolkit.plan import make_plan
 from toolkit.recipe_file import dump_recipe, load_recipe, recipe_names
 from toolkit.registry import expand
 from toolkit.sft import learning_rate, make_trainer
-from toolkit.train import open_base, train
+from toolkit.train import based, open_base, train
 from toolkit.vlm import save_vlm
 
 TWIN_OF = {
@@ -86,7 +86,7 @@ def test_photos_take_a_step(tmp_path: Path) -> None:
 def test_ordinary_questions_measure_a_model_that_was_never_trained_and_can_be_trained_on(tmp_path: Path) -> None:
     small = [f"sources.shapes.settings.{key}" for key in ("pictures=40", "width=[96, 120]", "height=[80, 96]")]
     recipe = load_recipe("general", [*QUICK, *small, "canonical.focal=80", "evaluation.max_new_tokens=4"])
-    save_vlm(open_base(recipe), tmp_path / "base")
+    save_vlm(open_base(based(recipe)), tmp_path / "base")
     before = measure(tmp_path / "base", recipe, How())
     assert {task.task: task.count for task in before.tasks} == dict.fromkeys(expand(["general"]), 2)
     assert train(recipe, tmp_path / "run").report is not None

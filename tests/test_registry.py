@@ -131,5 +131,6 @@ def test_answers_have_as_many_decimals_as_the_recipe_says() -> None:
     assert get_task("travel_speed", decimals=0).write(2.468, query) == "2 m/s"
     with pytest.raises(UserError, match="decimals is -1"):
         get_task("metric_depth", decimals=-1)
-    with pytest.raises(UserError, match="'decimals' cannot be 'one'"):
-        get_task("metric_depth", decimals="one")
+    for wrong in ("one", True, 1.5):
+        with pytest.raises(UserError, match=f"'decimals' cannot be {wrong!r}"):
+            get_task("metric_depth", decimals=wrong)

@@ -57,7 +57,7 @@ def test_the_checkpoint_loads_without_the_toolkit(quick: Path, tmp_path: Path) -
 
 def test_a_curriculum_is_shown_and_trained(quick: Path, tmp_path: Path) -> None:
     phases = [
-        "{share: 1, tasks: {metric_depth: 1}, patch_words: true}",
+        "{share: 1, tasks: {metric_depth: 1}, patch_words: 0.5, point_words: true}",
         "{share: 1, tasks: {metric_depth: 0, two_point_distance: 1}}",
     ]
     recipe = load_recipe(quick, [f"curriculum=[{', '.join(phases)}]", "evaluation.samples=2"])

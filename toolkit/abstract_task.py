@@ -69,8 +69,9 @@ class Task:
             if not hasattr(type(self), key) or callable(getattr(type(self), key)):
                 known = [k for k, v in inspect.getmembers(type(self)) if k[0] != "_" and not callable(v)]
                 raise UserError(f"tasks.{self.name}: unknown option {key!r}", remedy=did_you_mean(key, known))
-            if key in _FIXED or not isinstance(value, _KINDS.get(type(getattr(type(self), key)), object)):
-                was = getattr(type(self), key)
+            was = getattr(type(self), key)
+            flag = isinstance(value, bool) and type(was) in (int, float)  # bools are ints in Python
+            if key in _FIXED or flag or not isinstance(value, _KINDS.get(type(was), object)):
                 raise UserError(
                     f"tasks.{self.name}: the option {key!r} cannot be {value!r}", f"it is {was!r} by default"
                 )

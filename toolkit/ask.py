@@ -130,7 +130,7 @@ class Asker:
         sample = self._sample(chosen, question, scene.frames, places, raw)
         (reply,) = self.predictor.answer([sample])
         answer = self._answer(chosen, question, sample, reply, scene)
-        warnings = [*scene.warnings, *colors_unknown(places, self.presenter), *self._caveat(chosen)]
+        warnings = [*scene.warnings, *colors_unknown(places, self.presenter), *self.caveat(chosen)]
         if check:
             answer = replace(answer, check=self._check(chosen, sample, reply))
             warnings += [] if answer.check else [_UNCHECKED]
@@ -178,7 +178,7 @@ class Asker:
                 (name,) = (point.name for point in sample.query.points)
                 u, v = where[index].tolist()
                 answer = self._answer(chosen, question, sample, reply, scene)
-                warnings = (*scene.warnings, *self._caveat(chosen))
+                warnings = (*scene.warnings, *self.caveat(chosen))
                 answers[index] = replace(answer, points={name: Located((u, v), "given")}, warnings=warnings)
             progress(len(indices))
         return [answers[index] for index in range(len(where))]
@@ -231,7 +231,8 @@ class Asker:
             )
         return task
 
-    def _caveat(self, task: Task | None) -> list[str]:
+    def caveat(self, task: Task | None) -> list[str]:
+        """What is to be known of this model's answers to a task, or to questions that are none."""
         said = self.caveats.get(task.name if task else "", self.caveats.get("", ""))
         return [said] if said else []
 

@@ -91,7 +91,7 @@ def contract(
     """
     return {
         "schema": SCHEMA,
-        "canonical_focal": None if recipe.canonical.keep_focal else recipe.canonical.focal,
+        "canonical_focal": "kept" if recipe.canonical.keep_focal else recipe.canonical.focal,
         "reference": recipe.reference,
         "marker": recipe.marker.model_dump(mode="json"),
         "think": recipe.think,
@@ -202,7 +202,7 @@ def read_contract(folder: Path) -> dict[str, Any]:
         raise UserError(
             f"{folder}: this is no checkpoint of this toolkit",
             cause=_why_none(folder),
-            remedy="train one: toolkit train recipes/depth_plus_distance.yaml; or pass --model FOLDER",
+            remedy="train one: toolkit train recipes/depth_plus_distance.yaml; or pass --model FOLDER, or --model tiny",
         ) from None
     except ValueError as error:
         raise UserError(
@@ -248,9 +248,8 @@ def check_same_contract(folder: Path, recipe: Recipe) -> None:
         if saved[key] != wanted[key]
     ]
     if faults:
-        raise UserErrors(
-            f"{folder}: {CONTRACT} and the recipe do not fit together; give the recipe the checkpoint's values", faults
-        )
+        remedy = "give the recipe the checkpoint's values, or start from another model"
+        raise UserErrors(f"{folder}: {CONTRACT} and the recipe do not fit together; {remedy}", faults)
 
 
 def _check_templates(folder: Path, saved: Mapping[str, Any], tasks: Mapping[str, Task]) -> None:

@@ -29,7 +29,8 @@ from toolkit.commands.shared import (
     recipe_of,
 )
 from toolkit.errors import UserError, wrapped
-from toolkit.resources import TINY
+from toolkit.resources import TINY, model_folder
+from toolkit.shipped import is_shipped
 
 app = typer.Typer(
     help="Fine-tune one vision-language model to answer metric 3D questions about pictures, and ask it.",
@@ -127,7 +128,7 @@ def train(
 @app.command("eval", epilog="Example: toolkit eval runs/all_tasks recipes/all_tasks.yaml --limit 50")
 def evaluate(
     checkpoint: Annotated[
-        Path,
+        str,
         typer.Argument(help="A folder that toolkit train wrote, or tiny; - takes the recipe's own settings."),
     ],
     recipe: RecipeName,
@@ -161,11 +162,11 @@ def evaluate(
     from toolkit.progress import err
     from toolkit.storage import make_folder
 
-    asked = None if str(checkpoint) == "-" else checkpoint
+    asked = None if checkpoint == "-" else Path(model_folder(checkpoint))
     short = re.sub(r"[^\w.-]+", "-", predictor).strip("-")
-    named = "-".join([Path(recipe).stem, *(tasks.split(",") if tasks else []), short])
-    shipped = asked is not None and str(asked) == TINY  # its folder is not the user's to write in
-    folder = output or (Path("runs") / TINY if shipped else asked or Path("runs")) / "evaluation" / named
+    ours = asked is not None and is_shipped(asked)  # its folder is not the user's to write in
+    named = "-".join([*([TINY] if ours else []), Path(recipe).stem, *(tasks.split(",") if tasks else []), short])
+    folder = output or (Path("runs") if asked is None or ours else asked) / "evaluation" / named
     make_folder(folder)
     report = measure(asked, settings, How(predictor, check, allow_overlap), folder)
     err.print(f"wrote {folder}")

@@ -129,7 +129,8 @@ def cloud_from_model(
     if reference is not None:
         asked = sparse_map(found.pixels, found.depth, kind, opened.size).converted(known.camera, "z")
         comparison = compare(asked, reference)
-    return Cloud(points, dense, len(found.pixels), comparison, known, (*opened.warnings, *known.warnings))
+    warnings = (*opened.warnings, *known.warnings, *asker.caveat(task))
+    return Cloud(points, dense, len(found.pixels), comparison, known, warnings)
 
 
 def cloud_from_depth(

@@ -1,7 +1,7 @@
 """Batches for training: loss on the answers alone, pictures checked to reach the vision tower as they are."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -64,12 +64,12 @@ def row_of(sample: Sample, side: int | None = None) -> dict[str, Any]:
 
 def _patch_words(sample: Sample, side: int) -> list[str]:
     """What lies at each image token, picture after picture."""
-    points = [point for turn in sample.turns for point in turn.query.points]
-    return [
-        word
-        for index, view in enumerate(sample.query.views)
-        for word in patch_words(view, [point for point in points if point.view == index], side, sample.hints)
-    ]
+    hints, words = sample.hints, []
+    points = [point for turn in sample.turns for point in turn.query.points] if hints.marked else []
+    for index, view in enumerate(sample.query.views):
+        shown = [point for point in points if point.view == index]
+        words += patch_words(view, shown, side, replace(hints, seed=hints.seed + index))
+    return words
 
 
 def _point_words(sample: Sample) -> dict[str, tuple[str, ...]]:
@@ -79,7 +79,7 @@ def _point_words(sample: Sample) -> dict[str, tuple[str, ...]]:
 
 
 class Collator:
-    """TRL's collator for pictures, with two things added: it checks sizes, and it masks later questions.
+    """TRL's collator for pictures, with three things added: it checks sizes, masks later questions, teaches hints.
 
     TRL puts loss on all that follows the first question; where a row holds several questions, those in
     between must carry none.
@@ -160,7 +160,7 @@ class Collator:
                 labels[place + 1] = self._token(word)
 
     def _teach_points(self, labels: torch.Tensor, tokens: torch.Tensor, points: Mapping[str, Sequence[str]]) -> None:
-        """Put words on the token that ends a point's name, and on those after it as long as they ask, in place.
+        """Put words on the token that ends a point's name, and on those after it within the question, in place.
 
         Args:
             labels: (length,), token ids.

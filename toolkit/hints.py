@@ -38,11 +38,13 @@ class Hints:
     Attributes:
         patches: Share of the image tokens that are taught the word of their patch.
         points: Whether names of marks are taught where their mark lies.
+        marked: Whether points are marked in the pictures; image tokens are taught the names of marks that they show.
         seed: Draws which image tokens; marks are always among them.
     """
 
     patches: float = 0.0
     points: bool = False
+    marked: bool = True
     seed: int = 0
 
 

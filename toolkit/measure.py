@@ -95,8 +95,7 @@ def measure(folder: Path | None, recipe: Recipe, how: How = How(), output: Path 
 
     Args:
         folder: The checkpoint that is asked, or whose contract others are asked by; or the folder of a model that was
-            not trained here, which is asked as the recipe says; ``tiny`` is the one that comes with the toolkit, None
-            takes the recipe's own contract.
+            not trained here, which is asked as the recipe says; None takes the recipe's own contract.
         recipe: Whose tasks and sources are asked. It must show questions as the checkpoint was trained, and does so
             wherever it does not say how itself.
         how: Who answers, and what is checked.
@@ -106,7 +105,6 @@ def measure(folder: Path | None, recipe: Recipe, how: How = How(), output: Path 
         UserError: If the checkpoint and the recipe do not fit together, the recipe holds out pictures that the
             checkpoint was trained on, or the predictor cannot be had.
     """
-    folder = None if folder is None else Path(model_folder(folder))
     stock = folder is not None and is_stock(folder)
     if folder is not None and not stock:
         recipe = as_trained(folder, recipe)

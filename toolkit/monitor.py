@@ -83,15 +83,19 @@ class Monitor(TrainerCallback):
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Measure the base, which what follows is compared with."""
-        if self._settings.every is not None and state.global_step == 0 and state.is_world_process_zero:
+        if self._watches and state.global_step == 0 and state.is_world_process_zero:
             self._measure(0)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Evaluate, if it is time; the first process does it alone."""
-        every = self._settings.every
-        due = every is not None and (state.global_step % every == 0 or state.global_step == self._steps)
+        every = self._settings.every or self._steps
+        due = self._watches and (state.global_step % every == 0 or state.global_step == self._steps)
         if due and state.is_world_process_zero:
             self._measure(state.global_step)
+
+    @property
+    def _watches(self) -> bool:
+        return self._settings.every is not None and self._settings.samples > 0
 
     def _measure(self, step: int) -> None:
         report = self._evaluate(self._vlm)

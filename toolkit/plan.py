@@ -221,7 +221,13 @@ def _phases(recipe: Recipe, tasks: Sequence[tuple[Task, float]], samples: int) -
                 cause=f"of {', '.join(phase.tasks)}, none has a share above 0 there and under tasks",
                 remedy="raise their share under tasks, or take the phase out",
             )
-        phases.append(Phase(round(samples * end / ends[-1]), asked, Hints(phase.patch_words, phase.point_words)))
+        phases.append(
+            Phase(
+                round(samples * end / ends[-1]),
+                asked,
+                Hints(phase.patch_words, phase.point_words, recipe.reference == "marker"),
+            )
+        )
     return tuple(phases)
 
 

@@ -10,7 +10,7 @@ from toolkit.recipe import Recipe
 from toolkit.sample import Sample
 from toolkit.sheet import Cell, save_sheet
 from toolkit.storage import write_text
-from toolkit.train import open_base
+from toolkit.train import based, open_base
 from toolkit.vlm import Vlm
 
 
@@ -57,6 +57,7 @@ def preview(recipe: Recipe, count: int) -> Preview:
     Raises:
         UserError: If the recipe cannot be run.
     """
+    recipe = based(recipe)
     vlm = open_base(recipe)
     plan = make_plan(recipe, vlm.geometry.canvas)
     samples = [plan.train[index] for index in range(count)]

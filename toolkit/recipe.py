@@ -249,7 +249,7 @@ class EvaluationSettings(Settings):
         description="Sides of pictures are multiples of this [px] where no checkpoint says what it takes; by default, "
         "the base model says it.",
     )
-    every: Count | None = Field(None, description="Also asked every so many training steps.")
+    every: Count | None = Field(None, description="Also asked before the first training step, and every so many.")
     keep: Literal["last", "best"] = Field(
         "last", description="Which weights become the checkpoint: the last, or the best of those evaluated."
     )
@@ -309,6 +309,8 @@ class Recipe(Settings):
         named = {name for phase in self.curriculum for name in phase.tasks}
         if unknown := sorted(named - set(self.tasks)):
             raise ValueError(f"the curriculum names {', '.join(unknown)}, which `tasks` does not")
+        if self.reference != "marker" and any(phase.point_words for phase in self.curriculum):
+            raise ValueError("point_words teach where marks lie: they need reference: marker")
         if not any(source.weight > 0 for source in self.sources.values()):
             raise ValueError("every source has a share of 0")
         return self

@@ -15,5 +15,5 @@ def folder(name: Literal["tasks", "templates", "recipes", "models"]) -> Path:
 
 
 def model_folder(name: str | Path) -> str | Path:
-    """Where the model of a name lies: the folder of the one that comes with the toolkit; any other name stays."""
-    return folder("models") / TINY if str(name) == TINY else name
+    """Where the model of a name lies: the folder of the one that comes with the toolkit; other names and paths stay."""
+    return folder("models") / TINY if name == TINY else name

@@ -9,8 +9,8 @@ from toolkit.resources import TINY, model_folder
 
 _REPORT = Path("evaluation", "report.json")
 _WHO = "tiny answers, the model that comes with the toolkit"
-_ADVICE = "it has seen drawn rooms alone and knows photographs less well. Train your own: toolkit train --help"
-_RIGHT = {"delta1": "within 25 %"}
+_ADVICE = "it has seen synthetic rooms alone; on photographs it is much worse. Train your own: toolkit train --help"
+_RIGHT = {"delta1": "within a factor of 1.25"}
 """What counts as right, by headline number, where it is not plain."""
 
 
@@ -30,5 +30,5 @@ def _caveat(measured: Mapping[str, Any]) -> str:
     key, task = measured["headline"], measured["task"]
     own, floor = measured["metrics"][key], measured["constant"]["metrics"][key]
     right = f"right ({_RIGHT[key]})" if key in _RIGHT else "right"
-    said = f"of {measured['count']} {task} questions about drawn rooms it got {own:.0%} {right}, the best constant"
+    said = f"of {measured['count']} {task} questions about synthetic rooms it got {own:.0%} {right}, the best constant"
     return f"{_WHO}: {said} answer {floor:.0%}; {_ADVICE}"

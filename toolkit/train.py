@@ -21,7 +21,7 @@ from toolkit.errors import UserError, UserErrors
 from toolkit.estimate import estimate
 from toolkit.hub import check_weights
 from toolkit.lora import merged
-from toolkit.measure import central_labels, measured
+from toolkit.measure import as_trained, central_labels, measured
 from toolkit.model import open_model, open_saved, prepare_training
 from toolkit.monitor import BEST, Monitor, read_best
 from toolkit.overlap import FILE as TRAINED_ON
@@ -94,7 +94,7 @@ def train(recipe: Recipe, output: Path, resume: str = "auto") -> Trained:
         UserError: If the recipe cannot be run, or ``output`` holds something else.
     """
     with locked(output) if is_first_process() else nullcontext():
-        return _train(recipe, output, resume)
+        return _train(based(recipe), output, resume)
 
 
 def _train(recipe: Recipe, output: Path, resume: str) -> Trained:
@@ -105,6 +105,16 @@ def _train(recipe: Recipe, output: Path, resume: str) -> Trained:
     for note in plan.notes:
         err.print(f"[yellow]note:[/] {note}")
     return _run(prepare_training(vlm, recipe.model), recipe, plan, output, start)
+
+
+def based(recipe: Recipe) -> Recipe:
+    """A recipe that shows and words questions as its base was trained, wherever it does not say how itself.
+
+    Raises:
+        UserError: If the base is a checkpoint of this toolkit that cannot be read.
+    """
+    base = Path(model_folder(recipe.model.name))
+    return as_trained(base, recipe) if (base / CONTRACT).is_file() else recipe
 
 
 def open_base(recipe: Recipe) -> Vlm:
@@ -263,7 +273,7 @@ def _effort(seconds: float, steps: int, recipe: Recipe) -> str:
     else:
         device = f"CPU ({platform.machine()}, {torch.get_num_threads()} threads a process)"
     part = "" if steps == recipe.trainer.steps else f"the last {steps} steps: "
-    return f"Trained on {processes()} x {device}, {part}{seconds / _MINUTE:.0f} minutes."
+    return f"Trained on {processes()} x {device}, {part}{seconds / _MINUTE:.1f} minutes."
 
 
 def _kept(last: Vlm, recipe: Recipe, training: Path) -> Vlm:
