@@ -8,7 +8,7 @@ step() { printf '\n=== %s\n' "$*"; "$@"; }
 rm -rf runs/demo
 step toolkit train recipes/depth_plus_distance.yaml --output runs/demo
 step toolkit eval runs/demo recipes/depth_plus_distance.yaml --limit 64
-step toolkit ask docs/room.png "how far is the red point" --point red=165,190 \
-    --intrinsics 210.43,210.43,160.27,112.92 --model runs/demo --save runs/demo/asked.png
-echo "(the true distance is 1.90 m; the picture as the model saw it is runs/demo/asked.png)"
+step toolkit ask docs/hall.png "how far is the red point" --point red=118,112 \
+    --intrinsics 288.83,288.83,150.85,119.06 --model runs/demo --save runs/demo/asked.png
+echo "(the true distance is 8.33 m; the picture as the model saw it is runs/demo/asked.png)"
 printf '\ndemo: %s s\n' "$((SECONDS - started))"

@@ -1,4 +1,4 @@
-"""Make the pictures of the README from synthetic rooms: the seven tasks, and the room that the demo asks about.
+"""Make the pictures of the README from synthetic rooms: the seven tasks, and a room and a hall to ask about.
 
 Run it as ``python docs/make_pictures.py``.
 """
@@ -11,6 +11,8 @@ import numpy as np
 from toolkit.canonical import Canonicalisation, Canvas
 from toolkit.marker import Marker
 from toolkit.mixture import Feed, Mixture
+from toolkit.recipe import RoomsSource
+from toolkit.recipe_file import load_recipe
 from toolkit.registry import get_task
 from toolkit.sample import Presenter, Sample
 from toolkit.sheet import Cell, save_png, save_sheet
@@ -31,7 +33,6 @@ PRESENTER = Presenter(
     Canonicalisation(380, Canvas(multiple=28)), Marker("arrow", 16, 2, ("red", "blue", "yellow", "green"))
 )
 ROOM = RoomSettings(rooms=50, views=1, seed=4, width=(320, 320), height=(240, 240))
-ROOM_INDEX, ROOM_POINT = 13, (165, 190)
 
 
 def seven_tasks() -> list[Cell]:
@@ -54,16 +55,24 @@ def _cut(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def demo_room() -> None:
-    """The picture that the demo asks about; prints its camera and the true distance of the point."""
-    frame = Rooms(replace(ROOM)).frame(ROOM_INDEX)
-    save_png(frame.picture.read(), HERE / "room.png")
+def asked_about(name: str, settings: RoomSettings, index: int, point: tuple[int, int]) -> None:
+    """A picture that questions are asked about; prints its camera and the true distance of the point."""
+    frame = Rooms(settings).frame(index)
+    save_png(frame.picture.read(), HERE / name)
     pixels, depth_z = frame.labels.read(frame.camera) if frame.labels else (np.empty((0, 2)), np.empty(0))
-    here = np.flatnonzero((pixels == ROOM_POINT).all(axis=1))
+    here = np.flatnonzero((pixels == point).all(axis=1))
     distance = frame.camera.distance_from_z(pixels[here], depth_z[here])
-    print(f"room.png: intrinsics {frame.camera.intrinsics}, the point {ROOM_POINT} is {distance[0]:.2f} m away")
+    print(f"{name}: intrinsics {frame.camera.intrinsics}, the point {point} is {distance[0]:.2f} m away")
+
+
+def halls() -> RoomSettings:
+    """Halls like those of the first recipe, but not among them, and larger pictures."""
+    source = load_recipe("depth_plus_distance").sources["rooms"]
+    assert isinstance(source, RoomsSource)
+    return replace(source.settings, first=30_000, rooms=9, views=1, width=(320, 320), height=(240, 240))
 
 
 if __name__ == "__main__":
     save_sheet(seven_tasks(), HERE / "seven_tasks.png", columns=4, width=330)
-    demo_room()
+    asked_about("room.png", ROOM, 13, (165, 190))
+    asked_about("hall.png", halls(), 3, (118, 112))
