@@ -101,14 +101,18 @@ class Mixture:
             IndexError: If the index is negative.
             UserError: If no drawn Frame can be asked about.
         """
-        if index < 0:
-            raise IndexError(index)
-        rng = generator(self.seed, index)
-        phase = self.phase(index)
-        task = phase.tasks[_draw(rng, np.array([share for _, share in phase.tasks]))][0]
+        rng, task = self._task(index)
         feeds = self._fed[task.name]
         feed = feeds[_draw(rng, np.array([feed.weight for feed in feeds]))]
-        return self._sample(task, feed, rng, phase)
+        return self._sample(task, feed, rng, self.phase(index))
+
+    def pictures(self, index: int) -> int:
+        """How many pictures the Sample of an index shows, without drawing it.
+
+        Raises:
+            IndexError: If the index is negative.
+        """
+        return self._task(index)[1].images
 
     def shares(self) -> dict[tuple[str, str], float]:
         """Share of the Samples that each task and source is expected to have, by its first question."""
@@ -146,6 +150,14 @@ class Mixture:
             task.name: [feed for feed in self.feeds if feed.weight > 0 and can_feed(feed.source, task)]
             for task, _ in self.tasks
         }
+
+    def _task(self, index: int) -> tuple[np.random.Generator, Task]:
+        """The generator of a Sample, and the task that it draws first."""
+        if index < 0:
+            raise IndexError(index)
+        rng = generator(self.seed, index)
+        tasks = self.phase(index).tasks
+        return rng, tasks[_draw(rng, np.array([share for _, share in tasks]))][0]
 
     def _sample(self, task: Task, feed: Feed, rng: np.random.Generator, phase: Phase) -> Sample:
         for redraws in range(MAX_REDRAWS):

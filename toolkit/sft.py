@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import SFTConfig, SFTTrainer
 
@@ -18,6 +20,8 @@ from toolkit.mixture import Mixture
 from toolkit.progress import Bar, processes
 from toolkit.recipe import Recipe, TrainerSettings
 from toolkit.vlm import Vlm
+
+_SORTED_STEPS = 16  # steps whose samples are sorted together
 
 
 class ShowProgress(TrainerCallback):
@@ -72,7 +76,7 @@ def make_trainer(
     trainer = _Trainer(
         model=vlm.model,
         args=settings,
-        train_dataset=rows(mixture, settings.max_steps * per_step * settings.world_size, vlm.geometry.side),
+        train_dataset=rows(mixture, arranged(mixture, settings.max_steps, per_step * settings.world_size), vlm),
         processing_class=vlm.processor,
         data_collator=Collator(vlm, recipe.trainer.max_tokens),
         callbacks=list(callbacks),
@@ -100,17 +104,43 @@ class _Trainer(SFTTrainer):
         return batches, count
 
 
-def rows(mixture: Mixture, count: int, side: int) -> datasets.Dataset:
-    """Samples 0 to ``count`` of a Mixture as rows that are rendered when they are read.
+def arranged(mixture: Mixture, steps: int, per_step: int) -> NDArray[np.int64]:
+    """Indices of the Samples of a run, so that those of one step show as many pictures, as far as they can.
+
+    A batch is padded to its longest row: among questions about one picture, one about two pictures would double the
+    work of all. So Samples of a few steps at a time are sorted by their number of pictures, and the steps shuffled.
+
+    Args:
+        mixture: What is drawn.
+        steps: Of the run.
+        per_step: Samples of a step, on all processes.
+
+    Returns:
+        (steps * per_step,), each index once.
+    """
+    indices = np.arange(steps * per_step)
+    if len({task.images for task, _ in mixture.tasks}) < 2:
+        return indices
+    pictures = np.array([mixture.pictures(index) for index in indices.tolist()])
+    for start in range(0, len(indices), _SORTED_STEPS * per_step):
+        window = slice(start, start + _SORTED_STEPS * per_step)
+        ordered = start + np.argsort(pictures[window], kind="stable")
+        rng = np.random.default_rng((mixture.seed, start))
+        indices[window] = rng.permutation(ordered.reshape(-1, per_step)).ravel()
+    return indices
+
+
+def rows(mixture: Mixture, indices: Sequence[int] | NDArray[np.int64], vlm: Vlm) -> datasets.Dataset:
+    """Samples of a Mixture as rows that are rendered when they are read.
 
     Only indices are stored, so skipping rows when a run is resumed renders nothing.
 
     Args:
         mixture: What is drawn.
-        count: How many rows.
-        side: Of an image token [px].
+        indices: Of the Samples.
+        vlm: Whose image tokens may be taught.
     """
-    return datasets.Dataset.from_dict({"index": range(count)}).with_transform(Render(mixture, side))
+    return datasets.Dataset.from_dict({"index": indices}).with_transform(Render(mixture, vlm.geometry.side))
 
 
 @dataclass(frozen=True)
