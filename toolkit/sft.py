@@ -91,6 +91,9 @@ def make_trainer(
 class _Trainer(SFTTrainer):
     """TRL's trainer; what went wrong in a worker process is raised as the error it was."""
 
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        """Nothing: a resumed run's weights are loaded and checked before; their names in files only look missing."""
+
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
         """The batches of one step.
 
