@@ -74,9 +74,9 @@ def test_it_sees_rooms_that_it_was_not_trained_on() -> None:
     two = "tasks={metric_depth: {options: {decimals: 1}}, relative_depth: 1}"
     report = measure(FOLDER, load_recipe("tiny_pretrain", ["evaluation.samples=100", "curriculum=[]", two]), How())
     depth, order = report.tasks
-    assert depth.metrics["delta1"] > depth.constant.metrics["delta1"] + 0.1
-    assert order.metrics["accuracy"] > 0.65
-    assert "overlap with training: none" in report.notes
+    assert depth.metrics["delta1"] > depth.constant.metrics["delta1"] + 0.15
+    assert order.metrics["accuracy"] > 0.7
+    assert "overlap with training: none" in report.as_json()["notes"]
 
 
 def test_recipes_start_from_it() -> None:
@@ -150,3 +150,10 @@ def test_each_task_has_its_own_caveat() -> None:
     known = caveats(FOLDER)
     assert set(known) == {"", *read_contract(FOLDER)["templates"]}
     assert len(set(known.values())) == len(known)
+
+
+def test_it_can_be_taken_elsewhere(run: Run, tmp_path: Path) -> None:  # noqa: F811
+    code, out, err = run("export", "tiny", tmp_path / "mine")
+    assert code == 0, err
+    assert "logits differ by 0.00%" in out
+    assert (tmp_path / "mine" / "README.md").read_text() == (FOLDER / "README.md").read_text()

@@ -219,7 +219,9 @@ def rescore_samples(
 
 @app.command(epilog="Example: toolkit export runs/all_tasks exported/all_tasks")
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="A folder that toolkit train wrote, or a training/checkpoint-N.")],
+    checkpoint: Annotated[
+        str, typer.Argument(help="A folder that toolkit train wrote, a training/checkpoint-N in it, or tiny.")
+    ],
     dest: Annotated[Path, typer.Argument(help="A new folder.")],
     include: Include = None,
 ) -> None:
@@ -227,7 +229,7 @@ def export(
     include_tasks(include)
     from toolkit.export import export as run
 
-    exported = run(checkpoint, dest)
+    exported = run(Path(model_folder(checkpoint)), dest)
     merged = "adapter merged" if exported.adapter else "no adapter to merge"
     print(f"wrote {exported.folder}: {merged}; logits differ by {exported.difference:.2%} of their spread")
 

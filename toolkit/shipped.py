@@ -9,7 +9,7 @@ from toolkit.resources import TINY, model_folder
 
 _REPORT = Path("evaluation", "report.json")
 _WHO = "tiny answers, the model that comes with the toolkit"
-_ADVICE = "it has seen synthetic rooms alone; on photographs it is much worse. Train your own: toolkit train --help"
+_ADVICE = "on photographs it is no better than a constant answer. Train your own: toolkit train --help"
 _RIGHT = {"delta1": "within a factor of 1.25"}
 """What counts as right, by headline number, where it is not plain."""
 
@@ -22,7 +22,10 @@ def is_shipped(folder: Path) -> bool:
 def caveats(folder: Path) -> dict[str, str]:
     """By task, what is to be known of that model's answers; "" holds for tasks that are not named."""
     report: Mapping[str, Any] = json.loads((folder / _REPORT).read_text(encoding="utf-8"))
-    return {"": f"{_WHO}: {_ADVICE}", **{each["task"]: _caveat(each) for each in report["tasks"]}}
+    return {
+        "": f"{_WHO}: it has seen synthetic rooms alone; {_ADVICE}",
+        **{each["task"]: _caveat(each) for each in report["tasks"]},
+    }
 
 
 def _caveat(measured: Mapping[str, Any]) -> str:
