@@ -37,7 +37,7 @@ def test_a_run_leaves_a_whole_checkpoint(quick: Path, tmp_path: Path) -> None:
     assert set(saved["templates"]) == {"metric_depth", "two_point_distance"}
     assert saved["data_licenses"] == ["CC0-1.0 (synthetic)"]
     card = (tmp_path / "run" / "README.md").read_text()
-    assert re.search(r"Trained on 1 x CPU \(\S+, \d+ threads a process\), 0 minutes\.", card)
+    assert re.search(r"Trained on 1 x CPU \(\S+, \d+ threads a process\), \d+\.\d minutes\.", card)
     assert "| metric_depth | 8 | delta1 |" in card
     lines = (tmp_path / "run" / "evaluation" / "samples.jsonl").read_text().splitlines()
     assert len(lines) == 16
