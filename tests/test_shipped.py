@@ -89,15 +89,21 @@ def test_recipes_start_from_it() -> None:
         open_base(load_recipe("all_tasks", ["marker.size=5"]))
 
 
-def test_a_recipe_that_does_not_say_how_it_shows_questions_does_it_as_its_base() -> None:
+def test_a_recipe_that_does_not_say_how_it_shows_questions_does_it_as_its_base(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     sources = ["sources={rooms: {kind: rooms}}", "tasks={metric_depth: 1}"]
     recipe = load_recipe("general", [*sources, "canonical.focal=80"])
     assert (recipe.model.name, recipe.marker.shape) == ("tiny", "arrow")
     adopted = based(recipe)
     assert adopted.marker == load_recipe(FOLDER / "recipe.yaml").marker
     open_base(adopted)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "as tiny was trained" in said and "marker.shape: 'arrow' -> 'dot'" in said
     random = load_recipe("general", [*sources, "model.name=tiny-random"])
     assert based(random) == random
+    assert based(adopted) == adopted
+    assert not capsys.readouterr().err
 
 
 def test_it_is_asked_where_there_is_no_run(

@@ -110,11 +110,20 @@ def _train(recipe: Recipe, output: Path, resume: str) -> Trained:
 def based(recipe: Recipe) -> Recipe:
     """A recipe that shows and words questions as its base was trained, wherever it does not say how itself.
 
+    What it so takes over is told on stderr.
+
     Raises:
         UserError: If the base is a checkpoint of this toolkit that cannot be read.
     """
     base = Path(model_folder(recipe.model.name))
-    return as_trained(base, recipe) if (base / CONTRACT).is_file() else recipe
+    if not (base / CONTRACT).is_file():
+        return recipe
+    adopted = as_trained(base, recipe)
+    taken = differences(recipe, adopted)
+    if taken and is_first_process():
+        err.print(f"[yellow]note:[/] questions are shown as {recipe.model.name} was trained: ", end="")
+        err.print("; ".join(taken), markup=False)
+    return adopted
 
 
 def open_base(recipe: Recipe) -> Vlm:
