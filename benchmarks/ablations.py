@@ -1,10 +1,12 @@
 """The method's claims on a small scale: each variant of a recipe trained with several seeds, and tabulated.
 
 Run it as ``python benchmarks/ablations.py``, or with names of comparisons to run those alone. Every run is a
-``toolkit train`` of ``recipes/ablations/NAME.yaml`` with the settings of its variant; finished ones are not run again.
+``toolkit train`` of ``recipes/ablations/NAME.yaml`` with the settings of its variant; finished ones are not run again,
+and variants that come to the same recipe are run once.
 """
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -20,8 +22,10 @@ from scipy import stats
 
 from toolkit.checkpoint import CONTRACT, RECIPE
 from toolkit.progress import err
-from toolkit.recipe_file import load_recipe
+from toolkit.recipe import Recipe
+from toolkit.recipe_file import dump_recipe, load_recipe
 from toolkit.storage import write_text
+from toolkit.train import based
 
 TASK, NUMBER = "metric_depth", "delta1"
 """What variants are compared by."""
@@ -33,7 +37,7 @@ _ALL_TASKS = (
     "two_point_distance: {options: {decimals: 1}}, relative_depth: 1, camera_pose: 1}"
 )
 
-_ROOMS = 24000  # of the recipe `labels`, two pictures each
+_ROOMS = 20000  # of the recipe `labels`, two pictures each: far more than are drawn
 
 
 def _rooms(count: int) -> Sequence[str]:
@@ -51,13 +55,13 @@ COMPARISONS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "tasks": {"metric depth alone": (), "five tasks": (_ALL_TASKS,)},
     "questions": {
         "one question a picture": (),
-        "eight questions a picture": ("questions_per_image=8", "trainer.batch_size=11"),  # about the same time a step
+        "eight questions a picture": ("questions_per_image=8", "trainer.batch_size=14"),  # about the same time a step
     },
     "labels": {
         "1 label a picture": (),
-        "10 labels a picture": _rooms(2400),
-        "100 labels a picture": _rooms(240),
-        "1000 labels a picture": _rooms(24),
+        "10 labels a picture": _rooms(256),
+        "100 labels a picture": _rooms(26),
+        "1000 labels a picture": _rooms(3),
     },
 }
 """By comparison and variant, the settings that differ from the recipe's; the first variant is the recipe itself."""
@@ -89,6 +93,10 @@ class Run:
         """What replaces the recipe's own settings."""
         return [*COMPARISONS[self.comparison][self.variant], *more, f"seed={self.seed}"]
 
+    def recipe(self, more: Sequence[str]) -> Recipe:
+        """What it trains by."""
+        return based(load_recipe(f"ablations/{self.comparison}", self.settings(more)))
+
     def train(self, more: Sequence[str]) -> None:
         """Train and measure, unless that is done already.
 
@@ -96,8 +104,7 @@ class Run:
             RuntimeError: If it failed, or was done with other settings.
         """
         if (self.folder / CONTRACT).is_file():
-            wanted = load_recipe(f"ablations/{self.comparison}", self.settings(more))
-            if load_recipe(self.folder / RECIPE) != wanted:
+            if load_recipe(self.folder / RECIPE) != self.recipe(more):
                 raise RuntimeError(f"{self.folder}: done with other settings; choose another --output")
             return
         words = ["train", f"recipes/ablations/{self.comparison}.yaml", *self.settings(more), "--output", self.folder]
@@ -162,6 +169,17 @@ def table(comparison: str, runs: Mapping[str, Sequence[Run]]) -> str:
     return "\n".join(lines)
 
 
+def planned(names: Sequence[str], seeds: int, root: Path, more: Sequence[str]) -> dict[str, dict[str, list[Run]]]:
+    """The runs of each variant of each comparison; the same one where the recipes are the same."""
+    known: dict[str, Run] = {}
+    runs: dict[str, dict[str, list[Run]]] = {name: {variant: [] for variant in COMPARISONS[name]} for name in names}
+    for seed, name in itertools.product(range(seeds), names):
+        for variant in COMPARISONS[name]:
+            run = Run(name, variant, seed, root)
+            runs[name][variant].append(known.setdefault(dump_recipe(run.recipe(more)), run))
+    return runs
+
+
 def main() -> None:
     """Run and tabulate."""
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -177,17 +195,11 @@ def main() -> None:
     if unknown:
         arguments.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(COMPARISONS)}")
     names = given.names or list(COMPARISONS)
-    runs = {
-        name: {
-            variant: [Run(name, variant, seed, given.output) for seed in range(given.seeds)]
-            for variant in COMPARISONS[name]
-        }
-        for name in names
-    }
-    every = [run for variants in runs.values() for each in variants.values() for run in each]
+    runs = planned(names, given.seeds, given.output, given.set)
+    every = {run.folder: run for variants in runs.values() for each in variants.values() for run in each}
     pool = ThreadPoolExecutor(given.jobs)
     try:
-        list(pool.map(lambda run: run.train(given.set), every))
+        list(pool.map(lambda run: run.train(given.set), every.values()))
     finally:
         pool.shutdown(cancel_futures=True)
     written = "\n\n".join(table(name, variants) for name, variants in runs.items())

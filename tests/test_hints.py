@@ -48,6 +48,21 @@ def test_each_patch_has_the_letter_of_the_distance_at_its_centre(view: View) -> 
     assert seen == np.count_nonzero(words != "") > 30
 
 
+def test_a_second_picture_has_distances_from_the_first_camera(view: View) -> None:
+    moved = np.eye(4)
+    moved[:3, :3] = [[0, 0, 1], [0, 1, 0], [-1, 0, 0]]
+    moved[:3, 3] = 0.5, -0.2, 1.5
+    own, first = (np.array(patch_words(view, (), SIDE, ALL, motion)) for motion in (None, moved))
+    assert ((own == "") == (first == "")).all()
+    centres = np.array([[column, row] for row, column in np.ndindex(8, 8)]) * SIDE + (SIDE - 1) / 2
+    for centre, word in zip(centres, first, strict=True):
+        near = np.abs(view.points - centre).max(axis=1) <= 0.75
+        pixels = np.column_stack([view.points[near], np.ones(near.sum())])
+        places = pixels @ np.linalg.inv(view.camera.matrix).T * view.depth_z[near][:, None] @ moved[:3, :3].T
+        assert word in ([letter(float(np.linalg.norm(place + moved[:3, 3]))) for place in places] or [""])
+    assert (own != first).mean() > 0.3
+
+
 def test_padding_has_no_word(view: View) -> None:
     words = np.array(patch_words(view, (), SIDE, ALL)).reshape(8, 8)
     right, bottom = ((view.points.max(axis=0) + 1) // SIDE).astype(int)

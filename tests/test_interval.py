@@ -51,6 +51,12 @@ def test_later_digits_narrow_it() -> None:
     [
         # "12": 3 for the first digit means thirty-something.
         (said(("1", {"1": 0.5, "3": 0.5}), *sure("2 m")), 30 + 10 * 0.8 - 0.5),
+        # "10": 8 for the first digit means eight, not eighty.
+        (said(("1", {"1": 0.9, "8": 0.1}), *sure("0 m")), 10.5 - 0.1 / 0.9),
+        # "9": 1 for the first digit means ten to twenty, not one.
+        (said(("9", {"9": 0.5, "1": 0.5}), *sure(" m")), 10 + 10 * 0.8 - 0.5),
+        # "0.5": 1 for the first digit means one to two.
+        (said(("0", {"0": 0.5, "1": 0.5}), *sure(".5 m")), 1 + 0.8 - 0.05),
         # "12": a word after "1" means 1, a point means 1 to 2.
         (said(*sure("1"), ("2", {"2": 0.5}), *sure(" m")), 12.5 - 0.1 / 0.5),
         # "2": a digit after it means twenty-something, a point 2 to 3.
@@ -108,7 +114,10 @@ def test_there_is_none_when_words_were_likelier_than_numbers() -> None:
     st.floats(0.5, 0.95),
 )
 def test_it_holds_the_share_of_belief_that_it_promises(weights: list[list[float]], coverage: float) -> None:
-    """Draw numbers d.dd digit by digit where only the greedy branch goes on to be doubted; count those inside."""
+    """Draw numbers d.dd digit by digit where only the greedy branch goes on to be doubted; count those inside.
+
+    Another first digit begins a number of one or two digits, whichever lies nearer to the greedy one by ratio.
+    """
     beliefs = [np.array(row) / sum(row) for row in weights]
     greedy = [int(belief.argmax()) for belief in beliefs]
     first, second, third = (
@@ -123,4 +132,7 @@ def test_it_holds_the_share_of_belief_that_it_promises(weights: list[list[float]
     digits[1] = np.where(digits[0] == greedy[0], digits[1], even[0])
     digits[2] = np.where((digits[0] == greedy[0]) & (digits[1] == greedy[1]), digits[2], even[1])
     numbers = digits[0] + digits[1] / 10 + digits[2] / 100 + rng.uniform(-0.005, 0.005, 4000)
+    written = max(greedy[0] + greedy[1] / 10 + greedy[2] / 100, 0.01)
+    tens = (digits[0] != greedy[0]) & (written**2 > (digits[0] + 0.5) * (10 * digits[0] + 5))
+    numbers = np.where(tens, 10 * numbers, numbers)
     assert ((numbers >= found[0]) & (numbers <= found[1])).mean() == pytest.approx(coverage, abs=0.04)

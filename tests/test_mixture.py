@@ -109,6 +109,20 @@ def test_phases_follow_each_other_with_shares_of_their_own() -> None:
     assert phased.only(order)[0].task == "relative_depth"
 
 
+def test_a_phase_may_ask_more_about_a_picture() -> None:
+    drawn = mixture(metric_depth=1.0)
+    ((depth, _),) = drawn.tasks
+    parts = Phase(40, ((depth, 1.0),), questions=3), Phase(80, ((depth, 1.0),))
+    phased = replace(drawn, length=80, phases=parts)
+    assert {len(phased[index].turns) for index in range(40)} == {3}
+    assert {len(phased[index].turns) for index in range(40, 80)} == {1}
+    for sample in (phased[index] for index in range(40)):
+        names = [point.name for turn in sample.turns for point in turn.query.points]
+        assert len(set(names)) == 3
+    more = replace(phased, questions=2)
+    assert [{len(more[index].turns) for index in each} for each in (range(40), range(40, 80))] == [{3}, {2}]
+
+
 def test_a_share_of_zero_is_never_drawn() -> None:
     drawn = mixture(metric_depth=1.0, relative_depth=0.0)
     samples = [drawn[index] for index in range(100)]

@@ -11,7 +11,9 @@ from benchmarks import ablations
 from benchmarks.ablations import COMPARISONS
 from tests.twins import build_twin
 from toolkit.canonical import Canvas
+from toolkit.collate import Collator, row_of
 from toolkit.errors import UserError
+from toolkit.estimate import estimate
 from toolkit.measure import How, measure
 from toolkit.model import prepare_training
 from toolkit.plan import make_plan
@@ -118,6 +120,18 @@ def test_missing_data_is_named() -> None:
         make_plan(recipe, build_twin("Qwen2.5-VL").geometry.canvas)
 
 
+def test_what_a_run_needs_is_worked_out_over_all_its_phases(quick: Path) -> None:
+    phases = "[{share: 1, tasks: {metric_depth: 1}}, {share: 1, tasks: {camera_pose: 1}}]"
+    settings = ["tasks={metric_depth: 1, camera_pose: 1}", "trainer.steps=8", "trainer.batch_size=4"]
+    recipe = load_recipe(quick, [*settings, f"curriculum={phases}"])
+    vlm = open_base(recipe)
+    plan = make_plan(recipe, vlm.geometry.canvas)
+    rows = [Collator(vlm).lengths(row_of(plan.train[index])) for index in range(32)]
+    needed = estimate(vlm, plan, recipe)
+    assert needed.mean.image == pytest.approx(sum(row.image for row in rows) / 32, rel=0.01)
+    assert needed.longest >= max(row.total for row in rows) - 5  # of few samples, the longest words are not known
+
+
 def test_a_sample_that_does_not_fit_is_an_error_before_the_first_step(tmp_path: Path, quick: Path) -> None:
     with pytest.raises(UserError, match=r"a sample can have \d+ tokens; 30 are allowed") as caught:
         train(load_recipe(quick, ["trainer.max_tokens=30"]), tmp_path / "run")
@@ -129,10 +143,21 @@ def test_every_variant_of_an_ablation_is_a_recipe_of_its_own(name: str) -> None:
     recipes = [load_recipe(f"ablations/{name}", settings) for settings in COMPARISONS[name].values()]
     assert recipes[0] == load_recipe(f"ablations/{name}")
     assert len({dump_recipe(recipe) for recipe in recipes}) == len(COMPARISONS[name])
-    plans = [make_plan(recipe, Canvas(square=recipe.model.tiny.picture)) for recipe in recipes]
-    assert all(len(plan.held_out["metric_depth"]) == 500 for plan in plans)
-    sample = plans[-1].train[0]
-    assert sample.images[0].shape == (48, 48, 3)
+    plans = [make_plan(recipe, Canvas(square=96)) for recipe in recipes]
+    asked = [plan.held_out["metric_depth"][0].query.views[0].frame.picture.name for plan in plans]
+    assert len(set(asked)) == 1  # the same held-out rooms
+    assert all(len(plan.held_out["metric_depth"]) == 400 for plan in plans)
+    assert plans[-1].train[0].images[0].shape == (96, 96, 3)
+
+
+def test_what_several_ablations_share_is_run_once(tmp_path: Path) -> None:
+    runs = ablations.planned(list(COMPARISONS), 3, tmp_path, [])
+    every = [run for variants in runs.values() for each in variants.values() for run in each]
+    assert len(every) == 3 * 13
+    assert len({run.folder for run in every}) == 3 * 10
+    for name, variant in (("tasks", 0), ("labels", 0)):
+        assert list(runs[name].values())[variant] == runs["reference"]["a mark in the picture"]
+    assert runs["questions"]["one question a picture"] == runs["reference"]["coordinates in the text"]
 
 
 def test_ablations_are_trained_once_and_tabulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,19 @@
 """The order of a run: every sample once, and questions about two pictures kept together, since padding costs."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
+from transformers import get_scheduler
 
 from toolkit.canonical import Canonicalisation, Canvas
 from toolkit.mixture import Feed, Mixture
+from toolkit.recipe_file import load_recipe
 from toolkit.registry import get_task
 from toolkit.sample import Presenter
-from toolkit.sft import arranged
+from toolkit.sft import arranged, sft_config
 from toolkit.sources.rooms import Rooms, RoomSettings
 
 STEPS, STEP, WINDOW = 100, 8, 16 * 8
@@ -52,6 +57,23 @@ def test_the_order_depends_on_the_seed_alone() -> None:
     order = arranged(mixture(**shares), STEPS, STEP)
     assert np.array_equal(order, arranged(mixture(**shares), STEPS, STEP))
     assert not np.array_equal(order, arranged(mixture(seed=1, **shares), STEPS, STEP))
+
+
+def test_the_learning_rate_falls_as_often_as_asked(tmp_path: Path) -> None:
+    trainer = ["trainer.steps=40", "trainer.warmup=0.1", "trainer.schedule=cosine_with_restarts", "trainer.cycles=3"]
+    settings = sft_config(load_recipe("depth_plus_distance", trainer), tmp_path)
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([weight], lr=settings.learning_rate)
+    schedule = get_scheduler(
+        settings.lr_scheduler_type, optimizer, settings.warmup_steps, 40, settings.lr_scheduler_kwargs
+    )
+    rates = []
+    for _ in range(40):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert [step for step in range(4, 40) if rates[step] == max(rates)] == [4, 16, 28]
+    assert all(rates[step] < 0.05 * max(rates) for step in (15, 27, 39))
 
 
 def test_where_all_show_as_many_the_order_stays() -> None:

@@ -106,6 +106,16 @@ def test_a_recipe_that_does_not_say_how_it_shows_questions_does_it_as_its_base(
     assert not capsys.readouterr().err
 
 
+def test_a_recipe_may_show_questions_otherwise_than_its_base(capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = load_recipe("depth_plus_distance", ["reference=text"])
+    with pytest.raises(UserErrors, match="model.adopt: false"):
+        open_base(based(recipe))
+    anew = load_recipe("depth_plus_distance", ["reference=text", "model.adopt=false"])
+    assert based(anew) == anew
+    open_base(anew)
+    assert not capsys.readouterr().err
+
+
 def test_it_is_asked_where_there_is_no_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scored: Sequence[Mapping[str, Any]]
 ) -> None:

@@ -66,7 +66,7 @@ class Estimate:
         """The report, as a person reads it."""
         yield (
             f"tokens a sample: {self.mean.image} image + {self.mean.prompt} question + {self.mean.answer} answer; "
-            f"at most {self.longest}"
+            f"about {self.longest} at most"
         )
         yield (
             f"memory: {_size(self.weights)} weights + {_size(self.training)} gradients and optimiser "
@@ -98,12 +98,15 @@ def estimate(vlm: Vlm, plan: Plan, recipe: Recipe, processes: int = 1) -> Estima
         UserError: If the longest Sample there can be has more tokens than ``trainer.max_tokens``.
     """
     collate = Collator(vlm)
-    samples = [plan.train[index] for index in range(PROBED)]
+    count = recipe.trainer.steps * recipe.trainer.batch_size * recipe.trainer.accumulate * processes
+    apart = max(1, count // PROBED)  # all phases of a curriculum are probed
+    samples = [plan.train[number * apart] for number in range(PROBED)]
     _check_readable(samples, plan)
     lengths = [collate.lengths(row_of(sample)) for sample in samples]
+    rare = [collate.lengths(row_of(plan.train.only(task)[0])) for task, _ in plan.train.tasks]
     mean = TokenLengths(*(round(sum(getattr(each, part) for each in lengths) / PROBED) for part in _PARTS))
     picture = _longest_picture(vlm, plan.train)
-    longest = picture + max(each.prompt + each.answer for each in lengths)
+    longest = picture + max(each.prompt + each.answer for each in (*lengths, *rare))
     allowed = min(recipe.trainer.max_tokens, _positions(vlm))
     if longest > allowed:
         raise UserError(
@@ -123,7 +126,7 @@ def estimate(vlm: Vlm, plan: Plan, recipe: Recipe, processes: int = 1) -> Estima
         logits=batch * longest * _vocabulary(vlm) * _FLOAT,
         trained=_trained(vlm),
         frames=sum(len(feed.source) for feed in plan.train.feeds),
-        samples=recipe.trainer.steps * batch * recipe.trainer.accumulate * processes,
+        samples=count,
         decoder_layer=decoder_layer(vlm),
         redraws=sum(sample.redraws for sample in samples),
         questions=sum(len(sample.turns) for sample in samples) / PROBED,

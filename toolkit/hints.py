@@ -4,6 +4,7 @@ A pretrained model knows edges, floors and marks before its first 3D question; o
 very slowly from one answer a picture. Two hints help it, both words on tokens that carry no loss otherwise:
 
 - **Patch words**, on image tokens: the name of the mark in the patch, else a letter for the distance at its middle.
+  In a second picture that is the distance from the first one's camera, which nothing tells but the way moved.
 - **Point words**, on the name of a mark where a question first says it, and on the two tokens after it: the column
   and the row in which it lies, and the letter of its distance. They teach looking at the mark, which takes longest.
 
@@ -16,6 +17,7 @@ from string import ascii_letters
 
 import numpy as np
 
+from toolkit.camera import Array, transform
 from toolkit.frame import View
 from toolkit.query import Point
 
@@ -57,7 +59,9 @@ def letter(distance: float) -> str:
     return ascii_letters[min(step, len(ascii_letters) - 1)]
 
 
-def patch_words(view: View, points: Sequence[Point], side: int, hints: Hints) -> list[str]:
+def patch_words(
+    view: View, points: Sequence[Point], side: int, hints: Hints, first_from_view: Array | None = None
+) -> list[str]:
     """A word for each patch of a View, row after row: the name of the mark in it, else its distance's letter, or "".
 
     Args:
@@ -65,13 +69,15 @@ def patch_words(view: View, points: Sequence[Point], side: int, hints: Hints) ->
         points: What is marked in it; where nothing is, ().
         side: Of a patch [px].
         hints: How many of the letters are told; the others are "".
+        first_from_view: Pose (4, 4) of the View's camera in that from which distances count; None for its own.
     """
     rows, columns = view.camera.height // side, view.camera.width // side
     words = np.full((rows, columns), "", dtype=object)
     off_centre = np.abs((view.points + 0.5) % side - side / 2)
     central = np.flatnonzero((off_centre <= _NEAR_CENTRE).all(axis=1) & view.camera.contains(view.points))
     pixels = view.points[central]
-    distances = view.camera.distance_from_z(pixels, view.depth_z[central])
+    xyz = view.camera.unproject(pixels, view.depth_z[central])
+    distances = np.linalg.norm(xyz if first_from_view is None else transform(first_from_view, xyz), axis=-1)
     told = np.random.default_rng(hints.seed).random((rows, columns)) < hints.patches
     for (u, v), distance in zip(((pixels + 0.5) // side).astype(int), distances, strict=True):
         if v < rows and u < columns and told[v, u]:

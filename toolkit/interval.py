@@ -5,7 +5,8 @@ numbers: after "2." the digit 7 starts all numbers from 2.7 to 2.8. The probabil
 spread all of the model's belief over ranges of numbers, spread evenly within each; quantiles of that are the
 interval. Numbers of another length are counted where they begin: a point for a digit ends the whole part, a digit
 for the point adds one, a word for a digit ends the number. What the model would have written after another digit
-is not looked at, which would take a pass for each.
+is not looked at, which would take a pass for each: how many more digits it would have had is taken to be what brings
+the number nearest to the written one, since belief gathers around that.
 """
 
 import math
@@ -107,11 +108,20 @@ def _ranges(pieces: Sequence[Piece], start: int, number: str) -> Iterator[_Range
 
 def _others(piece: Piece, before: str, chosen: str, number: str, belief: float) -> Iterator[_Range]:
     """The numbers that begin with ``before`` and another numeral than the one chosen."""
-    missing = max(0, len(number.partition(".")[0]) - len(before + chosen))
     for numeral, probability in piece.numerals.items():
         begun = before + numeral
         if numeral != chosen and begun.count(".") <= 1 and not begun.startswith("."):
-            yield _range(begun, 0 if "." in begun else missing, belief * probability)
+            yield _range(begun, 0 if "." in begun else _missing(begun, number), belief * probability)
+
+
+def _missing(begun: str, number: str) -> int:
+    """How many digits before its point a number that begins so still lacks: those that bring it nearest to ``number``.
+
+    Nearest by ratio. Instead of "10.8", 8 begins eight, not eighty; instead of "9.4", 1 begins ten, not one.
+    """
+    written, first = float(number), float(begun) + 0.5
+    lengths = range(max(1, len(number.partition(".")[0]) + 2 - len(begun)))
+    return min(lengths, key=lambda length: abs(math.log(first * 10.0**length / max(written, _unit(number)))))
 
 
 def _range(begun: str, missing: int, belief: float) -> _Range:

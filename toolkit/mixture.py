@@ -52,11 +52,13 @@ class Phase:
         end: Index of the first Sample after it.
         tasks: Tasks and their shares; shares are normalised.
         hints: What is taught besides the answers.
+        questions: Most questions that a Sample asks about its picture; None for those of the Mixture.
     """
 
     end: int
     tasks: tuple[tuple[Task, float], ...]
     hints: Hints = NO_HINTS
+    questions: int | None = None
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ class Mixture:
             query = draw_query(task, views, self.presenter, rng) if views else None
             if query is not None:
                 first = self.presenter.turn(task, query, rng)
-                sample = self.presenter.gather([first, *self._more_turns(phase.tasks, feed, task, query, rng)])
+                sample = self.presenter.gather([first, *self._more_turns(phase, feed, task, query, rng)])
                 hints = replace(phase.hints, seed=int(rng.integers(2**32))) if phase.hints.patches else phase.hints
                 return replace(sample, source=feed.name, redraws=redraws, hints=hints)
         raise UserError(
@@ -179,16 +181,16 @@ class Mixture:
         )
 
     def _more_turns(
-        self, tasks: Sequence[tuple[Task, float]], feed: Feed, task: Task, query: Query, rng: np.random.Generator
+        self, phase: Phase, feed: Feed, task: Task, query: Query, rng: np.random.Generator
     ) -> Iterator[Turn]:
         """Further questions about one picture, each about points of its own.
 
         No point serves twice, and a task without points asks once, so no answer can be worked out from an
         earlier one. With markers there are as many questions as there are colours left.
         """
-        choices = [(task, share) for task, share in tasks if task.images == 1 and feed in self._fed[task.name]]
+        choices = [(task, share) for task, share in phase.tasks if task.images == 1 and feed in self._fed[task.name]]
         taken = list(query.points)
-        for _ in range(self.questions - 1):
+        for _ in range((phase.questions or self.questions) - 1):
             choices = [(other, share) for other, share in choices if other.points or other is not task]
             if len(query.views) > 1 or not choices:
                 return

@@ -33,7 +33,9 @@ def open_model(settings: ModelSettings, seed: int = 0) -> Vlm:
             remedy="pip install flash-attn on a machine with a GPU, or leave it at sdpa",
         )
     if settings.name == TINY_RANDOM:
-        return build_tiny(_tiny_config(settings.tiny, seed), vocabulary())
+        vlm = build_tiny(_tiny_config(settings.tiny, seed), vocabulary())
+        vlm.model.set_attn_implementation(settings.attention)
+        return vlm
     return open_saved(settings, model_folder(settings.name))
 
 

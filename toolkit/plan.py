@@ -226,6 +226,7 @@ def _phases(recipe: Recipe, tasks: Sequence[tuple[Task, float]], samples: int) -
                 round(samples * end / ends[-1]),
                 asked,
                 Hints(phase.patch_words, phase.point_words, recipe.reference == "marker"),
+                phase.questions_per_image,
             )
         )
     return tuple(phases)

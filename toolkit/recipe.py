@@ -70,6 +70,11 @@ class ModelSettings(Settings):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="Of the weights. auto: float32, with LoRA that of the files. The forward pass has its own."
     )
+    adopt: bool = Field(
+        True,
+        description="Questions are shown and worded as the base was trained, if that is a checkpoint of this toolkit. "
+        "false: as this recipe says, and the base has to learn it anew.",
+    )
     attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
     lora: LoraSettings | None = None
     freeze: tuple[ModelPart, ...] = Field((), description="Parts that full fine-tuning leaves as they are.")
@@ -154,6 +159,9 @@ class PhaseSettings(Settings):
         description="Also teaches the words that name a mark in a question where it lies: column and row, in tenths "
         "of the picture, and the letter of its distance. For base models that cannot find a mark yet.",
     )
+    questions_per_image: Count | None = Field(
+        None, description="Here, in place of the recipe's; with markers, only as many as there are colours left."
+    )
 
     @model_validator(mode="after")
     def _asks(self) -> "PhaseSettings":
@@ -219,7 +227,8 @@ class TrainerSettings(Settings):
     reference_batch: Count | None = Field(
         None, description="Total batch for which learning_rate holds; for others it scales with the square root."
     )
-    schedule: Literal["cosine", "linear", "constant", "constant_with_warmup"] = "cosine"
+    schedule: Literal["cosine", "cosine_with_restarts", "linear", "constant", "constant_with_warmup"] = "cosine"
+    cycles: Count = Field(1, description="How often cosine_with_restarts falls from learning_rate to nothing.")
     warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.1, description="Share of the steps with rising learning rate."
     )

@@ -180,6 +180,7 @@ def sft_config(recipe: Recipe, folder: Path) -> SFTConfig:
         gradient_accumulation_steps=settings.accumulate,
         learning_rate=learning_rate(settings, processes()),
         lr_scheduler_type=settings.schedule,
+        lr_scheduler_kwargs={"num_cycles": settings.cycles} if settings.schedule == "cosine_with_restarts" else {},
         warmup_steps=round(settings.warmup * settings.steps),
         max_grad_norm=settings.max_grad_norm,
         weight_decay=settings.weight_decay,

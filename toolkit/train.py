@@ -116,7 +116,7 @@ def based(recipe: Recipe) -> Recipe:
         UserError: If the base is a checkpoint of this toolkit that cannot be read.
     """
     base = Path(model_folder(recipe.model.name))
-    if not (base / CONTRACT).is_file():
+    if not recipe.model.adopt or not (base / CONTRACT).is_file():
         return recipe
     adopted = as_trained(base, recipe)
     taken = differences(recipe, adopted)
@@ -133,7 +133,7 @@ def open_base(recipe: Recipe) -> Vlm:
         UserError: If it cannot be loaded, or is a checkpoint of this toolkit with another contract.
     """
     base = Path(model_folder(recipe.model.name))
-    if (base / CONTRACT).is_file():
+    if recipe.model.adopt and (base / CONTRACT).is_file():
         check_same_contract(base, recipe)
     return open_model(recipe.model, recipe.seed)
 

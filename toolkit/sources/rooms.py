@@ -185,12 +185,13 @@ class ViewKey:
     @property
     def name(self) -> str:
         """What tells this room from all others: how rooms are drawn, whichever of them a source has, and its number."""
-        return f"rooms-{_digest(replace(self.settings, first=0, rooms=1, views=1))}/room-{self.room:06d}"
+        return f"rooms-{_digest(self.settings)}/room-{self.room:06d}"
 
 
 @lru_cache(maxsize=64)
 def _digest(settings: RoomSettings) -> str:
-    return hashlib.sha256(repr(settings).encode()).hexdigest()[:8]
+    drawn = replace(settings, first=0, rooms=1, views=1)
+    return hashlib.sha256(repr(drawn).encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True)

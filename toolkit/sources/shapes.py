@@ -136,7 +136,7 @@ class ShapePicture:
     @property
     def name(self) -> str:
         """What tells it from all others: how shapes are drawn, and its number."""
-        return f"shapes-{_digest(replace(self.settings, first=0, pictures=1))}/{self.number:06d}"
+        return f"shapes-{_digest(self.settings)}/{self.number:06d}"
 
     def read(self) -> Pixels:
         """The picture, (height, width, 3) uint8 RGB."""
@@ -152,7 +152,8 @@ class ShapePicture:
 
 @lru_cache(maxsize=64)
 def _digest(settings: ShapeSettings) -> str:
-    return hashlib.sha256(repr(settings).encode()).hexdigest()[:8]
+    drawn = replace(settings, first=0, pictures=1)
+    return hashlib.sha256(repr(drawn).encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True)
