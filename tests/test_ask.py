@@ -400,3 +400,15 @@ def test_many_points_need_a_task_about_one(asker: Asker, photo: Path) -> None:
         asker.ask_many(photo, "", [[3, 3]], task="relative_depth")
     with pytest.raises(UserError, match="lies outside"):
         asker.ask_many(photo, "how far is it", [[3, 3], [500, 3]])
+
+
+def test_points_that_the_model_cannot_heed_are_told(asker: Asker, photo: Path) -> None:
+    blind = replace(saying(asker, "It is 2.5 m away."), presenter=replace(asker.presenter, reference="none"))
+    answer = blind.ask(photo, "how far is the red point", points={"red": (60, 45)}, camera=FLAGS)
+    (one,) = blind.ask_many(photo, "how far is it", [(60, 45)], camera=FLAGS)
+    for warnings in (answer.warnings, one.warnings):
+        assert "this model was not trained to be told which point is meant: its answer is the same for all" in warnings
+    odd = saying(asker, "It is 2.5 m away.").ask(
+        photo, "how far is the cyan point", points={"cyan": (60, 45)}, camera=FLAGS
+    )
+    assert [warning for warning in odd.warnings if "was not trained with cyan marks" in warning]

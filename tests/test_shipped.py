@@ -108,7 +108,7 @@ def test_a_recipe_that_does_not_say_how_it_shows_questions_does_it_as_its_base(
 
 def test_a_recipe_may_show_questions_otherwise_than_its_base(capsys: pytest.CaptureFixture[str]) -> None:
     recipe = load_recipe("depth_plus_distance", ["reference=text"])
-    with pytest.raises(UserErrors, match="model.adopt: false"):
+    with pytest.raises(UserErrors, match=r"model\.adopt: false"):
         open_base(based(recipe))
     anew = load_recipe("depth_plus_distance", ["reference=text", "model.adopt=false"])
     assert based(anew) == anew

@@ -24,7 +24,7 @@ from toolkit.interval import interval
 from toolkit.intrinsics import CameraFlags, KnownCamera, camera_of
 from toolkit.pictures import Given, Opened, open_picture
 from toolkit.plausible import likely_meaning
-from toolkit.pointing import Named, check_place, colors_unknown, find_points
+from toolkit.pointing import Named, check_place, find_points, unheeded
 from toolkit.predictors import Predictor, VlmPredictor
 from toolkit.query import Query, point_in
 from toolkit.registry import get_task, task_names
@@ -130,7 +130,7 @@ class Asker:
         sample = self._sample(chosen, question, scene.frames, places, raw)
         (reply,) = self.predictor.answer([sample])
         answer = self._answer(chosen, question, sample, reply, scene)
-        warnings = [*scene.warnings, *colors_unknown(places, self.presenter), *self.caveat(chosen)]
+        warnings = [*scene.warnings, *unheeded(places, self.presenter), *self.caveat(chosen)]
         if check:
             answer = replace(answer, check=self._check(chosen, sample, reply))
             warnings += [] if answer.check else [_UNCHECKED]
@@ -178,8 +178,9 @@ class Asker:
                 (name,) = (point.name for point in sample.query.points)
                 u, v = where[index].tolist()
                 answer = self._answer(chosen, question, sample, reply, scene)
-                warnings = (*scene.warnings, *self.caveat(chosen))
-                answers[index] = replace(answer, points={name: Located((u, v), "given")}, warnings=warnings)
+                place = {name: Located((u, v), "given")}
+                warnings = (*scene.warnings, *unheeded(place, self.presenter), *self.caveat(chosen))
+                answers[index] = replace(answer, points=place, warnings=warnings)
             progress(len(indices))
         return [answers[index] for index in range(len(where))]
 

@@ -248,7 +248,7 @@ def check_same_contract(folder: Path, recipe: Recipe) -> None:
         if saved[key] != wanted[key]
     ]
     if faults:
-        remedy = "give the recipe the checkpoint's values, start from another model, or train it anew with model.adopt: false"
+        remedy = "give the recipe the checkpoint's values, start from another model, or set model.adopt: false"
         raise UserErrors(f"{folder}: {CONTRACT} and the recipe do not fit together; {remedy}", faults)
 
 

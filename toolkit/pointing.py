@@ -116,8 +116,10 @@ def check_place(place: tuple[float, float], camera: Camera, name: str = "") -> N
         )
 
 
-def colors_unknown(places: Mapping[str, Located], presenter: Presenter) -> list[str]:
-    """A warning where marks have colours that the model was not trained with."""
+def unheeded(places: Mapping[str, Located], presenter: Presenter) -> list[str]:
+    """A warning where the model was not trained to heed points, or with marks of such colours."""
+    if places and presenter.reference == "none":
+        return ["this model was not trained to be told which point is meant: its answer is the same for all"]
     unknown = [name for name in places if name not in presenter.marker.colors and name in COLORS]
     if presenter.reference != "marker" or not unknown:
         return []
