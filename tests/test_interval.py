@@ -73,6 +73,25 @@ def test_numbers_of_another_length(reply: Reply, high: float) -> None:
     assert found[1] == pytest.approx(high)
 
 
+@pytest.mark.parametrize(
+    ("reply", "low"),
+    [
+        # "2.4": 0 for the first digit means less than one.
+        (said(("2", {"2": 0.8, "0": 0.2}), *sure(".4 m")), 0.1 / 0.2 - 0.05),
+        # "12": 00 in its place does too.
+        (said(("12", {"12": 0.8, "00": 0.2}), *sure(" m")), 0.1 / 0.2 - 0.5),
+        # "120": 0 for the second digit means a hundred to a hundred and ten.
+        (said(*sure("1"), ("2", {"2": 0.8, "0": 0.2}), *sure("0 m")), 100 + 10 * 0.1 / 0.2 - 0.5),
+        # "0": 1 for it means one to two; half of what is below is nought itself.
+        (said(("0", {"0": 0.8, "1": 0.2}), *sure(" m")), 0.1 / 0.8 - 0.5),
+    ],
+)
+def test_numbers_that_begin_lower(reply: Reply, low: float) -> None:
+    found = interval(reply, meters, 0.8)
+    assert found is not None
+    assert found[0] == pytest.approx(low)
+
+
 def test_other_units_are_converted() -> None:
     reply = said(("2", {"2": 0.5, "3": 0.5}), *sure("00 cm"))
     assert interval(reply, meters, 0.5) == pytest.approx((1.995 + 0.005, 2.995 + 0.5))
@@ -133,6 +152,6 @@ def test_it_holds_the_share_of_belief_that_it_promises(weights: list[list[float]
     digits[2] = np.where((digits[0] == greedy[0]) & (digits[1] == greedy[1]), digits[2], even[1])
     numbers = digits[0] + digits[1] / 10 + digits[2] / 100 + rng.uniform(-0.005, 0.005, 4000)
     written = max(greedy[0] + greedy[1] / 10 + greedy[2] / 100, 0.01)
-    tens = (digits[0] != greedy[0]) & (written**2 > (digits[0] + 0.5) * (10 * digits[0] + 5))
+    tens = (digits[0] != greedy[0]) & (digits[0] > 0) & (written**2 > (digits[0] + 0.5) * (10 * digits[0] + 5))
     numbers = np.where(tens, 10 * numbers, numbers)
     assert ((numbers >= found[0]) & (numbers <= found[1])).mean() == pytest.approx(coverage, abs=0.04)

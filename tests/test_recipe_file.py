@@ -114,6 +114,7 @@ def test_all_faults_together(quick: Path) -> None:
         ("sources.more.weight=1", "sources.more.path is missing"),
         ("tasks={metric_depth: 0}", "every task has a share of 0"),
         ("curriculum=[{share: 1, tasks: {metric_depth: 0}}]", "every task has a share of 0"),
+        ("trainer.cycles=2", "cycles: 2 needs schedule: cosine_with_restarts"),
         ("curriculum=[{share: 1, tasks: {mteric_depth: 1}}]", "the curriculum names mteric_depth"),
         ("curriculum=[{share: 0, tasks: {metric_depth: 1}}]", "greater than 0"),
         ("model.lora.rank=0", "greater than or equal to 1"),

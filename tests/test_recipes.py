@@ -121,15 +121,29 @@ def test_missing_data_is_named() -> None:
 
 
 def test_what_a_run_needs_is_worked_out_over_all_its_phases(quick: Path) -> None:
-    phases = "[{share: 1, tasks: {metric_depth: 1}}, {share: 1, tasks: {camera_pose: 1}}]"
+    first, second = "share: 15, tasks: {metric_depth: 1}", "share: 16, tasks: {camera_pose: 1}"
+    last = "share: 1, tasks: {metric_depth: 1}, questions_per_image: 3"
     settings = ["tasks={metric_depth: 1, camera_pose: 1}", "trainer.steps=8", "trainer.batch_size=4"]
-    recipe = load_recipe(quick, [*settings, f"curriculum={phases}"])
+    recipe = load_recipe(quick, [*settings, f"curriculum=[{{{first}}}, {{{second}}}, {{{last}}}]"])
     vlm = open_base(recipe)
     plan = make_plan(recipe, vlm.geometry.canvas)
     rows = [Collator(vlm).lengths(row_of(plan.train[index])) for index in range(32)]
+    assert [len(plan.train[index].turns) for index in (14, 30, 31)] == [1, 1, 3]
     needed = estimate(vlm, plan, recipe)
-    assert needed.mean.image == pytest.approx(sum(row.image for row in rows) / 32, rel=0.01)
-    assert needed.longest >= max(row.total for row in rows) - 5  # of few samples, the longest words are not known
+    assert needed.mean.image == pytest.approx(sum(row.image for row in rows) / 32, rel=0.1)
+    words = [row.prompt + row.answer for row in rows]
+    assert words[31] > max(words[:31])
+    assert needed.longest - rows[15].image == pytest.approx(words[31], abs=6)
+    assert needed.wanted == needed.questions == 1
+
+
+def test_questions_that_there_are_no_colours_for_are_told(quick: Path) -> None:
+    first, second = "share: 1, tasks: {metric_depth: 1}", "share: 1, tasks: {two_point_distance: 1}"
+    recipe = load_recipe(quick, [f"curriculum=[{{{first}}}, {{{second}, questions_per_image: 2}}]"])
+    vlm = open_base(recipe)
+    needed = estimate(vlm, make_plan(recipe, vlm.geometry.canvas), recipe)
+    assert (needed.wanted, needed.questions) == (1.5, 1)
+    assert "1.0 questions a picture, not 1.5" in "\n".join(needed.lines())
 
 
 def test_a_sample_that_does_not_fit_is_an_error_before_the_first_step(tmp_path: Path, quick: Path) -> None:
@@ -158,6 +172,19 @@ def test_what_several_ablations_share_is_run_once(tmp_path: Path) -> None:
     for name, variant in (("tasks", 0), ("labels", 0)):
         assert list(runs[name].values())[variant] == runs["reference"]["a mark in the picture"]
     assert runs["questions"]["one question a picture"] == runs["reference"]["coordinates in the text"]
+    assert ablations.planned(["labels"], 3, tmp_path, []) == {"labels": runs["labels"]}
+    with pytest.raises(ValueError, match="makes two variants of 'reference' the same"):
+        ablations.planned(["cameras"], 2, tmp_path, ["reference=text"])
+
+
+def test_a_comparison_named_twice_is_run_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(ablations.Run, "train", lambda run, more: seen.append(run))
+    monkeypatch.setattr(ablations, "table", lambda name, runs: f"{name}: {[len(each) for each in runs.values()]}")
+    monkeypatch.setattr(sys, "argv", ["ablations.py", "cameras", "cameras", "--seeds", "2", "--output", str(tmp_path)])
+    ablations.main()
+    assert len(seen) == 4
+    assert (tmp_path / "table.md").read_text() == "cameras: [2, 2]\n"
 
 
 def test_ablations_are_trained_once_and_tabulated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

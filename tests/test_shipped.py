@@ -107,13 +107,14 @@ def test_a_recipe_that_does_not_say_how_it_shows_questions_does_it_as_its_base(
 
 
 def test_a_recipe_may_show_questions_otherwise_than_its_base(capsys: pytest.CaptureFixture[str]) -> None:
-    recipe = load_recipe("depth_plus_distance", ["reference=text"])
-    with pytest.raises(UserErrors, match=r"model\.adopt: false"):
-        open_base(based(recipe))
-    anew = load_recipe("depth_plus_distance", ["reference=text", "model.adopt=false"])
-    assert based(anew) == anew
-    open_base(anew)
-    assert not capsys.readouterr().err
+    with pytest.raises(UserErrors, match=r"model\.new_contract: true"):
+        open_base(based(load_recipe("general", ["reference=text", "canonical.focal=80"])))
+    capsys.readouterr()
+    recipe = based(load_recipe("general", ["reference=text", "model.new_contract=true"]))
+    assert (recipe.reference, recipe.canonical.focal, recipe.marker.shape) == ("text", 80, "dot")
+    open_base(recipe)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "tiny was trained otherwise: reference: the checkpoint has 'marker', the recipe 'text'" in said
 
 
 def test_it_is_asked_where_there_is_no_run(

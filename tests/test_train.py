@@ -59,10 +59,11 @@ def test_a_curriculum_is_shown_and_trained(quick: Path, tmp_path: Path) -> None:
     phases = [
         "{share: 1, tasks: {metric_depth: 1}, patch_words: 0.5, point_words: true}",
         "{share: 1, tasks: {metric_depth: 0, two_point_distance: 1}}",
+        "{share: 0.5, tasks: {metric_depth: 1}, questions_per_image: 2}",
     ]
-    recipe = load_recipe(quick, [f"curriculum=[{', '.join(phases)}]", "evaluation.samples=2"])
-    shown = preview(recipe, 24).seen
-    assert [seen.sample.task for seen in shown] == 12 * ["metric_depth"] + 12 * ["two_point_distance"]
+    recipe = load_recipe(quick, [f"curriculum=[{', '.join(phases)}]", "trainer.steps=15", "evaluation.samples=2"])
+    *shown, asked, again = preview(recipe, 50).seen
+    assert [len(seen.sample.turns) for seen in (shown[0], shown[30], asked, again)] == [1, 1, 2, 2]
     answers = [f"{seen.sample.completion}<end>" for seen in shown]
     assert all(seen.learnt.endswith(answer) for seen, answer in zip(shown, answers, strict=True))
     for seen, answer in zip(shown, answers, strict=True):

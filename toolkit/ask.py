@@ -24,7 +24,7 @@ from toolkit.interval import interval
 from toolkit.intrinsics import CameraFlags, KnownCamera, camera_of
 from toolkit.pictures import Given, Opened, open_picture
 from toolkit.plausible import likely_meaning
-from toolkit.pointing import Named, check_place, find_points, unheeded
+from toolkit.pointing import Named, blindness, check_place, find_points, unheeded
 from toolkit.predictors import Predictor, VlmPredictor
 from toolkit.query import Query, point_in
 from toolkit.registry import get_task, task_names
@@ -178,9 +178,8 @@ class Asker:
                 (name,) = (point.name for point in sample.query.points)
                 u, v = where[index].tolist()
                 answer = self._answer(chosen, question, sample, reply, scene)
-                place = {name: Located((u, v), "given")}
-                warnings = (*scene.warnings, *unheeded(place, self.presenter), *self.caveat(chosen))
-                answers[index] = replace(answer, points=place, warnings=warnings)
+                warnings = (*scene.warnings, *blindness(self.presenter), *self.caveat(chosen))
+                answers[index] = replace(answer, points={name: Located((u, v), "given")}, warnings=warnings)
             progress(len(indices))
         return [answers[index] for index in range(len(where))]
 

@@ -234,22 +234,31 @@ def _why_none(folder: Path) -> str:
     return f"there is no {CONTRACT} in it"
 
 
-def check_same_contract(folder: Path, recipe: Recipe) -> None:
+def check_same_contract(folder: Path, recipe: Recipe, remedy: str = "start from another model") -> None:
     """Check that a recipe shows and words questions as a checkpoint was trained.
+
+    Args:
+        folder: The checkpoint.
+        recipe: What is compared.
+        remedy: What else can be done than giving the recipe the checkpoint's values.
 
     Raises:
         UserErrors: If focal length, reference, marker or think differ; both values are named.
     """
+    if faults := contract_faults(folder, recipe):
+        remedy = f"give the recipe the checkpoint's values, or {remedy}"
+        raise UserErrors(f"{folder}: {CONTRACT} and the recipe do not fit together; {remedy}", faults)
+
+
+def contract_faults(folder: Path, recipe: Recipe) -> list[UserError]:
+    """Where a recipe shows and words questions otherwise than a checkpoint was trained; both values are named."""
     saved = read_contract(folder)
     wanted = contract(recipe, [], [])
-    faults = [
+    return [
         UserError(f"{key}: the checkpoint has {saved[key]!r}, the recipe {wanted[key]!r}")
         for key in _ENFORCED
         if saved[key] != wanted[key]
     ]
-    if faults:
-        remedy = "give the recipe the checkpoint's values, start from another model, or set model.adopt: false"
-        raise UserErrors(f"{folder}: {CONTRACT} and the recipe do not fit together; {remedy}", faults)
 
 
 def _check_templates(folder: Path, saved: Mapping[str, Any], tasks: Mapping[str, Task]) -> None:

@@ -27,6 +27,7 @@ from toolkit.frame import DepthFile, DepthType, Frame
 from toolkit.intrinsics import CameraFlags, KnownCamera
 from toolkit.pictures import Given, open_picture
 from toolkit.pointcloud import PointCloud, cloud_at, cloud_of_labels
+from toolkit.pointing import blindness
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def cloud_from_model(
     if reference is not None:
         asked = sparse_map(found.pixels, found.depth, kind, opened.size).converted(known.camera, "z")
         comparison = compare(asked, reference)
-    warnings = (*opened.warnings, *known.warnings, *asker.caveat(task))
+    warnings = (*opened.warnings, *known.warnings, *blindness(asker.presenter), *asker.caveat(task))
     return Cloud(points, dense, len(found.pixels), comparison, known, warnings)
 
 

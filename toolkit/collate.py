@@ -68,8 +68,8 @@ def _patch_words(sample: Sample, side: int) -> list[str]:
     points = [point for turn in sample.turns for point in turn.query.points] if hints.marked else []
     for index, view in enumerate(sample.query.views):
         shown = [point for point in points if point.view == index]
-        motion = sample.query.first_from_second if index else None
-        words += patch_words(view, shown, side, replace(hints, seed=hints.seed + index), motion)
+        first_from_view = sample.query.first_from_second if index else None
+        words += patch_words(view, shown, side, replace(hints, seed=hints.seed + index), first_from_view)
     return words
 
 

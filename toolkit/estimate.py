@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -60,13 +60,13 @@ class Estimate:
     redraws: int
     rounded: bool
     questions: float
-    wanted: int
+    wanted: float
 
     def lines(self) -> Iterator[str]:
         """The report, as a person reads it."""
         yield (
             f"tokens a sample: {self.mean.image} image + {self.mean.prompt} question + {self.mean.answer} answer; "
-            f"about {self.longest} at most"
+            f"at most about {self.longest}"
         )
         yield (
             f"memory: {_size(self.weights)} weights + {_size(self.training)} gradients and optimiser "
@@ -80,7 +80,8 @@ class Estimate:
         if self.redraws:
             yield f"note: {PROBED} samples took {self.redraws} more draws: some pictures cannot be asked some questions"
         if self.questions < self.wanted:
-            yield f"note: {self.questions:.1f} questions a picture, not {self.wanted}: there is no room for more points"
+            asked = f"{self.questions:.1f} questions a picture, not {self.wanted:.1f}"
+            yield f"note: {asked}: there is no room, or no colour, for more points"
         if self.rounded:
             yield "warning: the weights have 16 bits, which round small steps away: leave model.dtype at auto"
 
@@ -99,14 +100,13 @@ def estimate(vlm: Vlm, plan: Plan, recipe: Recipe, processes: int = 1) -> Estima
     """
     collate = Collator(vlm)
     count = recipe.trainer.steps * recipe.trainer.batch_size * recipe.trainer.accumulate * processes
-    apart = max(1, count // PROBED)  # all phases of a curriculum are probed
-    samples = [plan.train[number * apart] for number in range(PROBED)]
-    _check_readable(samples, plan)
-    lengths = [collate.lengths(row_of(sample)) for sample in samples]
-    rare = [collate.lengths(row_of(plan.train.only(task)[0])) for task, _ in plan.train.tasks]
+    indices = [number * max(count, PROBED) // PROBED for number in range(PROBED)]
+    samples, rare = [plan.train[index] for index in indices], list(_one_of_each(plan.train))
+    _check_readable([*samples, *rare], plan)
+    lengths, others = ([collate.lengths(row_of(sample)) for sample in some] for some in (samples, rare))
     mean = TokenLengths(*(round(sum(getattr(each, part) for each in lengths) / PROBED) for part in _PARTS))
     picture = _longest_picture(vlm, plan.train)
-    longest = picture + max(each.prompt + each.answer for each in (*lengths, *rare))
+    longest = picture + max(each.prompt + each.answer for each in (*lengths, *others))
     allowed = min(recipe.trainer.max_tokens, _positions(vlm))
     if longest > allowed:
         raise UserError(
@@ -130,7 +130,7 @@ def estimate(vlm: Vlm, plan: Plan, recipe: Recipe, processes: int = 1) -> Estima
         decoder_layer=decoder_layer(vlm),
         redraws=sum(sample.redraws for sample in samples),
         questions=sum(len(sample.turns) for sample in samples) / PROBED,
-        wanted=recipe.questions_per_image,
+        wanted=sum(_wanted(plan.train, index) for index in indices) / PROBED,
         rounded=recipe.model.lora is None and any(p.requires_grad and p.element_size() < _FLOAT for p in parameters),
     )
 
@@ -149,6 +149,18 @@ def _check_readable(samples: Sequence[Sample], plan: Plan) -> None:
                 f"{tasks[turn.task].template_path()}: the answer {turn.completion!r} cannot be read back",
                 remedy="let the answer block hold {{ answer }}, or override `read` in the task",
             )
+
+
+def _one_of_each(mixture: Mixture) -> Iterator[Sample]:
+    """A Sample of each task in each part of a Mixture, however rare it is there."""
+    for part in mixture.parts:
+        for task, _ in part.tasks:
+            yield replace(mixture, phases=(replace(part, tasks=((task, 1.0),)),))[0]
+
+
+def _wanted(mixture: Mixture, index: int) -> int:
+    """How many questions the Sample of an index should ask; about two pictures it is always one."""
+    return 1 if mixture.pictures(index) > 1 else mixture.phase(index).questions or mixture.questions
 
 
 def _longest_picture(vlm: Vlm, mixture: Mixture) -> int:

@@ -4,7 +4,7 @@ A pretrained model knows edges, floors and marks before its first 3D question; o
 very slowly from one answer a picture. Two hints help it, both words on tokens that carry no loss otherwise:
 
 - **Patch words**, on image tokens: the name of the mark in the patch, else a letter for the distance at its middle.
-  In a second picture that is the distance from the first one's camera, which nothing tells but the way moved.
+  In a second picture that is the distance from the first one's camera, so that it teaches how the camera moved.
 - **Point words**, on the name of a mark where a question first says it, and on the two tokens after it: the column
   and the row in which it lies, and the letter of its distance. They teach looking at the mark, which takes longest.
 
@@ -69,7 +69,8 @@ def patch_words(
         points: What is marked in it; where nothing is, ().
         side: Of a patch [px].
         hints: How many of the letters are told; the others are "".
-        first_from_view: Pose (4, 4) of the View's camera in that from which distances count; None for its own.
+        first_from_view: Pose (4, 4) [m] of the View's camera in the frame of the camera from which distances count;
+            None for its own.
     """
     rows, columns = view.camera.height // side, view.camera.width // side
     words = np.full((rows, columns), "", dtype=object)

@@ -118,10 +118,13 @@ def _missing(begun: str, number: str) -> int:
     """How many digits before its point a number that begins so still lacks: those that bring it nearest to ``number``.
 
     Nearest by ratio. Instead of "10.8", 8 begins eight, not eighty; instead of "9.4", 1 begins ten, not one.
+    Nothing but a point comes after a zero.
     """
-    written, first = float(number), float(begun) + 0.5
-    lengths = range(max(1, len(number.partition(".")[0]) + 2 - len(begun)))
-    return min(lengths, key=lambda length: abs(math.log(first * 10.0**length / max(written, _unit(number)))))
+    if not float(begun):
+        return 0
+    written, middle = max(float(number), _unit(number)), float(begun) + 0.5
+    most = len(number.partition(".")[0]) + 1 - len(begun)  # one digit more than was written, as 10 for 9
+    return min(range(max(0, most) + 1), key=lambda digits: abs(math.log(middle * 10.0**digits / written)))
 
 
 def _range(begun: str, missing: int, belief: float) -> _Range:

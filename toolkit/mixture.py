@@ -118,7 +118,7 @@ class Mixture:
 
     def shares(self) -> dict[tuple[str, str], float]:
         """Share of the Samples that each task and source is expected to have, by its first question."""
-        parts = self._parts
+        parts = self.parts
         begins = [0, *(part.end for part in parts)]
         shares = dict.fromkeys([task.name for task, _ in self.tasks], 0.0)
         for part, begin in zip(parts, begins, strict=False):
@@ -134,14 +134,14 @@ class Mixture:
 
     def phase(self, index: int) -> Phase:
         """The Phase that the Sample of an index belongs to."""
-        return next((part for part in self._parts if index < part.end), self._parts[-1])
+        return next((part for part in self.parts if index < part.end), self.parts[-1])
 
     def only(self, task: Task) -> "Mixture":
         """The same Mixture, asking one task."""
         return replace(self, tasks=((task, 1.0),), phases=())
 
     @cached_property
-    def _parts(self) -> tuple[Phase, ...]:
+    def parts(self) -> tuple[Phase, ...]:
         """All Phases; one that holds throughout, where none are given."""
         return self.phases or (Phase(max(self.length, 1), self.tasks),)
 

@@ -116,10 +116,17 @@ def check_place(place: tuple[float, float], camera: Camera, name: str = "") -> N
         )
 
 
+def blindness(presenter: Presenter) -> list[str]:
+    """A warning where the model was trained to heed no points."""
+    if presenter.reference != "none":
+        return []
+    return ["this model was not trained to be told which point is meant: its answer is the same for all"]
+
+
 def unheeded(places: Mapping[str, Located], presenter: Presenter) -> list[str]:
-    """A warning where the model was not trained to heed points, or with marks of such colours."""
-    if places and presenter.reference == "none":
-        return ["this model was not trained to be told which point is meant: its answer is the same for all"]
+    """A warning where points are given and the model was trained to heed none, or not with marks of their colours."""
+    if places and (blind := blindness(presenter)):
+        return blind
     unknown = [name for name in places if name not in presenter.marker.colors and name in COLORS]
     if presenter.reference != "marker" or not unknown:
         return []

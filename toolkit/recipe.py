@@ -70,10 +70,10 @@ class ModelSettings(Settings):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="Of the weights. auto: float32, with LoRA that of the files. The forward pass has its own."
     )
-    adopt: bool = Field(
-        True,
-        description="Questions are shown and worded as the base was trained, if that is a checkpoint of this toolkit. "
-        "false: as this recipe says, and the base has to learn it anew.",
+    new_contract: bool = Field(
+        False,
+        description="Where this recipe says so, questions are shown and worded otherwise than the base was trained, "
+        "and it has to learn that anew; else that is an error.",
     )
     attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
     lora: LoraSettings | None = None
@@ -152,7 +152,8 @@ class PhaseSettings(Settings):
     patch_words: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0,
         description="Also teaches this share of the image tokens what lies at their patch, as a word: a mark's colour, "
-        "else a letter for the distance. For base models whose vision tower has seen no pictures.",
+        "else a letter for the distance, in a second picture from the first one's camera. For base models whose vision "
+        "tower has seen no pictures.",
     )
     point_words: bool = Field(
         False,
@@ -245,6 +246,12 @@ class TrainerSettings(Settings):
     max_tokens: Count = Field(4096, description="A sample longer than this is an error before the first step.")
     report_to: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ()
     full_determinism: bool = False
+
+    @model_validator(mode="after")
+    def _falls(self) -> "TrainerSettings":
+        if self.cycles > 1 and self.schedule != "cosine_with_restarts":
+            raise ValueError(f"cycles: {self.cycles} needs schedule: cosine_with_restarts")
+        return self
 
 
 class EvaluationSettings(Settings):

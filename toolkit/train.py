@@ -16,7 +16,7 @@ from transformers import TrainerCallback
 from trl import SFTTrainer
 
 from toolkit.card import model_card
-from toolkit.checkpoint import CONTRACT, RECIPE, check_same_contract, contract, save_tasks
+from toolkit.checkpoint import CONTRACT, RECIPE, check_same_contract, contract, contract_faults, save_tasks
 from toolkit.errors import UserError, UserErrors
 from toolkit.estimate import estimate
 from toolkit.hub import check_weights
@@ -116,7 +116,7 @@ def based(recipe: Recipe) -> Recipe:
         UserError: If the base is a checkpoint of this toolkit that cannot be read.
     """
     base = Path(model_folder(recipe.model.name))
-    if not recipe.model.adopt or not (base / CONTRACT).is_file():
+    if not (base / CONTRACT).is_file():
         return recipe
     adopted = as_trained(base, recipe)
     taken = differences(recipe, adopted)
@@ -133,9 +133,18 @@ def open_base(recipe: Recipe) -> Vlm:
         UserError: If it cannot be loaded, or is a checkpoint of this toolkit with another contract.
     """
     base = Path(model_folder(recipe.model.name))
-    if recipe.model.adopt and (base / CONTRACT).is_file():
-        check_same_contract(base, recipe)
+    if (base / CONTRACT).is_file():
+        _check_base(base, recipe)
     return open_model(recipe.model, recipe.seed)
+
+
+def _check_base(base: Path, recipe: Recipe) -> None:
+    """Check that a recipe shows and words questions as its base was trained, or may do it otherwise, which is told."""
+    if not recipe.model.new_contract:
+        check_same_contract(base, recipe, "start from another model, or train it to that with model.new_contract: true")
+    elif (changed := contract_faults(base, recipe)) and is_first_process():
+        err.print(f"[yellow]note:[/] {base.name} was trained otherwise: ", end="")
+        err.print("; ".join(fault.problem for fault in changed), markup=False)
 
 
 def find_start(recipe: Recipe, output: Path, resume: str) -> Path | None:
