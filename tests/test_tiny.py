@@ -12,8 +12,6 @@ from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from toolkit.canonical import Canvas
 from toolkit.generation import generate
-from toolkit.model import open_model
-from toolkit.recipe import ModelSettings
 from toolkit.tiny import IMAGE, TinyConfig, build_tiny, build_tokenizer
 from toolkit.vlm import conversation, encode, save_vlm
 
@@ -74,14 +72,6 @@ def test_same_weights_each_time_and_the_callers_generator_untouched() -> None:
     other = build_tiny(TinyConfig(seed=1), TEXTS).model.state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not torch.equal(first["lm_head.weight"], other["lm_head.weight"])
-
-
-@pytest.mark.parametrize("attention", ["eager", "sdpa"])
-def test_untrained_weights_compute_attention_as_the_recipe_says(attention: str) -> None:
-    settings = ModelSettings.model_validate({"name": "tiny-random", "attention": attention})
-    model = open_model(settings).model
-    said = {module.config._attn_implementation for module in model.modules() if hasattr(module, "is_causal")}
-    assert said == {attention}
 
 
 def test_size_and_canvas() -> None:
