@@ -204,3 +204,14 @@ def test_progress_counts_every_question() -> None:
 def test_nothing_to_ask() -> None:
     with pytest.raises(UserError, match="nothing to measure"):
         evaluate(Scripted(lambda _: ""), Evaluation(held_out("metric_depth", count=0)))
+
+
+def test_a_report_tells_how_often_plain_orders_are_right(tmp_path: Path) -> None:
+    right = report(lambda sample: sample.completion, "relative_depth", "metric_depth")
+    never = report(lambda _: "none", "relative_depth")
+    for each, share in ((right, "1.000"), (never, "0.000")):
+        each.save(tmp_path / share)
+        written = (tmp_path / share / "report.md").read_text()
+        assert f"{share} at gaps of 25% and more" in written
+        assert f"100% and more {share} (" in written
+    assert (tmp_path / "1.000" / "report.md").read_text().count("at gaps of") == 1

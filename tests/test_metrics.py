@@ -16,6 +16,7 @@ from toolkit.metrics import (
     Metric,
     MotionError,
     RelativeAccuracy,
+    accuracy_beyond,
     accuracy_by_gap,
     as_columns,
     relative_gap,
@@ -284,6 +285,8 @@ def test_accuracy_by_gap_by_hand() -> None:
     ]
     shares = [each.accuracy for each in accuracy_by_gap(right, gaps)]
     assert shares == pytest.approx([0.0, 0.5, 2 / 3, math.nan, 1.0], nan_ok=True)
+    assert accuracy_beyond(accuracy_by_gap(right, gaps), 0.25) == pytest.approx(4 / 5)
+    assert np.isnan(accuracy_beyond(accuracy_by_gap(right, gaps), 5))
     assert accuracy_by_gap(right, gaps, edges=()) == (GapAccuracy(0.0, math.inf, 8, 0.625),)
 
 

@@ -18,7 +18,7 @@ from toolkit.analysis import Analysis, analyse
 from toolkit.bootstrap import Interval, intervals
 from toolkit.figures import INSTALL, can_draw, save_figure
 from toolkit.interval import COVERAGE
-from toolkit.metrics import Metric, as_columns
+from toolkit.metrics import GapAccuracy, Metric, accuracy_beyond, as_columns
 from toolkit.record import SCHEMA, Record, plain, query_of
 from toolkit.storage import write_text
 
@@ -232,12 +232,17 @@ def _share(judged: Any) -> tuple[float, int]:
 _ALSO = ("abs_rel", "rmse", "rotation_error", "direction_error", "auc30")
 """Numbers beside the headline that the table shows; ``report.json`` has all."""
 
+_CLEAR = 0.25
+"""Relative gap of two distances from which their order is plain."""
+
 
 def _cells(task: TaskReport) -> list[str]:
     key = task.headline
     low, high = task.intervals[key]
     band = f" [{low:.2f}, {high:.2f}]" if math.isfinite(low) else ""
     also = [f"{name} {task.metrics[name]:.2f}" for name in _ALSO if math.isfinite(task.metrics.get(name, math.nan))]
+    if math.isfinite(clear := accuracy_beyond(task.analysis.order or (), _CLEAR)):
+        also.append(f"{clear:.3f} at gaps of {_CLEAR:.0%} and more")
     if task.covered[1]:
         also.append(f"covered {task.covered[0]:.0%} of {COVERAGE:.0%}")
     if task.agreeing[1]:
@@ -282,6 +287,9 @@ def _hidden(task: TaskReport) -> list[str]:
         said.append(f"{task.headline} by source, with its questions: {each}; mean of the sources {mean:.3f}.")
     if found.digits and found.digits.answers:
         said.append(f"{found.digits.distinct} different answers among {found.digits.answers}.")
+    if found.order:
+        each = ", ".join(f"{_gaps(part)} {part.accuracy:.3f} ({part.count})" for part in found.order if part.count)
+        said.append(f"Right by relative gap of the distances, with its questions: {each}.")
     if found.slope is not None and math.isfinite(found.slope):
         said.append(f"Slope of log answer over log truth: {found.slope:.2f} (1 is without compression).")
     if found.edges and found.edges.count:
@@ -291,6 +299,11 @@ def _hidden(task: TaskReport) -> list[str]:
             f"({found.edges.elsewhere}) {found.edges.delta1_elsewhere:.3f}{flying}."
         )
     return [" ".join(said)] if said else []
+
+
+def _gaps(part: GapAccuracy) -> str:
+    """A class of gaps in words."""
+    return f"{part.low:.0%} to {part.high:.0%}" if math.isfinite(part.high) else f"{part.low:.0%} and more"
 
 
 def _line(task: TaskReport, key: str) -> str:

@@ -11,7 +11,7 @@ Two kinds of numbers must not be confused, and every docstring says which is whi
   model that answers only where it is easy has small errors and a small share.
 """
 
-from toolkit.metrics.choice import Accuracy, GapAccuracy, accuracy_by_gap, relative_gap
+from toolkit.metrics.choice import Accuracy, GapAccuracy, accuracy_beyond, accuracy_by_gap, relative_gap
 from toolkit.metrics.metric import Metric
 from toolkit.metrics.motion import MotionError
 from toolkit.metrics.relative import RelativeAccuracy
@@ -24,6 +24,7 @@ __all__ = [
     "Metric",
     "MotionError",
     "RelativeAccuracy",
+    "accuracy_beyond",
     "accuracy_by_gap",
     "as_columns",
     "relative_gap",

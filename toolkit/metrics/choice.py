@@ -98,6 +98,13 @@ def accuracy_by_gap(correct: ArrayLike, gap: ArrayLike, edges: Sequence[float] =
     return tuple(_gap_class(right, gaps, low, high) for low, high in pairwise(bounds))
 
 
+def accuracy_beyond(classes: Sequence[GapAccuracy], gap: float) -> float:
+    """The accuracy of all classes whose smallest gap is at least ``gap``; NaN if they hold nothing."""
+    beyond = [each for each in classes if each.low >= gap and each.count]
+    count = sum(each.count for each in beyond)
+    return math.fsum(each.accuracy * each.count for each in beyond) / count if count else math.nan
+
+
 def _gap_class(right: Array, gaps: Array, low: float, high: float) -> GapAccuracy:
     inside = right[(gaps >= low) & (gaps < high)]
     return GapAccuracy(low, high, len(inside), float(inside.mean()) if len(inside) else math.nan)
