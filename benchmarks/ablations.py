@@ -55,7 +55,7 @@ COMPARISONS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "tasks": {"metric depth alone": (), "five tasks": (_ALL_TASKS,)},
     "questions": {
         "one question a picture": (),
-        "eight questions a picture": ("questions_per_image=8", "trainer.batch_size=14"),  # about the same time a step
+        "eight questions a picture": ("questions_per_image=8", "trainer.batch_size=11"),  # the same time a step
     },
     "labels": {
         "1 label a picture": (),
