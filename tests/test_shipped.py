@@ -74,8 +74,8 @@ def test_it_sees_rooms_that_it_was_not_trained_on() -> None:
     two = "tasks={metric_depth: {options: {decimals: 1}}, relative_depth: 1}"
     report = measure(FOLDER, load_recipe("tiny_pretrain", ["evaluation.samples=100", "curriculum=[]", two]), How())
     depth, order = report.tasks
-    assert depth.metrics["delta1"] > depth.constant.metrics["delta1"] + 0.15
-    assert order.metrics["accuracy"] > 0.7
+    assert depth.metrics["delta1"] > depth.constant.metrics["delta1"] + 0.3
+    assert order.metrics["accuracy"] > 0.8
     assert "overlap with training: none" in report.as_json()["notes"]
 
 
