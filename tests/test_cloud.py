@@ -1,6 +1,7 @@
 """Clouds of a picture: from questions to a model that knows the scene, and from a depth map on disk."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -114,6 +115,24 @@ def test_a_depth_map_makes_a_cloud_to_compare_with(tmp_path: Path) -> None:
     assert len(made.points.xyz) == 60 * 45
     assert set(np.round(made.points.xyz[:, 2], 6)) == {NEAR, FAR}
     assert made.questions == 0
+
+
+@pytest.mark.parametrize("size", [(240, 180), (241, 181), (239, 179), (97, 133)])
+def test_points_in_the_text_need_no_more_room_than_there_is(size: tuple[int, int]) -> None:
+    model = asker("metric_depth")
+    model = replace(model, presenter=replace(model.presenter, reference="text"))
+    cloud_from_model(model, cv2.resize(picture(), size), Grid(12, 0), Camera.from_fov(*size, 60))
+    asked = np.array(model.predictor.asked)  # type: ignore[attr-defined]
+    assert asked.min() < 4 and (asked.max(axis=0) > np.array(size) - 5).all()
+
+
+def test_a_model_that_heeds_no_points_is_told() -> None:
+    camera = Camera.from_fov(240, 180, 60)
+    told = cloud_from_model(model := asker("metric_depth"), picture(), Grid(12, 0), camera).warnings
+    blind = replace(model, presenter=replace(model.presenter, reference="none"))
+    more = cloud_from_model(blind, picture(), Grid(12, 0), camera).warnings
+    (warning,) = set(more) - set(told)
+    assert "not trained to be told which point is meant" in warning
 
 
 def test_a_model_that_knows_no_depth_is_refused() -> None:

@@ -234,7 +234,7 @@ def _why_none(folder: Path) -> str:
     return f"there is no {CONTRACT} in it"
 
 
-def check_same_contract(folder: Path, recipe: Recipe, remedy: str = "start from another model") -> None:
+def check_same_contract(folder: Path, recipe: Recipe, remedy: str = "or start from another model") -> None:
     """Check that a recipe shows and words questions as a checkpoint was trained.
 
     Args:
@@ -246,7 +246,7 @@ def check_same_contract(folder: Path, recipe: Recipe, remedy: str = "start from 
         UserErrors: If focal length, reference, marker or think differ; both values are named.
     """
     if faults := contract_faults(folder, recipe):
-        remedy = f"give the recipe the checkpoint's values, or {remedy}"
+        remedy = f"give the recipe the checkpoint's values, {remedy}"
         raise UserErrors(f"{folder}: {CONTRACT} and the recipe do not fit together; {remedy}", faults)
 
 

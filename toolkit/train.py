@@ -141,7 +141,8 @@ def open_base(recipe: Recipe) -> Vlm:
 def _check_base(base: Path, recipe: Recipe) -> None:
     """Check that a recipe shows and words questions as its base was trained, or may do it otherwise, which is told."""
     if not recipe.model.new_contract:
-        check_same_contract(base, recipe, "start from another model, or train it to that with model.new_contract: true")
+        anew = "start from another model, or let this one learn it anew with model.new_contract: true"
+        check_same_contract(base, recipe, anew)
     elif (changed := contract_faults(base, recipe)) and is_first_process():
         err.print(f"[yellow]note:[/] {base.name} was trained otherwise: ", end="")
         err.print("; ".join(fault.problem for fault in changed), markup=False)
