@@ -126,6 +126,21 @@ def test_points_in_the_text_need_no_more_room_than_there_is(size: tuple[int, int
     assert asked.min() < 4 and (asked.max(axis=0) > np.array(size) - 5).all()
 
 
+@pytest.mark.parametrize("reference", ["marker", "text"])
+@pytest.mark.parametrize("distortion", [(-0.3, 0.1, 0, 0, 0), (-0.15, 0, 0, 0, 0), (0.2, 0, 0, 0, 0)])
+def test_what_a_lens_bends_out_of_the_picture_is_not_asked(distortion: tuple[float, ...], reference: str) -> None:
+    camera = Camera(150.0, 150.0, 119.5, 89.5, 240, 180, distortion)
+    model = asker("metric_depth")
+    model = replace(model, presenter=replace(model.presenter, reference=reference))
+    made = cloud_from_model(model, picture(), Grid(12, 0), camera)
+    asked = np.array(model.predictor.asked)  # type: ignore[attr-defined]
+    assert made.questions == len(asked)
+    bent = distortion[0] < 0  # outwards: the corners of the picture leave the canonical one
+    assert (made.questions < 12 * 9) == bent
+    whole = model.presenter.canonicalisation.whole(camera)
+    assert whole.contains(whole.project(camera.rays(asked)), -1).all()
+
+
 def test_a_model_that_heeds_no_points_is_told() -> None:
     camera = Camera.from_fov(240, 180, 60)
     told = cloud_from_model(model := asker("metric_depth"), picture(), Grid(12, 0), camera).warnings

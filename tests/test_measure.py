@@ -106,6 +106,24 @@ def test_many_points_are_printed_as_a_table(run: Run, checkpoint: Path, tmp_path
     assert "--point cannot be given with --points or --grid" in err
 
 
+def test_a_grid_leaves_out_what_the_lens_bends_out_of_the_picture(run: Run, checkpoint: Path, tmp_path: Path) -> None:  # noqa: F811
+    from conftest import wall
+    from PIL import Image
+
+    Image.fromarray(wall()).save(tmp_path / "a.png")
+    width, height = Image.open(tmp_path / "a.png").size
+    lens = {"intrinsics": [75, 75, 59.5, 44.5, width, height], "distortion": [-0.3, 0.1, 0, 0, 0]}
+    (tmp_path / "a.json").write_text(json.dumps(lens))
+    words = ("ask", tmp_path / "a.png", "how far is it", "--model", checkpoint)
+    code, out, err = run(*words, "--grid", "8x6")
+    assert code == 0, err
+    (left_out,) = (int(line.split()[1]) for line in err.splitlines() if line.startswith("note:"))
+    assert 0 < left_out < 24 and len(out.splitlines()) == 1 + 48 - left_out
+    (tmp_path / "corner.csv").write_text("u,v\n1,1\n")
+    code, _, err = run(*words, "--points", tmp_path / "corner.csv")
+    assert code == 2 and "no place in the canonical picture" in err
+
+
 def test_answers_also_come_in_the_unit_asked_for(
     run: Run,  # noqa: F811
     checkpoint: Path,

@@ -125,6 +125,12 @@ class Canonicalisation:
         top, height = self._span(whole.height, crops[1], kept[:, 1], rng)
         return whole.window(left, top, width, height)
 
+    def holds(self, camera: Camera, pixels: ArrayLike) -> NDArray[np.bool_]:
+        """Which pixels (N, 2) of a picture its canonical picture shows: not those that its lens bends out of it."""
+        whole = self.whole(camera)
+        kept = to_canonical(camera, whole, np.reshape(np.asarray(pixels, dtype=np.float64), (-1, 2)))
+        return whole.contains(kept, -_ROUNDING)
+
     def tiles(self, camera: Camera, pixels: ArrayLike) -> list[tuple[Camera, NDArray[np.int64]]]:
         """Windows that together show all of some pixels, for asking about each by itself.
 

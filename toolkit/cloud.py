@@ -94,7 +94,8 @@ def cloud_from_model(
     Args:
         asker: The model.
         image: The picture.
-        grid: Where it is asked; pixels so near to the border that no mark can be drawn are left out by themselves.
+        grid: Where it is asked. Pixels so near to the border that no mark can be drawn are left out by themselves, and
+            those that a lens bends out of the canonical picture.
         camera: What is known of the camera.
         against: A depth map of the same picture to compare the answers with, at the pixels asked.
         watch: Told how far it is.
@@ -110,16 +111,22 @@ def cloud_from_model(
     reference = None if against is None else labelled_map(Frame(opened.picture, known.camera, against))
     kind: DepthType = "z" if task.gives == "depth_z" else "euclidean"
     settled = replace(grid, margin=max(grid.margin, _margin(asker, known.camera)))
+    asked = 0
 
     def ask(pixels: Array) -> Array:
-        watch.level(len(pixels))
-        answers = asker.ask_many(opened, "", pixels, camera=known.camera, task=task.name, progress=watch.progress)
-        return np.array([np.nan if answer.value is None else answer.value for answer in answers], dtype=np.float64)
+        nonlocal asked
+        held = asker.presenter.canonicalisation.holds(known.camera, pixels)
+        asked += int(held.sum())
+        watch.level(int(held.sum()))
+        answers = asker.ask_many(opened, "", pixels[held], camera=known.camera, task=task.name, progress=watch.progress)
+        depths = np.full(len(pixels), np.nan)
+        depths[held] = [np.nan if answer.value is None else answer.value for answer in answers]
+        return depths
 
     found = survey(opened.size, settled, ask)
     if np.isnan(found.depth).all():
         raise UserError(
-            f"{opened.picture.name}: none of {len(found.depth)} answers can be read as a depth",
+            f"{opened.picture.name}: none of {asked} answers can be read as a depth",
             cause="the model has not learnt enough, or is none of this toolkit's",
             remedy='look at what it says: toolkit ask PICTURE "how far is it" --grid 4x3 --json',
         )
@@ -128,10 +135,10 @@ def cloud_from_model(
     dense = dense_map(found, kind, known.camera, grid.ratio)
     comparison = None
     if reference is not None:
-        asked = sparse_map(found.pixels, found.depth, kind, opened.size).converted(known.camera, "z")
-        comparison = compare(asked, reference)
+        answered = sparse_map(found.pixels, found.depth, kind, opened.size).converted(known.camera, "z")
+        comparison = compare(answered, reference)
     warnings = (*opened.warnings, *known.warnings, *blindness(asker.presenter), *asker.caveat(task))
-    return Cloud(points, dense, len(found.pixels), comparison, known, warnings)
+    return Cloud(points, dense, asked, comparison, known, warnings)
 
 
 def cloud_from_depth(

@@ -197,8 +197,17 @@ class _Many:
 
 
 def _ask_many(asker: "Asker", opened: "Opened", question: str, where: "Array", many: _Many) -> "list[Answer]":
+    from toolkit.intrinsics import camera_of
     from toolkit.progress import bar
 
+    if many.grid:
+        held = asker.presenter.canonicalisation.holds(camera_of(opened, many.camera).camera, where)
+        if not held.all():
+            bent = (
+                f"{len(where) - held.sum()} of {len(where)} points are left out: the lens bends them out of the picture"
+            )
+            typer.echo(f"note: {bent} that the model is shown", err=True)
+        where = where[held]
     with bar("asking", len(where)) as progress:
         return asker.ask_many(opened, question, where, camera=many.camera, task=many.task, progress=progress.advance)
 
