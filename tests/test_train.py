@@ -73,6 +73,15 @@ def test_a_curriculum_is_shown_and_trained(quick: Path, tmp_path: Path) -> None:
     assert train(recipe, tmp_path / "run").moved > 0.9
 
 
+def test_what_models_are_measured_by_is_shown(quick: Path) -> None:
+    recipe = load_recipe(quick)
+    shown = preview(recipe, 5, held_out=True).seen
+    tasks = list(recipe.tasks)
+    assert [seen.sample.task for seen in shown] == [tasks[index % len(tasks)] for index in range(5)]
+    trained = {name for seen in preview(recipe, 30).seen for name in seen.sample.frames}
+    assert not trained & {name for seen in shown for name in seen.sample.frames}
+
+
 def test_a_phase_that_asks_nothing(quick: Path) -> None:
     recipe = load_recipe(quick, ["curriculum=[{share: 1, tasks: {metric_depth: 1}}]", "tasks.metric_depth=0"])
     with pytest.raises(UserError, match="nothing is asked in phase 1"):

@@ -157,7 +157,8 @@ def _check_rest(name: str, recipe: Recipe, rest: Source, held: Source) -> None:
         raise UserError(
             f"{settings.path}: no picture is left for training",
             cause=f"{len(held)} in all, and a share of {settings.held_out:g} is held out",
-            remedy="lower the source's held_out, or give more pictures",
+            remedy="lower the source's held_out, or give more pictures; to measure: toolkit eval; "
+            "to see what it measures by: toolkit data preview --held-out",
         )
 
 

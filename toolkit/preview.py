@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.collate import IGNORED, Collator, TokenLengths, row_of
-from toolkit.plan import Plan, make_plan
+from toolkit.plan import make_plan, make_questions
 from toolkit.recipe import Recipe
 from toolkit.sample import Sample
 from toolkit.sheet import Cell, save_sheet
@@ -31,17 +31,13 @@ class Seen:
 
 @dataclass(frozen=True)
 class Preview:
-    """What a recipe will train on.
+    """What a recipe will train on, or measure a model by.
 
     Attributes:
-        plan: The mixtures.
         seen: Its first Samples.
-        parameters: Of the model.
     """
 
-    plan: Plan
     seen: tuple[Seen, ...]
-    parameters: int
 
     def save(self, folder: Path) -> tuple[Path, Path]:
         """Write the contact sheet and the prompts; their paths."""
@@ -51,17 +47,26 @@ class Preview:
         return sheet, words
 
 
-def preview(recipe: Recipe, count: int) -> Preview:
+def preview(recipe: Recipe, count: int, held_out: bool = False) -> Preview:
     """The first ``count`` Samples of a recipe, as its model takes them.
+
+    Args:
+        recipe: Says what is asked.
+        count: Of the Samples.
+        held_out: Show what models are measured by, of each task in turn, and not what is trained on.
 
     Raises:
         UserError: If the recipe cannot be run.
     """
     recipe = based(recipe)
     vlm = open_base(recipe)
-    plan = make_plan(recipe, vlm.geometry.canvas)
-    samples = [plan.train[index] for index in range(count)]
-    return Preview(plan, tuple(look(vlm, samples)), sum(weight.numel() for weight in vlm.model.parameters()))
+    if held_out:
+        asked = make_questions(recipe, vlm.geometry.canvas).held_out.values()
+        samples = [mixture[index] for index in range(count) for mixture in asked][:count]
+    else:
+        train = make_plan(recipe, vlm.geometry.canvas).train
+        samples = [train[index] for index in range(count)]
+    return Preview(tuple(look(vlm, samples)))
 
 
 def look(vlm: Vlm, samples: Sequence[Sample]) -> list[Seen]:

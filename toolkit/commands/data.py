@@ -21,11 +21,12 @@ def data_preview(
     recipe: RecipeName,
     overrides: Overrides = None,
     count: Annotated[int, typer.Option(min=1, help="Samples to show.")] = 8,
+    held_out: Annotated[bool, typer.Option("--held-out", help="Show what models are measured by.")] = False,
     output: Output = None,
     include: Include = None,
 ) -> None:
     """What the model will see: marked pictures, prompts, the tokens that carry loss, lengths."""
-    show_preview(recipe_of(recipe, overrides, include), count, output or Path("runs") / "preview")
+    show_preview(recipe_of(recipe, overrides, include), count, output or Path("runs") / "preview", held_out)
 
 
 @data.command("validate", epilog="Example: toolkit data validate data/manifest.jsonl")
@@ -204,13 +205,13 @@ def _print_outcome(outcome: "Outcome", dest: Path) -> None:
     print(f"{'wrote' if outcome.fresh else 'complete already:'} {outcome.manifest}: {outcome.pictures} pictures")
 
 
-def show_preview(recipe: "Recipe", count: int, folder: Path) -> None:
+def show_preview(recipe: "Recipe", count: int, folder: Path, held_out: bool = False) -> None:
     """Write and describe what the model will see."""
     from toolkit.preview import describe, preview
     from toolkit.storage import make_folder
 
     make_folder(folder)
-    shown = preview(recipe, count)
+    shown = preview(recipe, count, held_out)
     written = shown.save(folder)
     for index, seen in enumerate(shown.seen):
         print(describe(index, seen))
