@@ -150,6 +150,15 @@ def test_a_model_that_heeds_no_points_is_told() -> None:
     assert "not trained to be told which point is meant" in warning
 
 
+def test_what_is_to_be_known_of_a_server_is_told() -> None:
+    model = asker("metric_depth")
+    model.predictor.notes = ("it may answer otherwise",)  # type: ignore[attr-defined]
+    (answer,) = model.ask_many(picture(), "how far is it", [[120, 90]], camera=CAMERA)
+    one = model.ask(picture(), "how far is the red point", points={"red": (120, 90)}, camera=CAMERA)
+    made = cloud_from_model(model, picture(), Grid(4, 0), CAMERA)
+    assert all("it may answer otherwise" in said.warnings for said in (answer, one, made))
+
+
 def test_a_model_that_knows_no_depth_is_refused() -> None:
     with pytest.raises(UserError, match="not trained to say how far") as caught:
         cloud_from_model(asker("relative_depth"), picture(), Grid(12, 0), CAMERA)

@@ -12,10 +12,11 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from tests.twins import TWINS
-from toolkit.checkpoint import load_checkpoint
+from toolkit.checkpoint import CONTRACT, load_checkpoint, read_contract
 from toolkit.errors import UserError
 from toolkit.export import export
 from toolkit.generation import generate
+from toolkit.overlap import FILE
 from toolkit.preview import preview
 from toolkit.recipe_file import load_recipe
 from toolkit.train import train
@@ -39,11 +40,18 @@ def test_an_adapter_is_merged_and_compared(adapted: Path, tmp_path: Path) -> Non
     assert all(torch.allclose(one[name], other[name], atol=1e-6) for name in one)
     assert not (tmp_path / "out" / "adapter_config.json").exists()
     assert load_checkpoint(tmp_path / "out").recipe == load_checkpoint(adapted).recipe
+    assert (tmp_path / "out" / FILE).read_bytes() == (adapted / FILE).read_bytes()  # which pictures it has seen
+    assert read_contract(tmp_path / "out")["central_labels"] == read_contract(adapted)["central_labels"] != {}
 
 
 def test_a_saved_step_can_be_exported_too(adapted: Path, tmp_path: Path) -> None:
     step = max((adapted / "training").glob("checkpoint-*"), key=lambda path: path.stat().st_mtime)
+    (adapted / CONTRACT).unlink()  # as of a run that is not finished
+    seen = (adapted / FILE).read_bytes()
+    (adapted / FILE).unlink()
     assert export(step, tmp_path / "out").adapter
+    assert (tmp_path / "out" / FILE).read_bytes() == seen
+    assert read_contract(tmp_path / "out")["central_labels"] != {}
 
 
 def test_a_full_run_is_exported(quick: Path, tmp_path: Path) -> None:

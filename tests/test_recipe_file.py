@@ -49,6 +49,12 @@ def test_overrides_reach_into_new_sections(quick: Path) -> None:
     assert recipe.tasks["relative_depth"].options == {"margin": 0.2}
 
 
+def test_a_bare_share_keeps_the_options(quick: Path) -> None:
+    recipe = load_recipe(quick, ["tasks.metric_depth.options.unit=m", "tasks.metric_depth=0.3"])
+    assert recipe.tasks["metric_depth"].weight == 0.3
+    assert recipe.tasks["metric_depth"].options == {"unit": "m"}
+
+
 def test_an_option_keeps_a_bare_share(quick: Path) -> None:
     recipe = load_recipe(quick, ["tasks.metric_depth.options.unit=m"])
     assert recipe.tasks["metric_depth"].weight == 0.5

@@ -232,9 +232,9 @@ class Asker:
         return task
 
     def caveat(self, task: Task | None) -> list[str]:
-        """What is to be known of this model's answers to a task, or to questions that are none."""
+        """What is to be known of this model's answers to a task, or to questions that are none; so far."""
         said = self.caveats.get(task.name if task else "", self.caveats.get("", ""))
-        return [said] if said else []
+        return [*([said] if said else []), *getattr(self.predictor, "notes", ())]
 
     def _check(self, task: Task | None, sample: Sample, reply: Reply) -> Check | None:
         """The answer beside the model's own depths; None where nothing it knows can check it."""

@@ -79,7 +79,7 @@ class Contract:
 
 
 def contract(
-    recipe: Recipe, tasks: Sequence[Task], licenses: Sequence[str], central: Mapping[str, Any] | None = None
+    recipe: Recipe, tasks: Sequence[Task], licenses: Sequence[str], central: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The content of ``toolkit.json``.
 
@@ -103,12 +103,20 @@ def contract(
         },
         "templates": {task.name: task.words.version for task in tasks},
         "data_licenses": list(licenses),
-        "central_labels": plain(central or {}),
+        "central_labels": plain(central),
         "versions": versions(),
     }
 
 
-def save_tasks(tasks: Sequence[Task], recipe: Recipe, folder: Path) -> None:
+def save_contract(
+    recipe: Recipe, tasks: Sequence[Task], licenses: Sequence[str], central: Mapping[str, Any], folder: Path
+) -> None:
+    """Write the user's own tasks and ``toolkit.json`` into a checkpoint; arguments as of ``contract``."""
+    _save_tasks(tasks, recipe, folder)
+    write_text(folder / CONTRACT, json.dumps(contract(recipe, tasks, licenses, central), indent=2) + "\n")
+
+
+def _save_tasks(tasks: Sequence[Task], recipe: Recipe, folder: Path) -> None:
     """Copy the recipe's own Python files and templates into a checkpoint, so that it can be moved."""
     templates = [task.template_path() for task in tasks if Path(inspect.getfile(type(task))) in recipe.include]
     for path in (*recipe.include, *templates):
@@ -253,7 +261,7 @@ def check_same_contract(folder: Path, recipe: Recipe, remedy: str = "or start fr
 def contract_faults(folder: Path, recipe: Recipe) -> list[UserError]:
     """Where a recipe shows and words questions otherwise than a checkpoint was trained; both values are named."""
     saved = read_contract(folder)
-    wanted = contract(recipe, [], [])
+    wanted = contract(recipe, [], [], {})
     return [
         UserError(f"{key}: the checkpoint has {saved[key]!r}, the recipe {wanted[key]!r}")
         for key in _ENFORCED

@@ -1,15 +1,17 @@
 """Export: one plain model folder, LoRA adapters merged, proven to answer as before."""
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from toolkit.checkpoint import CONTRACT, RECIPE, check_same_contract, contract, save_tasks
+from toolkit.checkpoint import CONTRACT, RECIPE, check_same_contract, read_contract, save_contract
 from toolkit.errors import UserError
 from toolkit.lora import merged
+from toolkit.measure import central_labels
+from toolkit.overlap import FILE as TRAINED_ON
+from toolkit.overlap import trained_on
 from toolkit.plan import Plan, make_plan
 from toolkit.recipe import Recipe
 from toolkit.recipe_file import dump_recipe, load_recipe
@@ -77,7 +79,7 @@ def export(source: Path, dest: Path) -> Exported:
                 cause=f"logits differ by {difference:.1%} of their spread; {TOLERANCE:.0%} is allowed",
                 remedy="export from a machine with the versions in toolkit.json",
             )
-        _write_contract(recipe, plan, scratch)
+        _keep_history(run, recipe, plan, scratch)
         if source == run and (run / "README.md").is_file():  # a step on the way has no results of its own
             write_text(scratch / "README.md", (run / "README.md").read_text(encoding="utf-8"))
         dest.parent.mkdir(parents=True, exist_ok=True)
@@ -99,11 +101,17 @@ def _run_of(source: Path) -> Path:
     )
 
 
-def _write_contract(recipe: Recipe, plan: Plan, folder: Path) -> None:
-    tasks = [task for task, _ in plan.train.tasks]
-    save_tasks(tasks, recipe, folder)
+def _keep_history(run: Path, recipe: Recipe, plan: Plan, folder: Path) -> None:
+    """Write how the model was trained, on what, and how it is asked: as its run says, if that is finished."""
+    if (run / CONTRACT).is_file():
+        central = read_contract(run).get("central_labels", {})
+        if (run / TRAINED_ON).is_file():
+            shutil.copyfile(run / TRAINED_ON, folder / TRAINED_ON)
+    else:
+        central = central_labels(plan.train)
+        trained_on([feed.source for feed in plan.train.feeds]).save(folder / TRAINED_ON)
     write_text(folder / RECIPE, dump_recipe(recipe))
-    write_text(folder / CONTRACT, json.dumps(contract(recipe, tasks, plan.licenses), indent=2) + "\n")
+    save_contract(recipe, [task for task, _ in plan.train.tasks], plan.licenses, central, folder)
 
 
 def _samples(plan: Plan) -> list[Sample]:

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.collate import IGNORED, Collator, TokenLengths, row_of
+from toolkit.estimate import Estimate, estimate
+from toolkit.model import prepare_training
 from toolkit.plan import make_plan, make_questions
+from toolkit.progress import processes
 from toolkit.recipe import Recipe
 from toolkit.sample import Sample
 from toolkit.sheet import Cell, save_sheet
@@ -35,9 +38,11 @@ class Preview:
 
     Attributes:
         seen: Its first Samples.
+        needs: What the run will need; None of what models are measured by.
     """
 
     seen: tuple[Seen, ...]
+    needs: Estimate | None = None
 
     def save(self, folder: Path) -> tuple[Path, Path]:
         """Write the contact sheet and the prompts; their paths."""
@@ -62,11 +67,10 @@ def preview(recipe: Recipe, count: int, held_out: bool = False) -> Preview:
     vlm = open_base(recipe)
     if held_out:
         asked = make_questions(recipe, vlm.geometry.canvas).held_out.values()
-        samples = [mixture[index] for index in range(count) for mixture in asked][:count]
-    else:
-        train = make_plan(recipe, vlm.geometry.canvas).train
-        samples = [train[index] for index in range(count)]
-    return Preview(tuple(look(vlm, samples)))
+        return Preview(tuple(look(vlm, [mixture[index] for index in range(count) for mixture in asked][:count])))
+    plan = make_plan(recipe, vlm.geometry.canvas)
+    seen = tuple(look(vlm, [plan.train[index] for index in range(count)]))
+    return Preview(seen, estimate(prepare_training(vlm, recipe.model), plan, recipe, processes()))
 
 
 def look(vlm: Vlm, samples: Sequence[Sample]) -> list[Seen]:

@@ -197,7 +197,10 @@ def _apply(document: _Document, override: str) -> None:
             inner = section.get(key)
             section[key] = {"weight": inner} if isinstance(inner, int | float) else {}
         section = section[key]
-    section[keys[-1]] = _absolute(value, Path.cwd(), tuple(keys))
+    last = keys[-1]
+    if keys[:-1] == ["tasks"] and isinstance(section.get(last), dict) and isinstance(value, int | float):
+        value = {**section[last], "weight": value}  # a task's share is short for its weight: its options stay
+    section[last] = _absolute(value, Path.cwd(), tuple(keys))
     document.places[tuple(keys)] = f"command line, {override}"
 
 

@@ -16,7 +16,7 @@ from transformers import TrainerCallback
 from trl import SFTTrainer
 
 from toolkit.card import model_card
-from toolkit.checkpoint import CONTRACT, RECIPE, check_same_contract, contract, contract_faults, save_tasks
+from toolkit.checkpoint import CONTRACT, RECIPE, check_same_contract, contract_faults, save_contract
 from toolkit.errors import UserError, UserErrors
 from toolkit.estimate import estimate
 from toolkit.hub import check_weights
@@ -240,10 +240,8 @@ def finish(
     if report:
         report.save(output / "evaluation")
     trained_on([feed.source for feed in plan.train.feeds]).save(output / TRAINED_ON)
-    tasks = [task for task, _ in plan.train.tasks]
-    save_tasks(tasks, recipe, output)
     write_text(output / "README.md", model_card(output.name, recipe, plan, report, effort))
-    write_text(output / CONTRACT, json.dumps(contract(recipe, tasks, plan.licenses, central), indent=2) + "\n")
+    save_contract(recipe, [task for task, _ in plan.train.tasks], plan.licenses, central, output)
 
 
 def _run(learner: Vlm, recipe: Recipe, plan: Plan, output: Path, start: Path | None) -> Trained:

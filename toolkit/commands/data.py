@@ -25,7 +25,7 @@ def data_preview(
     output: Output = None,
     include: Include = None,
 ) -> None:
-    """What the model will see: marked pictures, prompts, the tokens that carry loss, lengths."""
+    """What the model will see: marked pictures, prompts, the tokens that carry loss, lengths, memory."""
     show_preview(recipe_of(recipe, overrides, include), count, output or Path("runs") / "preview", held_out)
 
 
@@ -215,5 +215,7 @@ def show_preview(recipe: "Recipe", count: int, folder: Path, held_out: bool = Fa
     written = shown.save(folder)
     for index, seen in enumerate(shown.seen):
         print(describe(index, seen))
+    for line in shown.needs.lines() if shown.needs else ():
+        print(line)
     for path in written:
         print(f"wrote {path}")
