@@ -47,7 +47,7 @@ class Says:
 def checked(task: str, query: Query, value: object, tasks: dict[str, Task] = ALL, **depths: str) -> object:
     unlabelled = query.placed([np.nan] * len(query.points))
     sample = PRESENTER.present(ALL[task], unlabelled, labelled=False)
-    (found,) = check([sample], [value], tasks, PRESENTER, Says(**depths))
+    (found,) = check([sample], [value], tasks, PRESENTER, Says(**depths).answer)
     return found and (found.implied, found.agrees)
 
 

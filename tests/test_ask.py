@@ -354,6 +354,17 @@ def test_two_points_are_checked_against_their_depths(asker: Asker, photo: Path) 
         assert answer.check.agrees is agrees
 
 
+def test_a_check_answers_the_question_that_was_asked(asker: Asker, photo: Path) -> None:
+    places = {"red": (40.0, 45.0), "blue": (80.0, 45.0)}
+    asker = saying(asker)
+    for question, value in (("which is closer, red or blue", "red"), ("which is farther, red or blue", "blue")):
+        asker.predictor.answer = sequence("red", "2.00 m", "3.00 m")  # type: ignore[method-assign]
+        answer = asker.ask(photo, question, points=places, camera=FLAGS, check=True)
+        assert answer.check is not None and answer.check.agrees is True
+        assert answer.value == answer.check.implied == value
+        assert value in answer.check.said
+
+
 def sequence(*texts: str) -> Callable[[Sequence[Sample]], list[Reply]]:
     """An answering method that goes through some texts."""
     left = list(texts)

@@ -62,6 +62,38 @@ OWN_TEMPLATE = """\
 """
 
 
+OWN_METRIC = """
+from toolkit import Task, metrics, task
+
+class Hits(metrics.Metric):
+    headline = "hits"
+
+    def score(self, truth, answer):
+        return {"hits": float(truth == answer)}
+
+    def constant(self, truths):
+        return truths[0]
+
+    central = constant
+
+@task("above")
+class Above(Task):
+    '''Which of two points is higher.'''
+    points = 2
+    metric = Hits()
+
+    def label(self, query):
+        first, second = query.points
+        return first.name if first.xyz[1] < second.xyz[1] else second.name
+
+    def write(self, value, query):
+        return value
+
+    def read(self, text, query):
+        return text.strip() or None
+"""
+
+
 def test_a_task_of_ones_own_is_trained_measured_and_asked(run: Run, quick: Path, tmp_path: Path) -> None:
     (tmp_path / "my_tasks.py").write_text(OWN_TASK)
     (tmp_path / "height_difference.jinja").write_text(OWN_TEMPLATE)
@@ -295,6 +327,47 @@ def test_results_of_eval_leave_those_of_training_alone(run: Run, quick: Path, tm
     assert (tmp_path / "run" / "evaluation" / "report.json").read_bytes() == kept
     assert f"wrote {tmp_path / 'run' / 'evaluation' / 'quick-vlm'}" in err
     json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+
+
+def test_an_evaluation_is_not_overwritten_by_another(run: Run, quick: Path, tmp_path: Path) -> None:
+    words = ("eval", "-", quick, "evaluation.samples=4", "--output", tmp_path / "out")
+    assert run(*words, "--predictor", "constant:2 m")[0] == 0
+    kept = (tmp_path / "out" / "samples.jsonl").read_bytes()
+    for other in (("--predictor", "constant:3 m"), ("--predictor", "constant:2 m", "seed=1")):
+        code, _, err = run(*words, *other)
+        assert code == 2 and "another evaluation is here" in err
+    assert (tmp_path / "out" / "samples.jsonl").read_bytes() == kept
+    assert run(*words, "--predictor", "constant:2 m")[0] == 0  # the same again
+
+
+def test_an_evaluation_of_nothing_leaves_nothing_in_the_way(run: Run, quick: Path, tmp_path: Path) -> None:
+    code, _, err = run("eval", tmp_path / "run", quick)
+    assert code == 2 and "no such folder" in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_metric_of_ones_own_needs_no_key_but_its_own(run: Run, quick: Path, tmp_path: Path) -> None:
+    (tmp_path / "above.py").write_text(OWN_METRIC)
+    (tmp_path / "above.jinja").write_text(OWN_TEMPLATE)
+    words = ("tasks={above: 1}", "trainer.steps=1", "evaluation.samples=4", "--include", tmp_path / "above.py")
+    code, out, err = run("train", quick, *words, "--output", tmp_path / "run")
+    assert code == 0, err
+    assert "hits" in out and (tmp_path / "run" / "toolkit.json").is_file()
+
+
+def test_two_files_of_one_name_cannot_both_be_kept(run: Run, quick: Path, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "tasks.py").write_text("")
+    own = ("--include", tmp_path / "a" / "tasks.py", "--include", tmp_path / "b" / "tasks.py")
+    code, _, err = run("train", quick, *own, "--dry-run")
+    assert code == 2 and "two files of `include` have one name" in err
+
+
+def test_a_task_without_words_cannot_be_shown(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "wordless.py").write_text(OWN_METRIC.replace("above", "wordless"))
+    code, _, err = run("tasks", "wordless", "--include", tmp_path / "wordless.py")
+    assert code == 2 and "wordless.jinja" in err and "Traceback" not in err
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,16 @@ def test_a_depth_map_makes_a_cloud_to_compare_with(tmp_path: Path) -> None:
     assert made.questions == 0
 
 
+def test_a_depth_map_that_shares_no_pixel_loses_no_answer(tmp_path: Path) -> None:
+    sparse = np.zeros((180, 240), np.uint16)
+    sparse[1, 1] = 2000
+    cv2.imwrite(str(tmp_path / "sparse.png"), sparse)
+    against = DepthFile(tmp_path / "sparse.png", 0.001, "z")
+    made = cloud_from_model(asker("metric_depth"), picture(), Grid(12, 0), CAMERA, against)
+    assert made.comparison is None and len(made.points.xyz)
+    assert any("sparse.png is not compared with" in warning for warning in made.warnings)
+
+
 @pytest.mark.parametrize("size", [(240, 180), (241, 181), (239, 179), (97, 133)])
 def test_points_in_the_text_need_no_more_room_than_there_is(size: tuple[int, int]) -> None:
     model = asker("metric_depth")

@@ -65,8 +65,16 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
         compared(folder)
     with pytest.raises(UserError, match="this is no evaluation"):
         read_entry(tmp_path, TASKS)
+    with pytest.raises(UserError, match="the task metric_depth is not known") as caught:
+        compare([read_entry(folder, TASKS)] * 2, {})
+    assert "--include" in caught.value.remedy
     with pytest.raises(UserError, match="no task measures rsme"):
         compared(folder, folder, keys=("rsme",))
+
+
+def test_answers_may_hold_what_other_programs_take_for_an_end_of_line(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "a", lambda sample: "2 m\u2028or\x85so", "metric_depth", count=5)
+    assert len(read_entry(folder, TASKS).records) == 5
 
 
 def test_scoring_again_changes_nothing(tmp_path: Path) -> None:

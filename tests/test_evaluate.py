@@ -17,6 +17,7 @@ from toolkit.mixture import Feed, Mixture
 from toolkit.predictors import ConstantPredictor, Predictor
 from toolkit.record import read_records, rescored
 from toolkit.registry import get_task
+from toolkit.remote.unanswered import QuestionFault, Unanswered
 from toolkit.reply import Reply
 from toolkit.report import Report, make_report
 from toolkit.sample import Presenter, Sample
@@ -153,9 +154,37 @@ def test_an_interrupted_evaluation_goes_on(tmp_path: Path) -> None:
     assert told[0] == 37
     whole = evaluate(Tired(99), replace(asked, part=None), batch_size=8)
     assert [record.line() for record in records] == [record.line() for record in whole]
+    kept = (tmp_path / "part").read_bytes()
+    with pytest.raises(UserError, match="another evaluation was interrupted here"):
+        evaluate(Tired(99), replace(asked, key="b"), batch_size=8)
+    assert (tmp_path / "part").read_bytes() == kept
+    (tmp_path / "part").write_text("another header\n")  # nothing was answered
     other = Tired(99)
     evaluate(other, replace(asked, key="b"), batch_size=8)
     assert other.asked == 60
+
+
+def test_an_answer_cut_short_within_a_character_is_asked_again(tmp_path: Path) -> None:
+    asked = Evaluation(held_out("metric_depth", count=4), part=tmp_path / "part", key="a")
+    evaluate(Scripted(lambda sample: "2 m é"), asked)
+    whole = (tmp_path / "part").read_bytes()
+    (tmp_path / "part").write_bytes(whole[: whole.rindex("é".encode()) + 1])
+    tired = Tired(99)
+    assert len(evaluate(tired, asked)) == 4
+    assert tired.asked == 1
+
+
+def test_a_refused_check_leaves_the_answer_unchecked() -> None:
+    class Refusing(Scripted):
+        def answer(self, samples: Sequence[Sample]) -> list[Reply]:
+            if samples[0].task == "metric_depth":
+                replies = [None, *super().answer(samples[1:])]
+                raise Unanswered(replies, {0: QuestionFault("this question is refused")})
+            return super().answer(samples)
+
+    asked = Evaluation(held_out("two_point_distance", "metric_depth", count=6), check=True)
+    two = [record for record in evaluate(Refusing(lambda sample: "2 m"), asked) if record.task == "two_point_distance"]
+    assert [record.implied is None for record in two] == [True, *[False] * 5]
 
 
 def test_answers_are_checked_against_the_predictors_own_depths() -> None:

@@ -122,6 +122,12 @@ def test_a_grid_leaves_out_what_the_lens_bends_out_of_the_picture(run: Run, chec
     (tmp_path / "corner.csv").write_text("u,v\n1,1\n")
     code, _, err = run(*words, "--points", tmp_path / "corner.csv")
     assert code == 2 and "no place in the canonical picture" in err
+    code, _, err = run(*words, "--points", tmp_path / "corner.csv", "--grid", "2x2")
+    assert code == 2 and "are given together" in err
+    fisheye = {"intrinsics": [60, 60, 59.5, 44.5, width, height], "distortion": [-0.5, 0, 0, 0, 0]}
+    (tmp_path / "a.json").write_text(json.dumps(fisheye))
+    code, _, err = run(*words, "--grid", "2x2")
+    assert code == 2 and "bends all of these points out" in err
 
 
 def test_answers_also_come_in_the_unit_asked_for(

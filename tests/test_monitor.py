@@ -1,5 +1,6 @@
 """Evaluation while training: it changes nothing that is learnt, and the best weights are those at the end."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,12 +9,13 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import interrupt_at
 from safetensors.torch import load_file
 
 from toolkit.errors import UserError, UserErrors
 from toolkit.lora import merged
 from toolkit.model import open_saved
-from toolkit.monitor import read_best, score_of
+from toolkit.monitor import Best, read_best, score_of
 from toolkit.recipe_file import load_recipe
 from toolkit.report import Report
 from toolkit.train import measure, open_adapted, open_base, train
@@ -92,17 +94,46 @@ def test_a_number_is_chosen_by_its_name() -> None:
         SimpleNamespace(task="metric_depth", headline="delta1", metrics={"delta1": 0.4, "abs_rel": 0.3}),
         SimpleNamespace(task="relative_depth", headline="accuracy", metrics={"accuracy": 0.8}),
     ]
-    report: Any = SimpleNamespace(tasks=tasks)
+    records = [
+        SimpleNamespace(task="metric_depth", truth=2.0),
+        SimpleNamespace(task="relative_depth", truth="red"),
+    ]
+    report: Any = SimpleNamespace(tasks=tasks, records=records)
     assert score_of(report, "") == pytest.approx(0.6)
     assert score_of(report, "metric_depth.delta1") == 0.4
     with pytest.raises(UserError, match="not measured") as caught:
         score_of(report, "metric_depth.delta")
     assert "metric_depth.delta1" in caught.value.remedy
+    with pytest.raises(UserError, match="does not say which weights are the best") as caught:
+        score_of(report, "metric_depth.abs_rel")  # lower is better, and unanswered questions have none
+    assert "metric_depth.mra" in caught.value.remedy and "relative_depth.accuracy" in caught.value.remedy
+    assert "unparsed" not in caught.value.remedy
 
 
 def test_nothing_is_watched_where_nothing_is_asked(quick: Path, tmp_path: Path) -> None:
     train(load_recipe(quick, ["evaluation.every=2", "evaluation.samples=0", "trainer.steps=2"]), tmp_path / "run")
     assert not (tmp_path / "run" / "training" / "evaluation").exists()
+
+
+def test_what_another_run_left_is_not_the_best(quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tell(monkeypatch, [0.9, 0.1, 0.2, 0.3, 0.4])  # the first run ends after its first evaluation
+    whole = interrupt_at(0, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        train(load_recipe(quick, [*WATCHED, "evaluation.keep=best"]), tmp_path / "run")
+    assert read_best(tmp_path / "run" / "training") == Best(0, 0.9, "mean of headlines")
+    whole()
+    train(load_recipe(quick, [*WATCHED, "evaluation.keep=best", "trainer.learning_rate=0.02"]), tmp_path / "run")
+    assert read_best(tmp_path / "run" / "training") == Best(6, 0.4, "mean of headlines")
+
+
+@pytest.mark.parametrize("first", [math.nan, -math.inf])
+def test_what_could_not_be_measured_is_not_the_best(
+    quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: float
+) -> None:
+    tell(monkeypatch, [first, 0.1, 0.2, 0.1])
+    train(load_recipe(quick, [*WATCHED, "evaluation.keep=best"]), tmp_path / "run")
+    best = read_best(tmp_path / "run" / "training")
+    assert best is not None and best.step == 4
 
 
 @pytest.mark.usefixtures("worsened")

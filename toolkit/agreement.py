@@ -6,13 +6,13 @@ distance against Euclidean distance, speed and time against distance, relative d
 user's own task against whatever its ``label`` makes of depths.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from toolkit.abstract_task import Task
-from toolkit.predictors import Predictor
 from toolkit.query import Query
+from toolkit.reply import Reply
 from toolkit.sample import Presenter, Sample
 
 
@@ -44,7 +44,11 @@ def judge_of(task: Task, tasks: Mapping[str, Task]) -> Task | None:
 
 
 def check(
-    samples: Sequence[Sample], values: Sequence[Any], tasks: Mapping[str, Task], presenter: Presenter, by: Predictor
+    samples: Sequence[Sample],
+    values: Sequence[Any],
+    tasks: Mapping[str, Task],
+    presenter: Presenter,
+    answer: Callable[[Sequence[Sample]], Sequence[Reply]],
 ) -> list[Check | None]:
     """Check answers to Samples against depths at the same points.
 
@@ -53,7 +57,7 @@ def check(
         values: What was read from their answers, None where nothing was.
         tasks: The tasks that the model knows, by name.
         presenter: How its questions are shown.
-        by: Answers the questions about depth.
+        answer: Answers the questions about depth, one Reply a Sample.
 
     Returns:
         One Check a Sample, None where its task cannot be checked.
@@ -65,7 +69,7 @@ def check(
         if judge is not None
         for point in sample.query.points
     ]
-    replies = iter(by.answer(asked) if asked else ())
+    replies = iter(answer(asked) if asked else ())
     checks: list[Check | None] = []
     for sample, value, judge in zip(samples, values, judges, strict=True):
         if judge is None:

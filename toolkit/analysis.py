@@ -105,7 +105,7 @@ def analyse(records: Sequence[Record]) -> Analysis:
     """What the averages over the Records of one task hide."""
     if all(isinstance(record.truth, int | float) for record in records):
         return Analysis(_bands(records), _slope(records), _digits(records), _edges(records))
-    if all(len(record.points) == 2 for record in records):
+    if all(len(record.points) == 2 and "accuracy" in record.scores for record in records):
         return Analysis(order=_order(records))
     return Analysis()
 

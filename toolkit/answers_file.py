@@ -6,7 +6,7 @@ evaluation, which has both keys, can be scored again as it is. A question withou
 could not be read.
 
 To measure another system: evaluate anything, such as ``--predictor constant``. Each line of the ``samples.jsonl`` it
-writes is one question: its ``sample_sha256``; ``prompt``, the words; ``frames``, the pictures' names; ``points``, the
+writes is one question: its ``sample_sha256``; ``prompt``, the words; ``images``, the pictures; ``points``, the
 pixels asked about by name; ``cameras``, [fx, fy, cx, cy, width, height] of the canonical pictures in which these pixels
 lie; ``given``, the numbers of the question. In a picture as it was taken, a point lies where that picture's camera
 projects the ray ((u - cx) / fx, (v - cy) / fy, 1). Replace ``answer`` on each line, and hand the file in.

@@ -132,7 +132,7 @@ class Asker:
         answer = self._answer(chosen, question, sample, reply, scene)
         warnings = [*scene.warnings, *unheeded(places, self.presenter), *self.caveat(chosen)]
         if check:
-            answer = replace(answer, check=self._check(chosen, sample, reply))
+            answer = replace(answer, check=self._check(chosen, question, sample, reply))
             warnings += [] if answer.check else [_UNCHECKED]
         answer = _with_names(answer, dict(zip((point.name for point in sample.query.points), places, strict=True)))
         return replace(answer, points=places, images=sample.images, warnings=tuple(warnings))
@@ -236,13 +236,16 @@ class Asker:
         said = self.caveats.get(task.name if task else "", self.caveats.get("", ""))
         return [*([said] if said else []), *getattr(self.predictor, "notes", ())]
 
-    def _check(self, task: Task | None, sample: Sample, reply: Reply) -> Check | None:
+    def _check(self, task: Task | None, question: str, sample: Sample, reply: Reply) -> Check | None:
         """The answer beside the model's own depths; None where nothing it knows can check it."""
         if task is None:
             return None
         values = [task.read(reply.text, sample.query)]
-        (checked,) = check_answers([sample], values, self.tasks, self.presenter, self.predictor)
-        return checked
+        (checked,) = check_answers([sample], values, self.tasks, self.presenter, self.predictor.answer)
+        if checked is None or checked.implied is None:
+            return checked
+        implied = task.meant(checked.implied, question, sample.query)
+        return replace(checked, implied=implied, said=task.write(implied, sample.query))
 
     def _sample(
         self, task: Task | None, question: str, frames: Sequence[Frame], places: Mapping[str, Located], raw: bool

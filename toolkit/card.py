@@ -48,7 +48,7 @@ Licences of the data: {{ licenses | join("; ") }}.
 {% for task in report.tasks -%}
 | {{ task.task }} | {{ task.count }} | {{ task.headline }} | {{ "%.3f" | format(task.metrics[task.headline]) }} \
 | {{ "%.3f" | format(task.constant.metrics[task.headline]) }} ({{ task.constant.answer }}) \
-| {{ "%.1f" | format(100 * task.metrics["unparsed"]) }} % |
+| {{ "%.1f" | format(100 * task.unread) }} % |
 {% endfor %}
 Unread and impossible answers count as wrong. The best constant is chosen on the same questions.
 {% else -%}

@@ -158,12 +158,15 @@ def evaluate(
         from toolkit.plan import asking
 
         settings = asking(settings, tasks.split(","))
-    from toolkit.measure import How, measure
+    from toolkit.checkpoint import read_contract
+    from toolkit.measure import How, is_stock, measure
     from toolkit.progress import err
     from toolkit.storage import make_folder
 
     asked = None if checkpoint == "-" else Path(model_folder(checkpoint))
-    short = re.sub(r"[^\w.-]+", "-", predictor).strip("-")
+    if asked is not None and not is_stock(asked):
+        read_contract(asked)  # before anything is written into its folder
+    short = re.sub(r"[^\w.-]+", "-", predictor).strip("-") + (f"-first-{limit}" if limit else "")
     ours = asked is not None and is_shipped(asked)  # its folder is not the user's to write in
     named = "-".join([*([TINY] if ours else []), Path(recipe).stem, *(tasks.split(",") if tasks else []), short])
     folder = output or (Path("runs") if asked is None or ours else asked) / "evaluation" / named
@@ -246,14 +249,15 @@ def list_tasks(
     from toolkit.routing import describe_needs
 
     tasks = [get_task(name)] if name else [get_task(each) for each in task_names()]
+    template = tasks[0].words.path.read_text(encoding="utf-8") if name else ""
     if as_json:
         print_json([task.describe() for task in tasks])
         return
     for task in tasks:
         about = task.describe()
         print(f"{task.name:<25} {describe_needs(task):<25} {about['summary']}")
-    if name:
-        print(tasks[0].template_path().read_text(encoding="utf-8"))
+    if template:
+        print(template)
 
 
 @app.command("recipes", epilog="Example: toolkit recipes depth_plus_distance > mine.yaml")

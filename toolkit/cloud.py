@@ -133,11 +133,15 @@ def cloud_from_model(
     picture = opened.picture.read()
     points = cloud_at(found.pixels, found.depth, kind, known.camera, picture)
     dense = dense_map(found, kind, known.camera, grid.ratio)
-    comparison = None
-    if reference is not None:
+    comparison: Comparison | None = None
+    apart: tuple[str, ...] = ()
+    if reference is not None and against is not None:
         answered = sparse_map(found.pixels, found.depth, kind, opened.size).converted(known.camera, "z")
-        comparison = compare(answered, reference)
-    warnings = (*opened.warnings, *known.warnings, *blindness(asker.presenter), *asker.caveat(task))
+        if ((answered.depth > 0) & (reference.depth > 0)).any():
+            comparison = compare(answered, reference)
+        else:
+            apart = (f"{against.path} is not compared with: it has no depth at any pixel with an answer",)
+    warnings = (*opened.warnings, *known.warnings, *apart, *blindness(asker.presenter), *asker.caveat(task))
     return Cloud(points, dense, asked, comparison, known, warnings)
 
 

@@ -15,6 +15,7 @@ from toolkit.bootstrap import Difference, paired_difference
 from toolkit.errors import UserError
 from toolkit.metrics import as_columns
 from toolkit.record import Record, plain, read_records
+from toolkit.report import REPORT
 
 _SEED = 0
 
@@ -97,7 +98,7 @@ def read_entry(path: Path, tasks: Mapping[str, Task]) -> Entry:
     """
     folder = path if path.is_dir() else path.parent
     try:
-        name = json.loads((folder / "report.json").read_text(encoding="utf-8"))["predictor"]
+        name = json.loads((folder / REPORT).read_text(encoding="utf-8"))["predictor"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{path}: this is no evaluation", cause=str(error), remedy="name a folder that toolkit eval wrote"
@@ -115,7 +116,7 @@ def compare(entries: Sequence[Entry], tasks: Mapping[str, Task], keys: Sequence[
         keys: Which numbers; by default each task's headline and those beside it.
 
     Raises:
-        UserError: If there are fewer than two, they share no question, or a number is not known.
+        UserError: If there are fewer than two, they share no question, or a task or number is not known.
     """
     if len(entries) < 2:
         raise UserError("one evaluation is no comparison", remedy="name two folders that toolkit eval wrote, or more")
@@ -127,6 +128,8 @@ def compare(entries: Sequence[Entry], tasks: Mapping[str, Task], keys: Sequence[
             remedy="evaluate all by the same recipe with the same checkpoint as contract",
         )
     names = list(dict.fromkeys(task for task, _ in shared))
+    if strangers := [name for name in names if name not in tasks]:
+        raise UserError(f"the task {', '.join(strangers)} is not known", remedy="pass --include FILE.py")
     rows = [row for name in names for row in _rows(entries, tasks[name], [k for k in shared if k[0] == name], keys)]
     if not rows:
         raise UserError(f"no task measures {', '.join(keys)}", remedy="see the names of numbers in report.json")

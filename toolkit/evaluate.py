@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ class Evaluation:
         held_out: One Mixture a task.
         check: Whether answers are checked against the predictor's own depths, at the price of further questions.
         part: Where answers are kept as they come, so that an interrupted evaluation goes on; None keeps nothing.
-        key: What makes an evaluation the same: answers kept under another key are not used.
+        key: What makes an evaluation the same: answers kept under another key are neither used nor overwritten.
     """
 
     held_out: Mapping[str, Mixture]
@@ -68,7 +69,7 @@ def evaluate(
         One Record a question, task by task.
 
     Raises:
-        UserError: If there is no question to ask.
+        UserError: If there is no question to ask, or answers of another evaluation are kept there.
     """
     if not asked.count:
         raise UserError("there is nothing to measure", remedy="raise evaluation.samples, or hold out more pictures")
@@ -91,7 +92,7 @@ def _ask(predictor: Predictor, asked: Evaluation, name: str, indices: Sequence[i
     values = [task.read(reply.text, sample.query) for sample, reply in zip(samples, replies, strict=True)]
     checks: Sequence[Check | None] = [None] * len(samples)
     if asked.check:
-        checks = check_answers(samples, values, asked.tasks, mixture.presenter, predictor)
+        checks = check_answers(samples, values, asked.tasks, mixture.presenter, partial(_answers, predictor))
     rows = zip(indices, samples, replies, values, checks, strict=True)
     return [_record(task, index, sample, reply, value, check) for index, sample, reply, value, check in rows]
 
@@ -139,8 +140,15 @@ def _kept(asked: Evaluation) -> list[Record]:
     part = asked.part
     if part is None:
         return []
-    first, *lines = part.read_text(encoding="utf-8").split("\n") if part.is_file() else [""]
-    kept = list(_whole(lines, asked.tasks)) if first == _header(asked) else []
+    # A character may be cut short as well as a line.
+    first, *lines = part.read_text(encoding="utf-8", errors="replace").split("\n") if part.is_file() else [""]
+    if first != _header(asked) and any(lines):
+        raise UserError(
+            f"{part}: another evaluation was interrupted here, and its answers are kept",
+            cause="it asked other questions, in another way, or another model",
+            remedy="give its command again to go on with it, delete the file to give it up, or choose another --output",
+        )
+    kept = list(_whole(lines, asked.tasks))
     write_text(part, "".join(f"{line}\n" for line in (_header(asked), *(record.line() for record in kept))))
     return kept
 

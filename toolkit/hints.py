@@ -54,7 +54,7 @@ NO_HINTS = Hints()
 
 
 def letter(distance: float) -> str:
-    """The letter of a distance [m]: a from 0.5 m, b from 0.57 m, ..., Z from 260 m."""
+    """The letter of a distance [m]: a from 0.5 m, b from 0.57 m, ..., Z from 255 m."""
     step = int(np.log(max(distance, NEAREST) / NEAREST) / np.log(RATIO))
     return ascii_letters[min(step, len(ascii_letters) - 1)]
 

@@ -1,6 +1,7 @@
 """Measuring: who answers a recipe's held-out questions, on which terms, and what comes of it."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,10 +27,10 @@ from toolkit.mixture import Mixture
 from toolkit.overlap import overlap, read_trained_on
 from toolkit.plan import Questions, make_questions, make_tasks
 from toolkit.predictors import ConstantPredictor, FixedPredictor, Predictor, VlmPredictor
-from toolkit.progress import bar
+from toolkit.progress import bar, err, is_first_process
 from toolkit.recipe import TINY_RANDOM, ManifestSource, Recipe
-from toolkit.recipe_file import dump_recipe, load_recipe
-from toolkit.report import Report, make_report
+from toolkit.recipe_file import differences, dump_recipe, load_recipe
+from toolkit.report import REPORT, Report, make_report
 from toolkit.resources import model_folder
 from toolkit.vlm import Vlm, load_vlm
 
@@ -120,13 +121,14 @@ def measure(folder: Path | None, recipe: Recipe, how: How = How(), output: Path 
 
 
 def _rests_on(folder: Path | None, recipe: Recipe, how: How) -> tuple[Path, ...]:
-    """The files that answers depend on: models, manifests, answers."""
+    """The files that questions and answers depend on: models, manifests, the user's own tasks, templates, answers."""
     named = how.predictor.partition(":")[2].partition("?")[0]
     rest = [Path(named)] if named else []
     folders = [each for each in (folder, *rest) if each is not None and each.is_dir()]
     files = [path for each in folders for path in (*sorted(each.glob("*.safetensors")), each / CONTRACT)]
     manifests = [source.path for source in recipe.sources.values() if isinstance(source, ManifestSource)]
-    return tuple(path for path in (*files, *manifests, *rest) if path.is_file())
+    words = [task.template_path() for task, _ in make_tasks(recipe)]
+    return tuple(path for path in (*files, *manifests, *recipe.include, *words, *rest) if path.is_file())
 
 
 def is_stock(folder: Path) -> bool:
@@ -146,6 +148,25 @@ def as_trained(folder: Path, recipe: Recipe) -> Recipe:
     trained = load_recipe(folder / RECIPE)
     unsaid = [section for section in _SHOWN_BY if section not in recipe.model_fields_set]
     return recipe.model_copy(update={section: getattr(trained, section) for section in unsaid})
+
+
+def based(recipe: Recipe) -> Recipe:
+    """A recipe that shows and words questions as its base was trained, wherever it does not say how itself.
+
+    What it so takes over is told on stderr.
+
+    Raises:
+        UserError: If the base is a checkpoint of this toolkit that cannot be read.
+    """
+    base = Path(model_folder(recipe.model.name))
+    if not (base / CONTRACT).is_file():
+        return recipe
+    adopted = as_trained(base, recipe)
+    taken = differences(recipe, adopted)
+    if taken and is_first_process():
+        err.print(f"[yellow]note:[/] questions are shown as {recipe.model.name} was trained: ", end="")
+        err.print("; ".join(taken), markup=False)
+    return adopted
 
 
 def recipe_canvas(recipe: Recipe) -> Canvas:
@@ -227,8 +248,13 @@ def measured(
         central: The middle of the training labels of each task, a floor.
         check: Whether answers are checked against the predictor's own depths.
         kept: Where answers are kept as they come, so that an interrupted evaluation goes on.
+
+    Raises:
+        UserError: If another evaluation is kept there.
     """
     said = dump_recipe(recipe)
+    if kept is not None:
+        _check_free(kept.folder, who.name, _hash(said)[:_LENGTH])
     part, key = (kept.folder / PART, _hash(who.name, said, kept.stamp)) if kept else (None, "")
     asked = Evaluation(questions.held_out, check, part, key)
     with bar("evaluating", asked.count) as progress:
@@ -240,6 +266,21 @@ def measured(
         report.save(kept.folder)
         (kept.folder / PART).unlink(missing_ok=True)
     return report
+
+
+def _check_free(folder: Path, predictor: str, recipe: str) -> None:
+    """Check that a folder does not hold what another predictor answered, or was asked by another recipe."""
+    try:
+        there = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        known = (there["predictor"], there["recipe"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if known != (predictor, recipe):
+        raise UserError(
+            f"{folder}: another evaluation is here",
+            cause=f"{known[0]} was asked by the recipe {known[1]}, and now it is {predictor} by {recipe}",
+            remedy="choose another --output, or delete the folder",
+        )
 
 
 def _hash(*texts: str) -> str:

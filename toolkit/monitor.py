@@ -1,6 +1,8 @@
 """Evaluation while a model trains: results on held-out pictures as it goes, and the best weights kept."""
 
 import json
+import math
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from toolkit.errors import UserError, did_you_mean
 from toolkit.progress import err
 from toolkit.recipe import Recipe
+from toolkit.registry import get_task
 from toolkit.report import Report
 from toolkit.storage import write_text
 from toolkit.vlm import Vlm, save_vlm
@@ -45,6 +48,12 @@ def read_best(training: Path) -> Best | None:
         return None
 
 
+def forget_best(training: Path) -> None:
+    """Remove what another run, which was never saved and is not gone on from, held for its best."""
+    (training / _STATE).unlink(missing_ok=True)
+    shutil.rmtree(training / BEST, ignore_errors=True)
+
+
 def score_of(report: Report, by: str) -> float:
     """The number that weights are compared by.
 
@@ -53,14 +62,31 @@ def score_of(report: Report, by: str) -> float:
         by: ``task.number``, such as ``metric_depth.delta1``; "" for the mean of all tasks' headlines.
 
     Raises:
-        UserError: If the report has no such number.
+        UserError: If the report has no such number, or higher is not better.
     """
     if not by:
         return fmean(task.metrics[task.headline] for task in report.tasks)
     numbers = {f"{task.task}.{key}": value for task in report.tasks for key, value in task.metrics.items()}
+    rising = _rising(report)
+    if by in numbers and by not in rising:
+        raise UserError(
+            f"evaluation.best_by: {by} does not say which weights are the best",
+            cause="it is a count, or an error of those questions that were answered: to answer fewer would look better",
+            remedy=f"name a share of right answers: {', '.join(sorted(rising))}",
+        )
     if by not in numbers:
-        raise UserError(f"evaluation.best_by: {by!r} is not measured", remedy=did_you_mean(by, numbers))
+        raise UserError(f"evaluation.best_by: {by!r} is not measured", remedy=did_you_mean(by, rising))
     return numbers[by]
+
+
+def _rising(report: Report) -> set[str]:
+    """The numbers of which a right answer has more than one that cannot be read."""
+    found = set()
+    for name, truth in {record.task: record.truth for record in report.records}.items():
+        metric = get_task(name).metric
+        right, unread = metric.score(truth, truth), metric.score(truth, None)
+        found |= {f"{name}.{key}" for key in right if right[key] > unread[key]}
+    return found
 
 
 class Monitor(TrainerCallback):
@@ -102,8 +128,10 @@ class Monitor(TrainerCallback):
         score = score_of(report, self._settings.best_by)
         report.save(self._training / "evaluation" / f"step-{step}")
         best = read_best(self._training)
-        if self._settings.keep == "best" and (best is None or score > best.score):
-            self._save(Best(step, score, self._settings.best_by or "mean of headlines"))
+        by = self._settings.best_by or "mean of headlines"
+        leads = math.isfinite(score) and (best is None or best.by != by or score > best.score)
+        if self._settings.keep == "best" and leads:
+            self._save(Best(step, score, by))
         for task in report.tasks:
             low, high = task.intervals[task.headline]
             err.print(

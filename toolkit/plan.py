@@ -183,10 +183,22 @@ def make_tasks(recipe: Recipe) -> tuple[tuple[Task, float], ...]:
 
     The tasks of a group share its share evenly; those that the recipe names by themselves have their own.
     """
+    _check_names(recipe.include)
     for path in recipe.include:
         load_tasks(path)
     shares = _shares(recipe, {name: settings.weight for name, settings in recipe.tasks.items()})
     return tuple((get_task(name, **options), shares[name]) for name, options in _options(recipe) if shares[name] > 0)
+
+
+def _check_names(include: Sequence[Path]) -> None:
+    """Check that a checkpoint can keep a copy of each file in one folder."""
+    names = {path.resolve(): path.name for path in include}
+    if len(set(names.values())) < len(names):
+        raise UserError(
+            f"two files of `include` have one name: {', '.join(map(str, names))}",
+            cause="a checkpoint keeps a copy of both in one folder",
+            remedy="rename one",
+        )
 
 
 def _members(recipe: Recipe, name: str) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.collate import IGNORED, Collator, TokenLengths, row_of
+from toolkit.errors import UserError
 from toolkit.estimate import Estimate, estimate
 from toolkit.model import prepare_training
 from toolkit.plan import make_plan, make_questions
@@ -66,7 +67,10 @@ def preview(recipe: Recipe, count: int, held_out: bool = False) -> Preview:
     recipe = based(recipe)
     vlm = open_base(recipe)
     if held_out:
-        asked = make_questions(recipe, vlm.geometry.canvas).held_out.values()
+        questions = make_questions(recipe, vlm.geometry.canvas)
+        asked = questions.held_out.values()
+        if not asked:
+            raise UserError("there is no question to show", cause="; ".join(questions.notes))
         return Preview(tuple(look(vlm, [mixture[index] for index in range(count) for mixture in asked][:count])))
     plan = make_plan(recipe, vlm.geometry.canvas)
     seen = tuple(look(vlm, [plan.train[index] for index in range(count)]))

@@ -157,7 +157,8 @@ def read_records(path: Path, tasks: Mapping[str, Task]) -> list[Record]:
         UserErrors: If it cannot be read; all faulty lines are named.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines: JSON strings may hold U+2028 and its like, which end no line.
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"{path}: the samples cannot be read", cause=str(error), remedy="name a samples.jsonl"

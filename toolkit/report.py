@@ -22,6 +22,9 @@ from toolkit.metrics import GapAccuracy, Metric, accuracy_beyond, as_columns
 from toolkit.record import SCHEMA, Record, plain, query_of
 from toolkit.storage import write_text
 
+REPORT = "report.json"
+"""File of an evaluation's folder with all its numbers."""
+
 _RESAMPLES = 1000
 _SEED = 0
 _DIGITS = 6  # of the numbers that are written
@@ -54,6 +57,7 @@ class TaskReport:
         intervals: For each, where it lies with 95 %, by a bootstrap over pictures.
         constant: The answer that scores best on these very questions.
         median: The middle of the training labels, where there is training data.
+        unread: Share of the questions whose answer could not be read.
         covered: Share of the questions whose truth lies in the answer's own interval, with how many have one.
         agreeing: Share of the answers that agree with the predictor's own depths, with how many could be told.
         sources: The headline number of each source, with its questions, where there are several.
@@ -69,6 +73,7 @@ class TaskReport:
     intervals: Mapping[str, Interval]
     constant: Floor
     median: Floor | None
+    unread: float
     covered: tuple[float, int]
     agreeing: tuple[float, int]
     sources: Mapping[str, tuple[float, int]]
@@ -101,7 +106,7 @@ class Report:
         write_text(folder / "samples.jsonl", "".join(record.line() + "\n" for record in self.records))
         drawn = self._draw(folder)
         write_text(folder / "report.md", self.as_markdown(drawn))
-        write_text(folder / "report.json", json.dumps(self.as_json(), indent=2, ensure_ascii=False) + "\n")
+        write_text(folder / REPORT, json.dumps(self.as_json(), indent=2, ensure_ascii=False) + "\n")
 
     def table(self) -> Table:
         """What a person sees on a terminal."""
@@ -193,6 +198,7 @@ def _task_report(task: Task, records: Sequence[Record], central: Any) -> TaskRep
         intervals=intervals(metric, as_columns(scores), groups, np.random.default_rng(_SEED), resamples=_RESAMPLES),
         constant=_floor(task, records, best),
         median=median,
+        unread=sum(record.value is None for record in records) / len(records),
         covered=_share(_covered(task, record) for record in records),
         agreeing=_share(record.agrees for record in records),
         sources=_by_source(metric, records),
@@ -254,7 +260,7 @@ def _cells(task: TaskReport) -> list[str]:
         f"{task.metrics[key]:.3f}{band}",
         f"{task.constant.metrics[key]:.3f}",
         f"{task.median.metrics[key]:.3f}" if task.median else "-",
-        f"{task.metrics['unparsed']:.1%}",
+        f"{task.unread:.1%}",
         ", ".join(also),
     ]
 

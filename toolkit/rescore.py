@@ -6,7 +6,7 @@ from pathlib import Path
 from toolkit.errors import UserError
 from toolkit.record import read_records, rescored
 from toolkit.registry import get_task, task_names
-from toolkit.report import Report, make_report
+from toolkit.report import REPORT, Report, make_report
 
 
 def rescore(folder: Path) -> Report:
@@ -19,7 +19,7 @@ def rescore(folder: Path) -> Report:
         UserError: If it is no evaluation, or its samples cannot be read.
     """
     try:
-        saved = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        saved = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         predictor, middles = saved["predictor"], saved["central"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(

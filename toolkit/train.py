@@ -21,9 +21,9 @@ from toolkit.errors import UserError, UserErrors
 from toolkit.estimate import estimate
 from toolkit.hub import check_weights
 from toolkit.lora import merged
-from toolkit.measure import as_trained, central_labels, measured
+from toolkit.measure import based, central_labels, measured
 from toolkit.model import open_model, open_saved, prepare_training
-from toolkit.monitor import BEST, Monitor, read_best
+from toolkit.monitor import BEST, Monitor, forget_best, read_best
 from toolkit.overlap import FILE as TRAINED_ON
 from toolkit.overlap import trained_on
 from toolkit.plan import Plan, Questions, make_plan
@@ -105,25 +105,6 @@ def _train(recipe: Recipe, output: Path, resume: str) -> Trained:
     for note in plan.notes:
         err.print(f"[yellow]note:[/] {note}")
     return _run(prepare_training(vlm, recipe.model), recipe, plan, output, start)
-
-
-def based(recipe: Recipe) -> Recipe:
-    """A recipe that shows and words questions as its base was trained, wherever it does not say how itself.
-
-    What it so takes over is told on stderr.
-
-    Raises:
-        UserError: If the base is a checkpoint of this toolkit that cannot be read.
-    """
-    base = Path(model_folder(recipe.model.name))
-    if not (base / CONTRACT).is_file():
-        return recipe
-    adopted = as_trained(base, recipe)
-    taken = differences(recipe, adopted)
-    if taken and is_first_process():
-        err.print(f"[yellow]note:[/] questions are shown as {recipe.model.name} was trained: ", end="")
-        err.print("; ".join(taken), markup=False)
-    return adopted
 
 
 def open_base(recipe: Recipe) -> Vlm:
@@ -250,6 +231,8 @@ def _run(learner: Vlm, recipe: Recipe, plan: Plan, output: Path, start: Path | N
         for line in needed.lines():
             err.print(line)
         write_text(output / RECIPE, dump_recipe(recipe))
+        if start is None:
+            forget_best(output / TRAINING)
     before = _probe(learner)
     central = central_labels(plan.train)
     first = _step_of(start) if start else 0

@@ -93,6 +93,8 @@ def ask(
     named = parse_points(point or [])
     # All that can be wrong with what is asked is said before the model is loaded, which may take minutes.
     opened = open_pictures(images, camera, named)
+    if points is not None and grid is not None:
+        raise UserError("--points and --grid are given together", remedy="leave one out")
     if points is not None or grid is not None:
         _refuse_with_many({"--point": named, "--raw": raw, "--check": check, "--save": save, "two": images[1:]})
         many = _Many(points, grid, camera, task)
@@ -202,6 +204,11 @@ def _ask_many(asker: "Asker", opened: "Opened", question: str, where: "Array", m
 
     if many.grid:
         held = asker.presenter.canonicalisation.holds(camera_of(opened, many.camera).camera, where)
+        if not held.any():
+            raise UserError(
+                f"--grid {many.grid}: the lens bends all of these points out of the picture that the model is shown",
+                remedy="ask on a finer grid, or about points nearer to the middle: --points FILE",
+            )
         if not held.all():
             bent = (
                 f"{len(where) - held.sum()} of {len(where)} points are left out: the lens bends them out of the picture"

@@ -114,11 +114,11 @@ def data_mix(
     """What a training run would see: per source and task the share, samples, epochs and the spread of distances."""
     from dataclasses import asdict
 
-    from toolkit.measure import recipe_canvas
+    from toolkit.measure import based, recipe_canvas
     from toolkit.mix import mix, table, totals
     from toolkit.plan import make_plan
 
-    settings = recipe_of(recipe, overrides, include)
+    settings = based(recipe_of(recipe, overrides, include))
     plan = make_plan(settings, recipe_canvas(settings))
     streams = mix(plan.train, count, processes)
     if json_:
