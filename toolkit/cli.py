@@ -129,7 +129,9 @@ def train(
 def evaluate(
     checkpoint: Annotated[
         str,
-        typer.Argument(help="A folder that toolkit train wrote, or tiny; - takes the recipe's own settings."),
+        typer.Argument(
+            help="A folder that toolkit train wrote, a downloaded model's folder, or tiny; - takes the recipe's settings."
+        ),
     ],
     recipe: RecipeName,
     overrides: Overrides = None,

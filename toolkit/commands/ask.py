@@ -23,7 +23,7 @@ Model = Annotated[
     str | None,
     typer.Option(
         metavar="DIR|tiny|openai:NAME@URL",
-        help="The checkpoint, by default the newest in runs/, else tiny, which comes with it; or one on a server.",
+        help="The checkpoint, by default the newest in runs/, else tiny, the toolkit's own; or one on a server.",
     ),
 ]
 Like = Annotated[

@@ -89,13 +89,13 @@ def data_stats(
 def data_split(
     manifest: Annotated[Path, typer.Argument(metavar="MANIFEST")],
     output: Annotated[Path, typer.Option(help="Folder for train.jsonl and held_out.jsonl.")],
-    share: Annotated[float, typer.Option(help="Share of the pictures that is held out, about.")] = 0.2,
+    share: Annotated[float, typer.Option(help="Approximate share of the pictures held out.")] = 0.2,
     seed: Annotated[int, typer.Option(min=0, help="Draws the sequences; training draws by 0.")] = 0,
     by_picture: Annotated[
         bool, typer.Option("--by-picture", help="A picture that states no sequence is one of its own.")
     ] = False,
 ) -> None:
-    """Split a manifest into one to train on and one to measure on: whole sequences, never a picture of one."""
+    """Split a manifest into one to train on and one to measure on: sequences are never divided."""
     from toolkit.splitting import split_manifest
 
     for side in split_manifest(manifest, share, output, seed, by_picture):
