@@ -163,6 +163,17 @@ def test_it_is_measured_by_name_and_nothing_is_written_beside_it(
     assert "this is no checkpoint" in err
 
 
+def test_a_mixture_is_that_of_the_base(run: Run, tmp_path: Path) -> None:  # noqa: F811
+    (tmp_path / "short.yaml").write_text(
+        "model: {name: tiny}\ntasks: {metric_depth: 1}\nsources: {rooms: {kind: rooms, settings: {rooms: 20}}}\n"
+    )
+    words = ("data", "mix", tmp_path / "short.yaml", "--count", 20, "--json")
+    code, out, err = run(*words)
+    assert code == 0, err
+    assert "questions are shown as tiny was trained" in err
+    assert out == run(*words, "canonical.focal=80")[1]
+
+
 def test_each_task_has_its_own_caveat() -> None:
     known = caveats(FOLDER)
     assert set(known) == {"", *read_contract(FOLDER)["templates"]}

@@ -130,7 +130,7 @@ def evaluate(
     checkpoint: Annotated[
         str,
         typer.Argument(
-            help="A folder that toolkit train wrote, a downloaded model's folder, or tiny; - takes the recipe's settings."
+            help="A folder that toolkit train wrote, or of a downloaded model, or tiny; - takes the recipe's settings."
         ),
     ],
     recipe: RecipeName,
