@@ -325,7 +325,7 @@ def test_results_of_eval_leave_those_of_training_alone(run: Run, quick: Path, tm
     code, out, err = run("eval", tmp_path / "run", quick, "--limit", 2, "--json")
     assert code == 0, err
     assert (tmp_path / "run" / "evaluation" / "report.json").read_bytes() == kept
-    assert f"wrote {tmp_path / 'run' / 'evaluation' / 'quick-vlm'}" in err
+    assert f"wrote {tmp_path / 'run' / 'evaluation' / 'first-2-quick-vlm'}" in err
     json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
 
 
@@ -358,7 +358,7 @@ def test_a_metric_of_ones_own_needs_no_key_but_its_own(run: Run, quick: Path, tm
 def test_two_files_of_one_name_cannot_both_be_kept(run: Run, quick: Path, tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "tasks.py").write_text("")
+        (tmp_path / folder / "tasks.py").write_text(f"# {folder}")
     own = ("--include", tmp_path / "a" / "tasks.py", "--include", tmp_path / "b" / "tasks.py")
     code, _, err = run("train", quick, *own, "--dry-run")
     assert code == 2 and "two files of `include` have one name" in err

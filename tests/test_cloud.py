@@ -147,8 +147,17 @@ def test_what_a_lens_bends_out_of_the_picture_is_not_asked(distortion: tuple[flo
     assert made.questions == len(asked)
     bent = distortion[0] < 0  # outwards: the corners of the picture leave the canonical one
     assert (made.questions < 12 * 9) == bent
-    whole = model.presenter.canonicalisation.whole(camera)
-    assert whole.contains(whole.project(camera.rays(asked)), -1).all()
+    canonical = model.presenter.canonicalisation
+    everywhere = np.stack(np.meshgrid(np.arange(0, 240, 13), np.arange(0, 180, 13)), axis=-1).reshape(-1, 2)
+    held = canonical.holds(camera, everywhere)
+    for pixel, shown in zip(everywhere, held, strict=True):  # what can be asked by itself, and nothing else
+        if shown:
+            canonical.tiles(camera, [pixel])
+            continue
+        with pytest.raises(UserError, match="no place"):
+            canonical.tiles(camera, [pixel])
+    assert canonical.holds(camera, asked).all()
+    assert any("the lens bends them out" in warning for warning in made.warnings) == bent
 
 
 def test_a_model_that_heeds_no_points_is_told() -> None:

@@ -11,6 +11,7 @@ import pytest
 from conftest import TINY, line, write_manifest
 
 from toolkit.abstract_task import GENERAL
+from toolkit.adoption import as_trained
 from toolkit.ask import Asker
 from toolkit.camera import Camera
 from toolkit.canonical import Canonicalisation, Canvas, Crop
@@ -18,7 +19,7 @@ from toolkit.checkpoint import load_checkpoint
 from toolkit.compare import compare, read_entry
 from toolkit.errors import UserError
 from toolkit.frame import Frame, View
-from toolkit.measure import How, as_trained, is_stock, measure
+from toolkit.measure import How, is_stock, measure
 from toolkit.mixture import Feed, Mixture, can_feed
 from toolkit.objects import PALETTE, SceneObject, named
 from toolkit.plan import asking, make_plan, make_tasks

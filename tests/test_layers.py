@@ -20,7 +20,7 @@ LAYERS = [
     {"answers"},
     {"train"},
     {"measure"},
-    {"card", "estimate", "monitor"},
+    {"adoption", "card", "estimate", "monitor"},
     {"checkpoint", "sft", "evaluate"},
     {"compare", "rescore"},
     {"agreement", "report", "overlap"},

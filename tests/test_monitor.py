@@ -107,7 +107,7 @@ def test_a_number_is_chosen_by_its_name() -> None:
     with pytest.raises(UserError, match="does not say which weights are the best") as caught:
         score_of(report, "metric_depth.abs_rel")  # lower is better, and unanswered questions have none
     assert "metric_depth.mra" in caught.value.remedy and "relative_depth.accuracy" in caught.value.remedy
-    assert "unparsed" not in caught.value.remedy
+    assert "unparsed" not in caught.value.remedy and "answered" not in caught.value.remedy
 
 
 def test_nothing_is_watched_where_nothing_is_asked(quick: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from conftest import line, write_manifest
 
 from tests.twins import build_twin
+from toolkit.adoption import based
 from toolkit.errors import UserError
 from toolkit.measure import How, measure
 from toolkit.model import prepare_training
@@ -13,7 +14,7 @@ from toolkit.plan import make_plan
 from toolkit.recipe_file import load_recipe, recipe_names
 from toolkit.registry import expand
 from toolkit.sft import learning_rate, make_trainer
-from toolkit.train import based, open_base, train
+from toolkit.train import open_base, train
 from toolkit.vlm import save_vlm
 
 TWIN_OF = {

@@ -12,6 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from test_cli import Run, run  # noqa: F401
 
+from toolkit.adoption import based
 from toolkit.ask import load
 from toolkit.checkpoint import load_checkpoint, read_contract
 from toolkit.errors import UserErrors
@@ -20,7 +21,7 @@ from toolkit.measure import How, measure
 from toolkit.recipe_file import load_recipe
 from toolkit.resources import model_folder
 from toolkit.shipped import caveats, is_shipped
-from toolkit.train import based, open_base
+from toolkit.train import open_base
 
 FOLDER = Path(model_folder("tiny"))
 MEGABYTES = 12

@@ -80,6 +80,10 @@ def test_what_models_are_measured_by_is_shown(quick: Path) -> None:
     assert [seen.sample.task for seen in shown] == [tasks[index % len(tasks)] for index in range(5)]
     trained = {name for seen in preview(recipe, 30).seen for name in seen.sample.frames}
     assert not trained & {name for seen in shown for name in seen.sample.frames}
+    two = load_recipe(quick, ["evaluation.samples=2"])
+    assert len(preview(two, 50, held_out=True).seen) == 2 * len(tasks)  # all there is, and no more
+    with pytest.raises(UserError, match="no question to show"):
+        preview(load_recipe(quick, ["evaluation.samples=0"]), 5, held_out=True)
 
 
 def test_a_phase_that_asks_nothing(quick: Path) -> None:

@@ -127,9 +127,8 @@ class Canonicalisation:
 
     def holds(self, camera: Camera, pixels: ArrayLike) -> NDArray[np.bool_]:
         """Which pixels (N, 2) of a picture its canonical picture shows: not those that its lens bends out of it."""
-        whole = self.whole(camera)
-        kept = to_canonical(camera, whole, np.reshape(np.asarray(pixels, dtype=np.float64), (-1, 2)))
-        return whole.contains(kept, -_ROUNDING)
+        width, height, kept = self._placed(camera, pixels)
+        return _inside(kept[:, 0], width) & _inside(kept[:, 1], height)
 
     def tiles(self, camera: Camera, pixels: ArrayLike) -> list[tuple[Camera, NDArray[np.int64]]]:
         """Windows that together show all of some pixels, for asking about each by itself.
@@ -147,12 +146,10 @@ class Canonicalisation:
         Raises:
             UserError: If a pixel has no place in the canonical picture.
         """
-        places = np.reshape(np.asarray(pixels, dtype=np.float64), (-1, 2))
-        base = self.window(camera, None)
-        whole = self.whole(camera)
-        kept = to_canonical(camera, whole, places)
-        _check_inside(kept[:, 0], max(whole.width, base.width))
-        _check_inside(kept[:, 1], max(whole.height, base.height))
+        base, whole = self.window(camera, None), self.whole(camera)
+        width, height, kept = self._placed(camera, pixels)
+        _check_inside(kept[:, 0], width)
+        _check_inside(kept[:, 1], height)
         lefts, tops = _starts(whole.width, base.width), _starts(whole.height, base.height)
         nearest = np.stack([_nearest(kept[:, 0], lefts, base.width), _nearest(kept[:, 1], tops, base.height)], axis=-1)
         chosen, which = np.unique(nearest, axis=0, return_inverse=True)
@@ -160,6 +157,13 @@ class Canonicalisation:
             (whole.window(lefts[i], tops[j], base.width, base.height), np.flatnonzero(which.ravel() == index))
             for index, (i, j) in enumerate(chosen.tolist())
         ]
+
+    def _placed(self, camera: Camera, pixels: ArrayLike) -> tuple[int, int, Array]:
+        """Width and height [px] of the canonical picture, with its padding, and the places (N, 2) of pixels in it."""
+        base, whole = self.window(camera, None), self.whole(camera)
+        places = np.reshape(np.asarray(pixels, dtype=np.float64), (-1, 2))
+        kept = to_canonical(camera, whole, places)
+        return max(whole.width, base.width), max(whole.height, base.height), kept
 
     def _span(
         self, full: int, crop: tuple[int, int] | None, kept: Array, rng: np.random.Generator | None
@@ -185,9 +189,14 @@ class Canonicalisation:
         return start, size
 
 
+def _inside(kept: Array, length: int) -> NDArray[np.bool_]:
+    """Which places along an axis of a canonical picture lie in it."""
+    return (kept >= -0.5 - _ROUNDING) & (kept <= length - 0.5 + _ROUNDING)
+
+
 def _check_inside(kept: Array, length: int) -> None:
     """Check that places along an axis of a canonical picture lie in it."""
-    if not np.all((kept >= -0.5 - _ROUNDING) & (kept <= length - 0.5 + _ROUNDING)):
+    if not _inside(kept, length).all():
         raise UserError(
             "a point of the picture has no place in the canonical picture",
             cause="it lies outside, or so far out that the lens distortion moves it there",

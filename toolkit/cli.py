@@ -168,9 +168,10 @@ def evaluate(
     asked = None if checkpoint == "-" else Path(model_folder(checkpoint))
     if asked is not None and not is_stock(asked):
         read_contract(asked)  # before anything is written into its folder
-    short = re.sub(r"[^\w.-]+", "-", predictor).strip("-") + (f"-first-{limit}" if limit else "")
+    short = re.sub(r"[^\w.-]+", "-", predictor).strip("-")
     ours = asked is not None and is_shipped(asked)  # its folder is not the user's to write in
-    named = "-".join([*([TINY] if ours else []), Path(recipe).stem, *(tasks.split(",") if tasks else []), short])
+    cut = [f"first-{limit}"] if limit else []
+    named = "-".join([*cut, *([TINY] if ours else []), Path(recipe).stem, *(tasks.split(",") if tasks else []), short])
     folder = output or (Path("runs") if asked is None or ours else asked) / "evaluation" / named
     make_folder(folder)
     report = measure(asked, settings, How(predictor, check, allow_overlap), folder)

@@ -124,6 +124,12 @@ def cloud_from_model(
         return depths
 
     found = survey(opened.size, settled, ask)
+    if not asked:
+        raise UserError(
+            f"{opened.picture.name}: there is nothing to ask about",
+            cause="the lens bends all points of the grid out of the picture that the model is shown",
+            remedy="check the distortion, or ask on a finer grid",
+        )
     if np.isnan(found.depth).all():
         raise UserError(
             f"{opened.picture.name}: none of {asked} answers can be read as a depth",
@@ -134,14 +140,17 @@ def cloud_from_model(
     points = cloud_at(found.pixels, found.depth, kind, known.camera, picture)
     dense = dense_map(found, kind, known.camera, grid.ratio)
     comparison: Comparison | None = None
-    apart: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     if reference is not None and against is not None:
         answered = sparse_map(found.pixels, found.depth, kind, opened.size).converted(known.camera, "z")
         if ((answered.depth > 0) & (reference.depth > 0)).any():
             comparison = compare(answered, reference)
         else:
-            apart = (f"{against.path} is not compared with: it has no depth at any pixel with an answer",)
-    warnings = (*opened.warnings, *known.warnings, *apart, *blindness(asker.presenter), *asker.caveat(task))
+            beside = (f"{against.path} is not compared with: it has no depth at any pixel with an answer",)
+    if bent := len(found.pixels) - asked:
+        said = f"{bent} points were not asked: the lens bends them out of the picture that the model is shown"
+        beside = (*beside, said)
+    warnings = (*opened.warnings, *known.warnings, *beside, *blindness(asker.presenter), *asker.caveat(task))
     return Cloud(points, dense, asked, comparison, known, warnings)
 
 

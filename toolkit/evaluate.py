@@ -145,8 +145,10 @@ def _kept(asked: Evaluation) -> list[Record]:
     if first != _header(asked) and any(lines):
         raise UserError(
             f"{part}: another evaluation was interrupted here, and its answers are kept",
-            cause="it asked other questions, in another way, or another model",
-            remedy="give its command again to go on with it, delete the file to give it up, or choose another --output",
+            cause="it asked other questions, in another way, or another model, or a file has changed that it rests on "
+            "(model, manifest, task, template)",
+            remedy="delete the file to begin anew, or choose another --output; to go on with it, give its command "
+            "again with all as it was",
         )
     kept = list(_whole(lines, asked.tasks))
     write_text(part, "".join(f"{line}\n" for line in (_header(asked), *(record.line() for record in kept))))

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from toolkit.abstract_task import GENERAL, Task
-from toolkit.canonical import Canvas
+from toolkit.adoption import as_trained, recipe_canvas
 from toolkit.checkpoint import (
     CONTRACT,
     RECIPE,
@@ -27,11 +27,10 @@ from toolkit.mixture import Mixture
 from toolkit.overlap import overlap, read_trained_on
 from toolkit.plan import Questions, make_questions, make_tasks
 from toolkit.predictors import ConstantPredictor, FixedPredictor, Predictor, VlmPredictor
-from toolkit.progress import bar, err, is_first_process
-from toolkit.recipe import TINY_RANDOM, ManifestSource, Recipe
-from toolkit.recipe_file import differences, dump_recipe, load_recipe
+from toolkit.progress import bar
+from toolkit.recipe import ManifestSource, Recipe
+from toolkit.recipe_file import dump_recipe
 from toolkit.report import REPORT, Report, make_report
-from toolkit.resources import model_folder
 from toolkit.vlm import Vlm, load_vlm
 
 PART = "samples.part.jsonl"
@@ -41,9 +40,6 @@ PREDICTORS = "vlm, constant, constant:TEXT, depth:NAME, openai:NAME@URL or file:
 
 LABELS = 64
 """Training labels whose middle is a floor."""
-
-_SHOWN_BY = ("canonical", "reference", "marker", "think")
-"""Sections of a recipe that say how questions are shown and worded."""
 
 _STOCK = "the model was not trained by this toolkit: it was asked as the recipe says"
 
@@ -78,7 +74,7 @@ class Kept:
 
     Attributes:
         folder: The report's folder.
-        rests_on: Files that answers depend on: where one has changed, answers kept before are not used.
+        rests_on: Files that answers depend on: where one has changed, it is another evaluation.
     """
 
     folder: Path
@@ -136,46 +132,6 @@ def is_stock(folder: Path) -> bool:
     run = folder.resolve().parent.parent  # of a training/checkpoint-N
     own = (folder / CONTRACT, folder / RECIPE, run / RECIPE)
     return (folder / CONFIG).is_file() and not any(path.exists() for path in own)
-
-
-def as_trained(folder: Path, recipe: Recipe) -> Recipe:
-    """A recipe that shows and words questions as a checkpoint was trained, wherever it does not say how itself.
-
-    Raises:
-        UserError: If there is no checkpoint.
-    """
-    read_contract(folder)
-    trained = load_recipe(folder / RECIPE)
-    unsaid = [section for section in _SHOWN_BY if section not in recipe.model_fields_set]
-    return recipe.model_copy(update={section: getattr(trained, section) for section in unsaid})
-
-
-def based(recipe: Recipe) -> Recipe:
-    """A recipe that shows and words questions as its base was trained, wherever it does not say how itself.
-
-    What it so takes over is told on stderr.
-
-    Raises:
-        UserError: If the base is a checkpoint of this toolkit that cannot be read.
-    """
-    base = Path(model_folder(recipe.model.name))
-    if not (base / CONTRACT).is_file():
-        return recipe
-    adopted = as_trained(base, recipe)
-    taken = differences(recipe, adopted)
-    if taken and is_first_process():
-        err.print(f"[yellow]note:[/] questions are shown as {recipe.model.name} was trained: ", end="")
-        err.print("; ".join(taken), markup=False)
-    return adopted
-
-
-def recipe_canvas(recipe: Recipe) -> Canvas:
-    """The picture sizes that a recipe asks with: its own, or else its base model's, as the configuration says."""
-    if recipe.evaluation.multiple:
-        return Canvas(multiple=recipe.evaluation.multiple)
-    if recipe.model.name == TINY_RANDOM:
-        return Canvas(square=recipe.model.tiny.picture)
-    return canvas_of(model_folder(recipe.model.name))
 
 
 def _predictor(folder: Path | None, recipe: Recipe, how: How, held_out: Mapping[str, Mixture]) -> Predictor:

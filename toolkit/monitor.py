@@ -23,6 +23,7 @@ BEST = "best"
 """Subfolder of a run's training folder with the best weights so far."""
 
 _STATE = "best.json"
+_COUNTS = ("answered",)  # higher where more is answered, right or wrong
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,12 @@ def score_of(report: Report, by: str) -> float:
 
 
 def _rising(report: Report) -> set[str]:
-    """The numbers of which a right answer has more than one that cannot be read."""
+    """The shares of right answers: a right one has more of them than one that cannot be read."""
     found = set()
     for name, truth in {record.task: record.truth for record in report.records}.items():
         metric = get_task(name).metric
         right, unread = metric.score(truth, truth), metric.score(truth, None)
-        found |= {f"{name}.{key}" for key in right if right[key] > unread[key]}
+        found |= {f"{name}.{key}" for key in right if right[key] > unread[key] and key not in _COUNTS}
     return found
 
 

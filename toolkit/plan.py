@@ -73,6 +73,7 @@ def make_plan(recipe: Recipe, canvas: Canvas) -> Plan:
         UserError: If a task is unknown, a source faulty, or a task cannot be fed.
     """
     tasks = make_tasks(recipe)
+    _check_names(recipe.include)
     _check_colors(recipe, tasks)
     opened = _opened(recipe)
     for name, (rest, held) in opened.items():
@@ -183,7 +184,6 @@ def make_tasks(recipe: Recipe) -> tuple[tuple[Task, float], ...]:
 
     The tasks of a group share its share evenly; those that the recipe names by themselves have their own.
     """
-    _check_names(recipe.include)
     for path in recipe.include:
         load_tasks(path)
     shares = _shares(recipe, {name: settings.weight for name, settings in recipe.tasks.items()})
@@ -192,13 +192,15 @@ def make_tasks(recipe: Recipe) -> tuple[tuple[Task, float], ...]:
 
 def _check_names(include: Sequence[Path]) -> None:
     """Check that a checkpoint can keep a copy of each file in one folder."""
-    names = {path.resolve(): path.name for path in include}
-    if len(set(names.values())) < len(names):
-        raise UserError(
-            f"two files of `include` have one name: {', '.join(map(str, names))}",
-            cause="a checkpoint keeps a copy of both in one folder",
-            remedy="rename one",
-        )
+    kept: dict[str, Path] = {}
+    for path in include:
+        other = kept.setdefault(path.name, path)
+        if other.read_bytes() != path.read_bytes():
+            raise UserError(
+                f"two files of `include` have one name: {other} and {path}",
+                cause="a checkpoint keeps a copy of both in one folder",
+                remedy="rename one",
+            )
 
 
 def _members(recipe: Recipe, name: str) -> list[str]:

@@ -1,9 +1,11 @@
 """Preview: what the model will see and learn, before anything is trained."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
+from toolkit.adoption import based
 from toolkit.collate import IGNORED, Collator, TokenLengths, row_of
 from toolkit.errors import UserError
 from toolkit.estimate import Estimate, estimate
@@ -14,7 +16,7 @@ from toolkit.recipe import Recipe
 from toolkit.sample import Sample
 from toolkit.sheet import Cell, save_sheet
 from toolkit.storage import write_text
-from toolkit.train import based, open_base
+from toolkit.train import open_base
 from toolkit.vlm import Vlm
 
 
@@ -39,11 +41,11 @@ class Preview:
 
     Attributes:
         seen: Its first Samples.
-        needs: What the run will need; None of what models are measured by.
+        needs: Works out what the run will need; None of what models are measured by.
     """
 
     seen: tuple[Seen, ...]
-    needs: Estimate | None = None
+    needs: Callable[[], Estimate] | None = None
 
     def save(self, folder: Path) -> tuple[Path, Path]:
         """Write the contact sheet and the prompts; their paths."""
@@ -68,13 +70,15 @@ def preview(recipe: Recipe, count: int, held_out: bool = False) -> Preview:
     vlm = open_base(recipe)
     if held_out:
         questions = make_questions(recipe, vlm.geometry.canvas)
-        asked = questions.held_out.values()
-        if not asked:
-            raise UserError("there is no question to show", cause="; ".join(questions.notes))
-        return Preview(tuple(look(vlm, [mixture[index] for index in range(count) for mixture in asked][:count])))
+        mixtures = questions.held_out.values()
+        asked = (mixture[index] for index in range(count) for mixture in mixtures if index < len(mixture))
+        seen = tuple(look(vlm, list(islice(asked, count))))
+        if not seen:
+            raise UserError("there is no question to show", "; ".join(questions.notes), "raise evaluation.samples")
+        return Preview(seen)
     plan = make_plan(recipe, vlm.geometry.canvas)
     seen = tuple(look(vlm, [plan.train[index] for index in range(count)]))
-    return Preview(seen, estimate(prepare_training(vlm, recipe.model), plan, recipe, processes()))
+    return Preview(seen, lambda: estimate(prepare_training(vlm, recipe.model), plan, recipe, processes()))
 
 
 def look(vlm: Vlm, samples: Sequence[Sample]) -> list[Seen]:

@@ -15,13 +15,14 @@ import torch
 from transformers import TrainerCallback
 from trl import SFTTrainer
 
+from toolkit.adoption import based
 from toolkit.card import model_card
 from toolkit.checkpoint import CONTRACT, RECIPE, check_same_contract, contract_faults, save_contract
 from toolkit.errors import UserError, UserErrors
 from toolkit.estimate import estimate
 from toolkit.hub import check_weights
 from toolkit.lora import merged
-from toolkit.measure import based, central_labels, measured
+from toolkit.measure import central_labels, measured
 from toolkit.model import open_model, open_saved, prepare_training
 from toolkit.monitor import BEST, Monitor, forget_best, read_best
 from toolkit.overlap import FILE as TRAINED_ON

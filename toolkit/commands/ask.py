@@ -203,7 +203,9 @@ def _ask_many(asker: "Asker", opened: "Opened", question: str, where: "Array", m
     from toolkit.progress import bar
 
     if many.grid:
-        held = asker.presenter.canonicalisation.holds(camera_of(opened, many.camera).camera, where)
+        known = camera_of(opened, many.camera)
+        asker.check_focal(opened.picture.name, known)
+        held = asker.presenter.canonicalisation.holds(known.camera, where)
         if not held.any():
             raise UserError(
                 f"--grid {many.grid}: the lens bends all of these points out of the picture that the model is shown",

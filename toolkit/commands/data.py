@@ -114,7 +114,7 @@ def data_mix(
     """What a training run would see: per source and task the share, samples, epochs and the spread of distances."""
     from dataclasses import asdict
 
-    from toolkit.measure import based, recipe_canvas
+    from toolkit.adoption import based, recipe_canvas
     from toolkit.mix import mix, table, totals
     from toolkit.plan import make_plan
 
@@ -215,7 +215,7 @@ def show_preview(recipe: "Recipe", count: int, folder: Path, held_out: bool = Fa
     written = shown.save(folder)
     for index, seen in enumerate(shown.seen):
         print(describe(index, seen))
-    for line in shown.needs.lines() if shown.needs else ():
-        print(line)
     for path in written:
         print(f"wrote {path}")
+    for line in shown.needs().lines() if shown.needs else ():
+        print(line)
