@@ -7,6 +7,7 @@ import pytest
 from conftest import line, write_manifest
 from test_cli import Run, run  # noqa: F401
 
+from toolkit.errors import UserError
 from toolkit.measure import How, measure
 from toolkit.recipe_file import load_recipe
 from toolkit.train import train
@@ -184,4 +185,7 @@ def test_answers_of_another_model_are_not_gone_on_from(
     interrupt()
     weights = checkpoint / "model.safetensors"
     os.utime(weights, ns=(0, weights.stat().st_mtime_ns + 1))  # trained again, to the same size
+    with pytest.raises(UserError, match="another evaluation was interrupted here"):
+        again()
+    (tmp_path / "samples.part.jsonl").unlink()
     assert again() == 16
