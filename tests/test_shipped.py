@@ -158,7 +158,7 @@ def test_it_is_measured_by_name_and_nothing_is_written_beside_it(
     code, _, err = run("eval", "tiny", "depth_plus_distance", "--limit", "2", "evaluation.max_new_tokens=6")
     assert code == 0, err
     assert sorted(FOLDER.rglob("*")) == before
-    assert (tmp_path / "runs" / "evaluation" / "tiny-depth_plus_distance-vlm" / "report.json").is_file()
+    assert (tmp_path / "runs" / "evaluation" / "first-2-tiny-depth_plus_distance-vlm" / "report.json").is_file()
     code, _, err = run("eval", "./tiny", "depth_plus_distance")
     assert code == 2
     assert "this is no checkpoint" in err
