@@ -210,7 +210,7 @@ def read_contract(folder: Path) -> dict[str, Any]:
         raise UserError(
             f"{folder}: this is no checkpoint of this toolkit",
             cause=_why_none(folder),
-            remedy="train one: toolkit train recipes/depth_plus_distance.yaml; or pass --model FOLDER, or --model tiny",
+            remedy="train one: toolkit train recipes/depth_plus_distance.yaml; or name the folder of one, or tiny",
         ) from None
     except ValueError as error:
         raise UserError(
