@@ -25,6 +25,8 @@ from toolkit.errors import UserError
 
 Array = NDArray[np.float64]
 
+# OpenCV 4 takes the criteria in a function of its own, OpenCV 5 in undistortPoints.
+_undistort_points = getattr(cv2, "undistortPointsIter", None) or cv2.undistortPoints
 _UNDISTORT_CRITERIA = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-12)
 _UNDISTORT_TOLERANCE = 0.05  # px; where undoing the distortion errs by more, it has not converged
 _ROTATION_TOLERANCE = 1e-3
@@ -133,10 +135,12 @@ class Camera:
         """
         points = np.asarray(pixels, dtype=np.float64)
         if self.distortion and points.size:
-            flat = cv2.undistortPoints(
+            flat = _undistort_points(
                 points.reshape(-1, 1, 2),
                 self.matrix,
                 np.array(self.distortion),
+                R=None,
+                P=None,
                 criteria=_UNDISTORT_CRITERIA,
             )
             plane = flat.reshape(points.shape).astype(np.float64)

@@ -1,0 +1,64 @@
+"""Install the lowest versions that pyproject.toml states, beside nothing else, and try the toolkit with them.
+
+    python benchmarks/lowest_versions.py [--folder DIR]
+
+A virtual environment is made, every dependency is pinned to its lower bound (torch is exempt: the version in
+constraints.txt is taken, since old ones have no build for every processor), and a short list of tests runs in it:
+geometry, canonicalisation, marks, manifests, and a small training run with one question asked afterwards.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+EXEMPT = "torch"
+SMOKE = ["tests/test_camera.py", "tests/test_canonical.py", "tests/test_marker.py", "tests/test_manifest.py"]
+
+
+def lowest() -> list[str]:
+    """One pin for each dependency: its lower bound, or for an exempt one the version of constraints.txt."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pinned = re.search(rf"^{EXEMPT}==.+$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    if pinned is None:
+        raise SystemExit(f"constraints.txt does not pin {EXEMPT}")
+    pins = [pinned[0]]
+    for stated in project["dependencies"]:
+        bound = re.match(r"([\w-]+)>=([\d.]+)", stated)
+        if bound is None:
+            raise SystemExit(f"pyproject.toml: {stated} states no lower bound")
+        if bound[1] != EXEMPT:
+            pins.append(f"{bound[1]}=={bound[2]}")
+    return pins
+
+
+def run(*command: str | Path) -> None:
+    """Run a command in the project; stop with its exit code if it fails."""
+    print("$", *command, flush=True)
+    code = subprocess.run([str(part) for part in command], cwd=ROOT, check=False).returncode
+    if code:
+        raise SystemExit(code)
+
+
+def main() -> None:
+    """Make the environment, install, test."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, help="where the environment is made; by default a temporary folder")
+    folder = parser.parse_args().folder
+    with tempfile.TemporaryDirectory() as temporary:
+        home = folder or Path(temporary) / "lowest"
+        venv.create(home, with_pip=True)
+        python = home / "bin" / "python"
+        run(python, "-m", "pip", "install", "--quiet", *lowest(), "pytest", "pytest-timeout", "hypothesis")
+        run(python, "-m", "pip", "install", "--quiet", "--no-deps", "--editable", ".")
+        run(python, "-m", "pip", "list")
+        run(python, "-m", "pytest", "--quiet", "--durations=0", *SMOKE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
