@@ -20,12 +20,11 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from toolkit.adoption import based
-from toolkit.checkpoint import CONTRACT, RECIPE
-from toolkit.progress import err
-from toolkit.recipe import Recipe
-from toolkit.recipe_file import dump_recipe, load_recipe
-from toolkit.storage import write_text
+from toolkit.config.load import dump_recipe, load_recipe
+from toolkit.config.recipe import Recipe
+from toolkit.modeling.checkpoint_contract import CONTRACT, RECIPE, based
+from toolkit.utils.files import write_text
+from toolkit.utils.progress import err
 
 TASK, NUMBER = "metric_depth", "delta1"
 """What variants are compared by."""

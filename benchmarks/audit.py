@@ -20,9 +20,9 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from toolkit.audit import AuditReport, audit
-from toolkit.frame import Pixels
-from toolkit.sources.rooms import Rooms, RoomSettings
+from toolkit.data.audit.audit import AuditReport, audit
+from toolkit.data.synthetic.rooms import Rooms, RoomSettings
+from toolkit.utils.arrays import Pixels
 
 FRAMES = 24
 ROOMS, VIEWS = 24, 4

@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from toolkit.camera import Array, Camera, inverse
-from toolkit.frame import Pixels
+from toolkit.geometry.camera import Camera
+from toolkit.geometry.pose import inverse
+from toolkit.utils.arrays import Array, Pixels
 
 
 @dataclass(frozen=True, eq=False)

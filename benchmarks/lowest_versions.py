@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 EXEMPT = "torch"
-SMOKE = ["tests/test_camera.py", "tests/test_canonical.py", "tests/test_marker.py", "tests/test_manifest.py"]
+SMOKE = ["tests/geometry", "tests/qa/test_marker.py", "tests/data/manifest", "tests/training/test_train.py"]
 
 
 def lowest() -> list[str]:

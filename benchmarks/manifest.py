@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from toolkit.sources import overview, split
-from toolkit.sources.manifest import load_manifest
-from toolkit.sources.manifest_line import ManifestLine
+from toolkit.data.manifest.manifest import load_manifest
+from toolkit.data.manifest.parse_line import ManifestLine
+from toolkit.data.sources.source import overview, split
 
 _WIDTH, _HEIGHT, _POINTS, _FOLDER = 64, 48, 20, 1000
 

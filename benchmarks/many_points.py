@@ -9,17 +9,17 @@ The tiny VLM has random weights here: what it answers is nonsense, of the length
 import argparse
 import time
 
-from toolkit.ask import Asker
-from toolkit.camera import Camera
-from toolkit.canonical import Canonicalisation
-from toolkit.frame import Pixels
-from toolkit.marker import Marker
-from toolkit.pointing import grid_points
-from toolkit.predictors import VlmPredictor
-from toolkit.registry import get_task
-from toolkit.sample import Presenter, Reference
-from toolkit.sources.rooms import Rooms, RoomSettings
-from toolkit.tiny import TinyConfig, build_tiny
+from toolkit.data.synthetic.rooms import Rooms, RoomSettings
+from toolkit.geometry.camera import Camera
+from toolkit.geometry.canonical import Canonicalisation
+from toolkit.inference.asker import Asker
+from toolkit.inference.points import grid_points
+from toolkit.modeling.vlm.tiny import TinyConfig, build_tiny
+from toolkit.modeling.vlm.vlm_predictor import VlmPredictor
+from toolkit.qa.marker import Marker
+from toolkit.qa.registry import get_task
+from toolkit.qa.sample import Presenter, Reference
+from toolkit.utils.arrays import Pixels
 
 ANSWER_TOKENS = 7  # as in "12.34 m" and the token that ends it
 QUESTION = "how far is it"

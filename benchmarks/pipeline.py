@@ -11,9 +11,9 @@ from pathlib import Path
 
 import cv2
 
-from toolkit.canonical import Canvas
-from toolkit.plan import make_plan
-from toolkit.recipe_file import load_recipe
+from toolkit.config.build import make_plan
+from toolkit.config.load import load_recipe
+from toolkit.geometry.canonical import Canvas
 
 cv2.setNumThreads(1)
 

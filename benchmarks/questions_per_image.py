@@ -9,13 +9,13 @@ import time
 
 import torch
 
-from toolkit.collate import Collator, row_of
-from toolkit.model import prepare_training
-from toolkit.plan import make_plan
-from toolkit.recipe import Recipe
-from toolkit.recipe_file import load_recipe
-from toolkit.train import open_base
-from toolkit.vlm import Vlm
+from toolkit.config.build import make_plan
+from toolkit.config.load import load_recipe
+from toolkit.config.recipe import Recipe
+from toolkit.modeling.vlm.load_vlm import prepare_training
+from toolkit.modeling.vlm.vlm import Vlm
+from toolkit.training.collator import Collator, row_of
+from toolkit.training.train import open_base
 
 
 def answers_per_second(recipe: Recipe, vlm: Vlm, batch_size: int, steps: int) -> float:

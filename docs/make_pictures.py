@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.canonical import Canonicalisation, Canvas
-from toolkit.marker import Marker
-from toolkit.mixture import Feed, Mixture
-from toolkit.recipe import RoomsSource
-from toolkit.recipe_file import load_recipe
-from toolkit.registry import get_task
-from toolkit.sample import Presenter, Sample
-from toolkit.sheet import Cell, save_png, save_sheet
-from toolkit.sources.rooms import Rooms, RoomSettings
+from toolkit.config.load import load_recipe
+from toolkit.config.recipe import RoomsSource
+from toolkit.data.synthetic.rooms import Rooms, RoomSettings
+from toolkit.geometry.canonical import Canonicalisation, Canvas
+from toolkit.qa.marker import Marker
+from toolkit.qa.mixture import Feed, Mixture
+from toolkit.qa.registry import get_task
+from toolkit.qa.sample import Presenter, Sample
+from toolkit.utils.contact_sheet import Cell, save_png, save_sheet
 
 HERE = Path(__file__).parent
 TASKS = {  # task: which draw looks well

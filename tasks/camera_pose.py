@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from toolkit import answer
-from toolkit.abstract_task import Task
-from toolkit.answer import Motion
-from toolkit.camera import inverse, rotation_angle, transform
-from toolkit.metrics import MotionError
-from toolkit.query import Query
-from toolkit.registry import task
-from toolkit.wording import COLOR, VIEWER
+from toolkit.geometry.pose import inverse, rotation_angle, transform
+from toolkit.qa.metrics import MotionError
+from toolkit.qa.parsing import answer
+from toolkit.qa.parsing.answer import Motion
+from toolkit.qa.parsing.phrases import COLOR, VIEWER
+from toolkit.qa.query import Query
+from toolkit.qa.registry import task
+from toolkit.qa.task import Task
 
 _MOVED = (
     r"\b(?:move|moved|moving|movement|motion|travel|travelled|traveled|rotate|rotated|rotation|turn|turned|shift"

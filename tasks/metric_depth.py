@@ -1,10 +1,10 @@
 """How far a point is from the camera."""
 
-from toolkit.abstract_task import Task
-from toolkit.metrics import RelativeAccuracy
-from toolkit.query import Query
-from toolkit.registry import task
-from toolkit.wording import COLOR, DOT, ELSEWHERE, LENGTH, OTHER_MEASURE, PICTURES, POINT, VIEWER, one_of
+from toolkit.qa.metrics import RelativeAccuracy
+from toolkit.qa.parsing.phrases import COLOR, DOT, ELSEWHERE, LENGTH, OTHER_MEASURE, PICTURES, POINT, VIEWER, one_of
+from toolkit.qa.query import Query
+from toolkit.qa.registry import task
+from toolkit.qa.task import Task
 
 _ABOUT = one_of(
     "to of from at for in is on between away value measurement estimate reading please there here would will does do "

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from toolkit.abstract_task import GENERAL, Task
+from toolkit.data.frames.objects import NAMES, named, names_in, unique
 from toolkit.errors import UserError
-from toolkit.metrics import Accuracy
-from toolkit.objects import NAMES, PALETTE, named, names_in, unique
-from toolkit.prose import read_property
-from toolkit.query import Query
-from toolkit.registry import task
+from toolkit.qa.metrics import Accuracy
+from toolkit.qa.parsing.object_answer import read_property
+from toolkit.qa.query import Query
+from toolkit.qa.registry import task
+from toolkit.qa.task import GENERAL, Task
+from toolkit.utils.colors import PALETTE
 
 SYNONYMS = {"violet": "purple"}
 

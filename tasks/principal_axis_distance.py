@@ -1,10 +1,10 @@
 """How far a point is along the camera's viewing direction."""
 
-from toolkit.abstract_task import Task
-from toolkit.metrics import RelativeAccuracy
-from toolkit.query import Query
-from toolkit.registry import task
-from toolkit.wording import COLOR, ELSEWHERE, OTHER_MEASURE
+from toolkit.qa.metrics import RelativeAccuracy
+from toolkit.qa.parsing.phrases import COLOR, ELSEWHERE, OTHER_MEASURE
+from toolkit.qa.query import Query
+from toolkit.qa.registry import task
+from toolkit.qa.task import Task
 
 
 @task("principal_axis_distance")

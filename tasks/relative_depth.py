@@ -2,14 +2,14 @@
 
 import re
 
-from toolkit import answer
-from toolkit.abstract_task import Task
-from toolkit.metrics import Accuracy
-from toolkit.numerals import GLYPHS
-from toolkit.query import Query
-from toolkit.registry import task
-from toolkit.spelling import corrected, words_in
-from toolkit.wording import BOTH, COLOR, NEAR_ELSEWHERE, POINT, POINTS, TWO_COLORS, VIEWER, one_of
+from toolkit.qa.metrics import Accuracy
+from toolkit.qa.parsing import answer
+from toolkit.qa.parsing.numbers import GLYPHS
+from toolkit.qa.parsing.phrases import BOTH, COLOR, NEAR_ELSEWHERE, POINT, POINTS, TWO_COLORS, VIEWER, one_of
+from toolkit.qa.parsing.spelling import corrected, words_in
+from toolkit.qa.query import Query
+from toolkit.qa.registry import task
+from toolkit.qa.task import Task
 
 _DEPTH = r"(?: \w+){0,2} (?:depth|distance|range)\b"
 _LESS = one_of("shorter shortest smaller smallest lower lowest less lesser least") + _DEPTH

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from toolkit import answer
-from toolkit.abstract_task import Task
 from toolkit.errors import UserError
-from toolkit.metrics import RelativeAccuracy
-from toolkit.query import Query
-from toolkit.registry import task
-from toolkit.wording import AT_SPEED, COLOR, IN_TIME, OTHER_MEASURE, SPEED, TIME
+from toolkit.qa.metrics import RelativeAccuracy
+from toolkit.qa.parsing import answer
+from toolkit.qa.parsing.phrases import AT_SPEED, COLOR, IN_TIME, OTHER_MEASURE, SPEED, TIME
+from toolkit.qa.query import Query
+from toolkit.qa.registry import task
+from toolkit.qa.task import Task
 
 _SPEED_ASKED = rf"(?:\bhow (?:fast|quick|quickly|slow|slowly)\b|\b(?:speed|velocity|pace|slowest)\b|\bhow many {SPEED})"
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from toolkit.abstract_task import Task
-from toolkit.metrics import RelativeAccuracy
-from toolkit.query import Query
-from toolkit.registry import task
-from toolkit.wording import BOTH, COLOR, LENGTH, OTHER_MEASURE, PICTURES, POINTS, TWO_COLORS, VIEWER, one_of
+from toolkit.qa.metrics import RelativeAccuracy
+from toolkit.qa.parsing.phrases import BOTH, COLOR, LENGTH, OTHER_MEASURE, PICTURES, POINTS, TWO_COLORS, VIEWER, one_of
+from toolkit.qa.query import Query
+from toolkit.qa.registry import task
+from toolkit.qa.task import Task
 
 _DISTANCE = (
     r"\b(?:distance|dist|gap|span|spacing|separation|clearance|space|room|length|measure|how far|how close|how distant"

@@ -1,154 +1,68 @@
-"""Imports point strictly downward."""
+"""Imports point down the layers, and no two siblings import each other, directly or in a circle."""
 
-import ast
-from pathlib import Path
+from collections import defaultdict
+from graphlib import TopologicalSorter
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-LAYERS = [
-    {"__main__"},
-    {"cli"},
-    {"commands.cloud"},
-    {"commands.ask", "commands.data"},
-    {"commands.shared", "commands"},
-    {"show"},
-    {"cloud"},
-    {"statistics_figure"},
-    {"ask", "export", "preview", "validate", "statistics"},
-    {"pointing"},
-    {"answers"},
-    {"train"},
-    {"measure"},
-    {"adoption", "card", "estimate", "monitor"},
-    {"checkpoint", "sft", "evaluate"},
-    {"compare", "rescore"},
-    {"agreement", "report", "overlap"},
-    {"figures"},
-    {"analysis"},
-    {"collate"},
-    {"predictors", "model", "depth_predictor", "answers_file"},
-    {"tiny", "lora", "generation"},
-    {"vlm", "depth_model"},
-    {"hub"},
-    {"families", "depth_families"},
-    {"processors"},
-    {"mix", "splitting"},
-    {"plan", "recipe_file"},
-    {"audit"},
-    {"recipe", "mixture", "routing"},
-    {"record", "remote.predictor"},
-    {"sample"},
-    {"hints"},
-    {"registry", "convert.run", "convert.overlay"},
-    {"convert.joining"},
-    {"convert.registry", "convert.job", "convert.parts"},
-    {
-        "convert.formats.argoverse2",
-        "convert.formats.ddad",
-        "convert.formats.folder",
-        "convert.formats.ibims1",
-        "convert.formats.kitti",
-        "convert.formats.nuscenes",
-        "convert.formats.waymo",
-    },
-    {"convert.waymo_lidar"},
-    {
-        "convert.formats.eth3d",
-        "convert.formats.hm3d",
-        "convert.formats.matterport3d",
-        "convert.formats.scannetpp",
-        "convert.formats.taskonomy",
-    },
-    {"convert.omnidata"},
-    {"convert.formats.kitti_raw", "convert.formats.kitti_depth", "convert.formats.nyuv2"},
-    {"convert.formats.tum_rgbd", "convert.formats.seven_scenes", "convert.formats.sunrgbd"},
-    {"convert.dense", "convert.kitti_rig", "convert.splits", "convert.streams", "convert.thin_prism"},
-    {"convert.desk", "convert.lidar", "convert.colmap", "convert.tables"},
-    {"convert.depth_png", "convert.labels", "convert.poses", "convert.range_image", "convert.rolling_shutter"},
-    {"convert.hdf5"},
-    {"convert.hdf5_blocks"},
-    {"convert.reading"},
-    {"convert", "convert.formats"},
-    {"audit.pose_scale", "audit.intrinsics"},
-    {"audit.poses", "audit.focal", "audit.read"},
-    {"audit.depth_type", "audit.scale", "audit.saturation", "audit.alignment"},
-    {"audit.duplicates", "audit.sky", "audit.report"},
-    {"audit.warp", "audit.planes", "audit.outline"},
-    {"audit.shot"},
-    {"audit.finding", "audit.statistics"},
-    {"sources.rooms", "sources.shapes", "sources.manifest", "abstract_task", "wording"},
-    {"sources.indexing"},
-    {"sources.manifest_index", "sources.manifest_line"},
-    {"sources.furniture"},
-    {"sources.shading", "sources", "canonical", "marker", "templating", "bootstrap", "pointcloud", "depthpicture"},
-    {"sources.raycast", "sources.ranges", "sources.overview", "query", "metrics", "sheet", "identity", "depthmap"},
-    {"intrinsics", "adaptive"},
-    {"pictures", "depth_spec"},
-    {"frame", "metrics.motion", "value_map", "alignment", "prose", "plausible"},
-    {"imagefile"},
-    {"metrics.relative", "metrics.choice"},
-    {"camera", "answer", "metrics.metric"},
-    {"numerals", "metrics.weighted", "interval", "remote.client"},
-    {"remote.faults"},
-    {"remote.completion", "remote.unanswered"},
-    {"remote", "remote.patience"},
-    {"units", "storage", "progress", "shipped", "reply", "places", "objects"},
-    {"resources"},
-    {"spelling"},
-    {"errors", "ordinary"},
-    {""},
-]
-HEIGHT = {name: -level for level, names in enumerate(LAYERS) for name in names}
-TORCH = {"torch", "transformers", "trl", "peft", "datasets"}
+from docs.draw_layers import DRAWING, LAYERS, drawing, imports, layer_of, module_files
+from tests.support.paths import ROOT
+
+ORDER = {layer: height for height, layer in enumerate(reversed(LAYERS))}
+FILES = module_files()
+EDGES = {name: {other for other in imports(path) if other in FILES} - {"toolkit"} for name, path in FILES.items()}
+HEAVY = {"torch", "transformers", "trl", "peft", "datasets"}
 
 
-def module_name(path: Path) -> str:
-    parts = path.relative_to(ROOT / "toolkit").with_suffix("").parts
-    return ".".join(part for part in parts if part != "__init__")
+def test_only_the_layers_stand_in_the_package() -> None:
+    beside = {"", "__main__"}
+    assert {layer_of(name) for name in FILES} - beside == set(LAYERS)
 
 
-FILES = {module_name(path): path for path in (ROOT / "toolkit").rglob("*.py")}
-
-
-def imports(path: Path) -> set[str]:
-    """All modules that a file imports, anywhere in it."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            inner = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {name if name.removeprefix("toolkit.") in FILES else node.module for name in inner}
-    return found
-
-
-def test_every_module_has_a_layer() -> None:
-    assert set(FILES) == set(HEIGHT)
-
-
-@pytest.mark.parametrize("name", sorted(set(FILES) - {""}))
+@pytest.mark.parametrize("name", sorted(set(FILES) - {"toolkit", "toolkit.__main__"}))
 def test_imports_point_down(name: str) -> None:
-    for other in imports(FILES[name]):
-        if other == "toolkit" or not other.startswith("toolkit"):
-            continue
-        inner = other.removeprefix("toolkit.")
-        assert HEIGHT[inner] < HEIGHT[name], f"{name} imports {inner}, which is not below it"
+    here = layer_of(name)
+    for other in EDGES[name]:
+        assert ORDER[layer_of(other)] <= ORDER[here], f"{name} imports {other}, which is above it"
+        assert {layer_of(other), here} != {"inference", "evaluation"}, f"{name} imports {other}"
 
 
-@pytest.mark.parametrize("name", sorted(set(FILES) - {""}))
-def test_torch_lives_above_the_mixture(name: str) -> None:
-    if HEIGHT[name] <= HEIGHT["plan"]:
-        assert not {other.split(".")[0] for other in imports(FILES[name])} & TORCH
+def test_no_siblings_import_each_other_in_a_circle() -> None:
+    graphs: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for name, others in EDGES.items():
+        for other in others:
+            here, there = name.split("."), other.split(".")
+            depth = next((at for at, (a, b) in enumerate(zip(here, there, strict=False)) if a != b), None)
+            if depth is not None:
+                graphs[".".join(here[:depth])][here[depth]].add(there[depth])
+    for graph in graphs.values():
+        TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
-def test_tasks_import_only_the_contract_and_below() -> None:
+@pytest.mark.parametrize("name", sorted(name for name in FILES if ORDER.get(layer_of(name), 99) <= ORDER["config"]))
+def test_nothing_below_the_models_needs_torch(name: str) -> None:
+    assert not {other.split(".")[0] for other in imports(FILES[name])} & HEAVY
+
+
+def test_tasks_import_what_a_question_is_and_what_lies_below() -> None:
     for path in (ROOT / "tasks").glob("*.py"):
         for other in imports(path):
             if other.startswith("toolkit."):
-                assert HEIGHT[other.removeprefix("toolkit.")] <= HEIGHT["registry"], path.name
+                assert ORDER[layer_of(other)] <= ORDER["qa"], path.name
 
 
 def test_nothing_imports_tasks_by_name() -> None:
     for path in FILES.values():
         assert not any(other.startswith(("tasks", "toolkit.tasks")) for other in imports(path))
+
+
+def test_no_two_modules_of_a_layer_have_one_name() -> None:
+    named = defaultdict(list)
+    for name, path in FILES.items():
+        if path.stem != "__init__":
+            named[layer_of(name), path.stem].append(name)
+    assert not {where: names for where, names in named.items() if len(names) > 1}
+
+
+def test_the_drawing_shows_the_imports_of_today() -> None:
+    assert DRAWING.read_text(encoding="utf-8") == drawing(), "run: python docs/draw_layers.py"

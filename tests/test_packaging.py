@@ -1,9 +1,9 @@
 """A wheel holds all of the toolkit, in one import package."""
 
 import tomllib
-from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from tests.support.paths import ROOT
+
 BESIDE = ("tasks", "templates", "recipes", "models")
 SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
 

@@ -8,21 +8,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from toolkit import answer, metrics
-    from toolkit.abstract_task import Task
-    from toolkit.ask import load
-    from toolkit.camera import Camera
-    from toolkit.query import Query
-    from toolkit.registry import task
+    from toolkit.geometry.camera import Camera
+    from toolkit.inference.asker import load
+    from toolkit.qa import metrics
+    from toolkit.qa.parsing import answer
+    from toolkit.qa.query import Query
+    from toolkit.qa.registry import task
+    from toolkit.qa.task import Task
 
 __all__ = ["Camera", "Query", "Task", "answer", "load", "metrics", "task"]
 
+
 _HOMES = {
-    "Camera": "toolkit.camera",
-    "Query": "toolkit.query",
-    "Task": "toolkit.abstract_task",
-    "load": "toolkit.ask",
-    "task": "toolkit.registry",
+    "Camera": "toolkit.geometry.camera",
+    "Query": "toolkit.qa.query",
+    "Task": "toolkit.qa.task",
+    "load": "toolkit.inference.asker",
+    "task": "toolkit.qa.registry",
 }
 
 
@@ -31,5 +33,5 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'toolkit' has no attribute {name!r}")
     if name not in _HOMES:
-        return import_module(f"toolkit.{name}")
+        return import_module({"metrics": "toolkit.qa.metrics", "answer": "toolkit.qa.parsing.answer"}[name])
     return getattr(import_module(_HOMES[name]), name)

@@ -1,6 +1,6 @@
 """``python -m toolkit`` is the ``toolkit`` command."""
 
-from toolkit.cli import main
+from toolkit.cli.main import main
 
 if __name__ == "__main__":
     main()

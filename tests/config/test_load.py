@@ -1,0 +1,180 @@
+"""Recipes: strict keys, overrides, places of faults, and every recipe that comes with the toolkit."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from toolkit.config.load import differences, dump_recipe, find_recipe, load_recipe, recipe_names, recipe_summary
+from toolkit.config.recipe import ManifestSource, Recipe
+from toolkit.errors import UserError
+
+
+def faults(path: Path, *overrides: str) -> str:
+    with pytest.raises(UserError) as caught:
+        load_recipe(path, overrides)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_opens_with_its_command_and_is_sound(name: str) -> None:
+    first = find_recipe(name).read_text().splitlines()[0]
+    assert re.match(rf"# toolkit (train|eval runs/\w+) recipes/{name}\.yaml", first)
+    assert recipe_summary(name)
+    overrides = [word for word in first.split() if "=" in word]
+    recipe = load_recipe(name, overrides)
+    assert recipe.tasks
+
+
+def test_a_dumped_recipe_reads_back(quick: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(quick)
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(dump_recipe(recipe))
+    assert load_recipe(copy) == recipe
+    assert differences(recipe, load_recipe(copy)) == []
+
+
+def test_the_command_line_wins(quick: Path) -> None:
+    recipe = load_recipe(quick, ["trainer.steps=50", "tasks.metric_depth=0.3", "trainer.learning_rate=1e-5"])
+    assert recipe.trainer.steps == 50
+    assert recipe.tasks["metric_depth"].weight == 0.3
+    assert recipe.trainer.learning_rate == 1e-5
+
+
+def test_overrides_reach_into_new_sections(quick: Path) -> None:
+    recipe = load_recipe(quick, ["model.lora.rank=4", "tasks.relative_depth.options.margin=0.2"])
+    assert recipe.model.lora is not None
+    assert recipe.model.lora.rank == 4
+    assert recipe.tasks["relative_depth"].options == {"margin": 0.2}
+
+
+def test_a_bare_share_keeps_the_options(quick: Path) -> None:
+    recipe = load_recipe(quick, ["tasks.metric_depth.options.unit=m", "tasks.metric_depth=0.3"])
+    assert recipe.tasks["metric_depth"].weight == 0.3
+    assert recipe.tasks["metric_depth"].options == {"unit": "m"}
+
+
+def test_an_option_keeps_a_bare_share(quick: Path) -> None:
+    recipe = load_recipe(quick, ["tasks.metric_depth.options.unit=m"])
+    assert recipe.tasks["metric_depth"].weight == 0.5
+
+
+@pytest.mark.parametrize("text", ["1e-5", "1E-5", "1.5e-3", "+2e3", "0.1"])
+def test_floats_are_numbers(text: str, quick: Path) -> None:
+    assert load_recipe(quick, [f"trainer.learning_rate={text}"]).trainer.learning_rate == float(text)
+
+
+def test_paths_are_relative_to_where_they_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "recipes").mkdir()
+    path = tmp_path / "recipes" / "r.yaml"
+    path.write_text("tasks: {metric_depth: 1}\nsources: {a: {path: a.jsonl}}\n")
+    monkeypatch.chdir(tmp_path)
+    recipe = load_recipe(path, ["sources.b.path=b.jsonl"])
+    sources = {name: source for name, source in recipe.sources.items() if isinstance(source, ManifestSource)}
+    assert sources["a"].path == tmp_path / "recipes" / "a.jsonl"
+    assert sources["b"].path == tmp_path / "b.jsonl"
+
+
+@pytest.mark.parametrize("name", ["protocol/nyuv2", find_recipe("protocol/nyuv2")])
+def test_paths_of_the_toolkits_own_recipes_are_relative_to_the_current_folder(
+    name: str | Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = load_recipe(name).sources["nyuv2"]
+    assert isinstance(source, ManifestSource)
+    assert source.path == tmp_path / "data" / "nyuv2" / "manifest.jsonl"
+
+
+def test_unknown_key_suggests_and_says_where(quick: Path) -> None:
+    quick.write_text(quick.read_text().replace("steps: 6", "stepz: 6"))
+    said = faults(quick)
+    assert f"{quick}, line 8: trainer.stepz: unknown key" in said
+    assert "did you mean steps?" in said
+
+
+def test_all_faults_together(quick: Path) -> None:
+    said = faults(quick, "seed=-1", "trainer.stps=3", "marker.colors=[red,blu]", "sources.rooms.settings.foo=1")
+    assert "4 faults" in said
+    assert "command line, seed=-1" in said
+    assert "did you mean blue?" in said
+    assert "sources.rooms.settings.foo: unknown key" in said
+    assert "did you mean pictures?" in faults(quick, "sources.s={kind: shapes, settings: {picture: 3}}")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("trainer.steps=0", "greater than or equal to 1"),
+        ("trainer.learning_rate=fast", "valid number"),
+        ("trainer.learning_rate=.nan", "finite"),
+        ("marker.shape=arow", "'arrow'"),
+        ("marker.colors=[red]", "at least two"),
+        ("marker.colors=[red,red]", "at least two different"),
+        ("canonical.focal=-5", "greater than 0"),
+        ("canonical.crop={width: [20, 10], height: [1, 2]}", "smallest"),
+        ("tasks.metric_depth=-1", "greater than or equal to 0"),
+        ("sources.more.kind=video", "'rooms', 'manifest'"),
+        ("sources.more={path: a.jsonl, convert: --split val}", "should match pattern"),
+        ("evaluation.multiple=0", "greater than or equal to 1"),
+        ("sources.more.weight=1", "sources.more.path is missing"),
+        ("tasks={metric_depth: 0}", "every task has a share of 0"),
+        ("curriculum=[{share: 1, tasks: {metric_depth: 0}}]", "every task has a share of 0"),
+        ("trainer.cycles=2", "cycles: 2 needs schedule: cosine_with_restarts"),
+        ("curriculum=[{share: 1, tasks: {mteric_depth: 1}}]", "the curriculum names mteric_depth"),
+        ("curriculum=[{share: 0, tasks: {metric_depth: 1}}]", "greater than 0"),
+        ("model.lora.rank=0", "greater than or equal to 1"),
+        ("model.freeze=[head]", "'language'"),
+        ("reference=both", "'marker'"),
+        ("trainer", "not key=value"),
+        ("model.tiny.width=33", "no multiple of 8"),
+        ("model.tiny.patch=64", "no multiple of patch"),
+        ("model.name=tiny", "name: tiny-random takes others"),
+        ("curriculum=[{share: 1, tasks: {metric_depth: 1}, patch_words: 2}]", "less than or equal to 1"),
+        ("seed=4294967296", "less than 4294967296"),
+        ("trainer.steps=99999999999999999999", "less than or equal to 1000000000"),
+    ],
+)
+def test_wrong_values(quick: Path, override: str, message: str) -> None:
+    assert message in faults(quick, override)
+
+
+def test_faulty_files(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text("tasks: {a: 1\nsources: [")
+    assert f"{path}, line 2: this is not valid YAML" in faults(path)
+    path.write_text("")
+    assert "empty" in faults(path)
+    path.write_text("seed: 1\nseed: 2\n")
+    assert f"{path}, line 1: this is not valid YAML" in faults(path)
+    assert "'seed' comes twice" in faults(path)
+    path.write_text("trainer: &x {steps: *x}")
+    assert "holds itself" in faults(path)
+    path.write_bytes("tasks: {metric_depth: 1}".encode("utf-16"))
+    assert "cannot be read" in faults(path)
+    assert "this is a folder" in faults(tmp_path)
+    path.write_text("trainer: {steps: 3}")
+    assert "tasks is missing" in faults(path)
+    assert "sources is missing" in faults(path)
+
+
+def test_unknown_recipe_suggests() -> None:
+    with pytest.raises(UserError, match="no such recipe") as caught:
+        find_recipe("recipes/depth_plus_distanc.yaml")
+    assert "did you mean depth_plus_distance" in caught.value.remedy
+
+
+def test_differences_name_both_values(quick: Path) -> None:
+    old, new = load_recipe(quick), load_recipe(quick, ["trainer.steps=7", "canonical.focal=30"])
+    assert differences(old, new) == ["canonical.focal: 26.0 -> 30.0", "trainer.steps: 6 -> 7"]
+
+
+def test_every_field_can_be_written_as_yaml() -> None:
+    recipe = Recipe.model_validate({"tasks": {"metric_depth": 1}, "sources": {"r": {"kind": "rooms"}}})
+    assert Recipe.model_validate(yaml.safe_load(dump_recipe(recipe))) == recipe
+
+
+def test_words_for_marks_need_marks(quick: Path) -> None:
+    phases = "curriculum=[{share: 1, tasks: {metric_depth: 1}, point_words: true}]"
+    assert load_recipe(quick, [phases]).curriculum[0].point_words
+    assert "need reference: marker" in faults(quick, phases, "reference=text")

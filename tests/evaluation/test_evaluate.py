@@ -1,0 +1,195 @@
+"""``toolkit eval`` from end to end: who can be measured, on which pictures, and what is written."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import Run
+from tests.support.walls import line, write_manifest
+from toolkit.config.load import load_recipe
+from toolkit.errors import UserError
+from toolkit.evaluation.evaluate import How, measure
+from toolkit.training.train import train
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.support.training import TINY
+
+    home = tmp_path_factory.mktemp("measured")
+    (home / "quick.yaml").write_text(TINY)
+    train(load_recipe(home / "quick.yaml", ["trainer.steps=1", "evaluation.samples=0"]), home / "run")
+    return home / "run"
+
+
+def test_everyone_is_asked_the_same_questions(
+    run: Run,
+    checkpoint: Path,
+    quick: Path,
+    tmp_path: Path,
+) -> None:
+    answers = tmp_path / "answers.jsonl"
+    folders = [tmp_path / name for name in ("vlm", "constant", "fixed", "file")]
+    code, out, err = run("eval", checkpoint, quick, "--output", folders[0], "--json")
+    assert code == 0, err
+    report = json.loads(out)
+    assert report["schema"] == 2 and set(report["central"]) == {"metric_depth", "two_point_distance"}
+    assert "overlap with training: none" in report["notes"]
+    rows = [json.loads(text) for text in (folders[0] / "samples.jsonl").read_text().splitlines()]
+    with answers.open("w") as file:
+        for row in rows:
+            file.write(json.dumps({"sample_sha256": row["sample_sha256"], "answer": f"{row['truth']:.4f} m"}) + "\n")
+    for folder, predictor in zip(folders[1:], ("constant", "constant:2.0 m", f"file:{answers}"), strict=True):
+        code, _, err = run("eval", checkpoint, quick, "--predictor", predictor, "--output", folder)
+        assert code == 0, err
+        others = [json.loads(text) for text in (folder / "samples.jsonl").read_text().splitlines()]
+        assert [row["sample_sha256"] for row in others] == [row["sample_sha256"] for row in rows]
+    code, out, err = run("compare", *folders[1:])
+    assert code == 0, err
+    assert "constant 2.0 m" in out
+    perfect = json.loads((folders[3] / "report.json").read_text())
+    assert [task["metrics"]["delta1"] for task in perfect["tasks"]] == [1.0, 1.0]
+    before = (folders[2] / "report.json").read_bytes()
+    assert run("rescore", folders[2])[0] == 0
+    assert (folders[2] / "report.json").read_bytes() == before
+
+
+def test_without_a_checkpoint_the_recipe_says_how_to_ask(run: Run, quick: Path, tmp_path: Path) -> None:
+    code, _, err = run("eval", "-", quick, "--predictor", "constant:2 m", "--output", tmp_path / "out")
+    assert code == 0, err
+    code, _, err = run("eval", "-", quick, "--output", tmp_path / "out2")
+    assert code == 2
+    assert "there is no checkpoint to ask" in err
+
+
+@pytest.mark.parametrize("predictor", ["vlmm", "depth", "depth:", "openai", "file:", "vlm:x", ""])
+def test_unknown_predictors_are_named(run: Run, quick: Path, checkpoint: Path, predictor: str) -> None:
+    code, _, err = run("eval", checkpoint, quick, "--predictor", predictor)
+    assert code == 2
+    assert "unknown predictor" in err and "depth:NAME" in err
+
+
+def test_a_whole_source_can_be_held_out(checkpoint: Path, quick: Path, tmp_path: Path) -> None:
+    path = write_manifest(tmp_path, [line(index) for index in range(6)])
+    sources = f"sources={{photos: {{path: {path}, held_out: 1}}}}"
+    recipe = load_recipe(quick, [sources, "evaluation.samples=60"])
+    report = measure(checkpoint, recipe, How("constant:2.5 m"))
+    assert report.tasks[0].images == 6
+    # Every wall is 2.5 m away along the axis, at most 2.5 / cos(37 degrees) = 3.13 m to its corners.
+    assert report.tasks[0].metrics["delta1"] > 0.9
+
+
+def test_overlap_is_allowed_on_request(run: Run, quick: Path, checkpoint: Path, tmp_path: Path) -> None:
+    words = ("eval", checkpoint, quick, "sources.rooms.settings.rooms=20", "--output", tmp_path / "out")
+    assert run(*words)[0] == 2
+    code, _, err = run(*words, "--allow-overlap", "--limit", 2)
+    assert code == 0, err
+    notes = json.loads((tmp_path / "out" / "report.json").read_text())["notes"]
+    assert any(note.startswith("overlap with training: 20 of 20 pictures were trained on") for note in notes)
+
+
+def test_many_points_are_printed_as_a_table(run: Run, checkpoint: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    from tests.support.walls import wall
+
+    Image.fromarray(wall()).save(tmp_path / "a.png")
+    (tmp_path / "points.csv").write_text("u,v\n10,20\n50%,50%\n")
+    words = ("ask", tmp_path / "a.png", "how far is it", "--fov", 60, "--model", checkpoint)
+    code, out, err = run(*words, "--grid", "3x2")
+    assert code == 0, err
+    assert out.splitlines()[0] == "u,v,value,low,high,unit" and len(out.splitlines()) == 7
+    code, out, err = run(*words, "--points", tmp_path / "points.csv", "--json")
+    assert code == 0, err
+    assert [answer["pixel"] for answer in json.loads(out)["answers"]] == [[10, 20], [59.5, 44.5]]
+    code, _, err = run(*words, "--grid", "3x2", "--point", "red=3,4")
+    assert code == 2
+    assert "--point cannot be given with --points or --grid" in err
+
+
+def test_a_grid_leaves_out_what_the_lens_bends_out_of_the_picture(run: Run, checkpoint: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    from tests.support.walls import wall
+
+    Image.fromarray(wall()).save(tmp_path / "a.png")
+    width, height = Image.open(tmp_path / "a.png").size
+    lens = {"intrinsics": [75, 75, 59.5, 44.5, width, height], "distortion": [-0.3, 0.1, 0, 0, 0]}
+    (tmp_path / "a.json").write_text(json.dumps(lens))
+    words = ("ask", tmp_path / "a.png", "how far is it", "--model", checkpoint)
+    code, out, err = run(*words, "--grid", "8x6")
+    assert code == 0, err
+    (left_out,) = (int(line.split()[1]) for line in err.splitlines() if line.startswith("note:"))
+    assert 0 < left_out < 24 and len(out.splitlines()) == 1 + 48 - left_out
+    (tmp_path / "corner.csv").write_text("u,v\n1,1\n")
+    code, _, err = run(*words, "--points", tmp_path / "corner.csv")
+    assert code == 2 and "no place in the canonical picture" in err
+    code, _, err = run(*words, "--points", tmp_path / "corner.csv", "--grid", "2x2")
+    assert code == 2 and "are given together" in err
+    fisheye = {"intrinsics": [60, 60, 59.5, 44.5, width, height], "distortion": [-0.5, 0, 0, 0, 0]}
+    (tmp_path / "a.json").write_text(json.dumps(fisheye))
+    code, _, err = run(*words, "--grid", "2x2")
+    assert code == 2 and "bends all of these points out" in err
+
+
+def test_answers_also_come_in_the_unit_asked_for(
+    run: Run,
+    checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from PIL import Image
+
+    from tests.support.walls import wall
+    from toolkit.modeling.predictor import Reply
+
+    Image.fromarray(wall()).save(tmp_path / "a.png")
+    monkeypatch.setattr("toolkit.modeling.predictor.generate", lambda *_, **__: [Reply("2.42 m")])
+    question = "how many feet away is the red point"
+    words = ("ask", tmp_path / "a.png", question, "--point", "red=50%,50%", "--fov", 60, "--model", checkpoint)
+    assert run(*words)[1] == "2.42 m (7.9 ft)\n"
+
+
+def test_answers_of_another_model_are_not_gone_on_from(
+    checkpoint: Path, quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    from toolkit.modeling import predictor as predictors
+
+    asked: list[int] = []
+    whole = predictors.generate
+
+    def counting(vlm: object, prompts: list[str], *rest: object, **named: object) -> list[object]:
+        if sum(asked) >= 8:
+            raise KeyboardInterrupt
+        asked.append(len(prompts))
+        return whole(vlm, prompts, *rest, **named)  # type: ignore[arg-type]
+
+    recipe = load_recipe(quick)  # two tasks of 8 questions, a batch each
+
+    def again() -> int:
+        """Questions asked until the end."""
+        asked.clear()
+        monkeypatch.setattr(
+            "toolkit.modeling.predictor.generate", lambda *a, **k: asked.append(len(a[1])) or whole(*a, **k)
+        )
+        measure(checkpoint, recipe, output=tmp_path)
+        return sum(asked)
+
+    def interrupt() -> None:
+        asked.clear()
+        monkeypatch.setattr("toolkit.modeling.predictor.generate", counting)
+        with pytest.raises(KeyboardInterrupt):
+            measure(checkpoint, recipe, output=tmp_path)
+
+    interrupt()
+    assert again() == 8
+    interrupt()
+    weights = checkpoint / "model.safetensors"
+    os.utime(weights, ns=(0, weights.stat().st_mtime_ns + 1))  # trained again, to the same size
+    with pytest.raises(UserError, match="another evaluation was interrupted here"):
+        again()
+    (tmp_path / "samples.part.jsonl").unlink()
+    assert again() == 16

@@ -1,0 +1,71 @@
+"""A checkpoint's contract, with and without its weights."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.training import TINY
+from toolkit.config.load import load_recipe
+from toolkit.errors import UserError
+from toolkit.geometry.canonical import Canvas
+from toolkit.modeling.checkpoint import load_checkpoint
+from toolkit.modeling.checkpoint_contract import contract_for_remote, open_contract
+from toolkit.modeling.remote.address import Remote
+from toolkit.training.train import train
+
+URL = "http://localhost:8000/v1"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("contract")
+    (home / "quick.yaml").write_text(TINY)
+    train(load_recipe(home / "quick.yaml", ["trainer.steps=2", "evaluation.samples=0"]), home / "run")
+    return home / "run"
+
+
+@pytest.fixture
+def weightless(folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(folder, tmp_path / "run", ignore=shutil.ignore_patterns("*.safetensors", "training")))
+
+
+def test_a_contract_needs_no_weights(folder: Path, weightless: Path) -> None:
+    checkpoint, contract = load_checkpoint(folder), open_contract(weightless)
+    assert contract.presenter == checkpoint.presenter
+    assert contract.recipe == checkpoint.recipe
+    assert {name: task.words.version for name, task in contract.tasks.items()} == {
+        name: task.words.version for name, task in checkpoint.tasks.items()
+    }
+    with pytest.raises(UserError, match="cannot be loaded"):
+        load_checkpoint(weightless)
+
+
+def test_a_contract_needs_the_configuration(weightless: Path) -> None:
+    (weightless / "config.json").unlink()
+    with pytest.raises(UserError, match=r"no config\.json"):
+        open_contract(weightless)
+
+
+def test_a_served_folder_is_asked_by_its_own_contract(weightless: Path) -> None:
+    contract = contract_for_remote(Remote(str(weightless), URL))
+    assert contract.presenter == open_contract(weightless).presenter
+    assert contract.origin == str(weightless)
+
+
+def test_another_checkpoint_can_lend_its_contract(weightless: Path, tmp_path: Path) -> None:
+    assert contract_for_remote(Remote("gpt", URL), weightless).origin == str(weightless)
+    with pytest.raises(UserError, match="no checkpoint of this toolkit"):
+        contract_for_remote(Remote(str(weightless), URL), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["Qwen/Qwen2.5-VL-3B-Instruct", "toolkit", "/", "gpt:4o"])
+def test_a_stranger_is_asked_as_in_the_paper(name: str) -> None:
+    contract = contract_for_remote(Remote(name, URL))
+    assert len(contract.tasks) == 7
+    assert contract.presenter.canonicalisation.focal == 1000
+    assert contract.presenter.canonicalisation.canvas == Canvas(multiple=28)
+    assert contract.presenter.canonicalisation.crop is None
+    assert (contract.presenter.marker.shape, contract.presenter.marker.size) == ("arrow", 5)
+    assert contract.presenter.reference == "marker"
+    assert contract.origin == "recipe depthlm_qwen2_5_vl_3b"

@@ -1,0 +1,101 @@
+"""What learns: every parameter that should moves, and no other."""
+
+from typing import Any, get_args
+
+import pytest
+import torch
+from peft import get_peft_model
+
+from tests.support.family_batches import PROMPTS, every_family, one_and_two
+from tests.support.tiny_families import build_twin
+from toolkit.errors import UserError
+from toolkit.modeling.vlm.architectures import Part
+from toolkit.modeling.vlm.lora_targets import PARTS, Lora, decoder_layer, lora_config, merged, trainable
+from toolkit.modeling.vlm.vlm import Vlm, encode
+
+
+def train_once(vlm: Vlm) -> set[str]:
+    """The names of the parameters that one step of training moves."""
+    batch = encode(vlm, PROMPTS, one_and_two(vlm))
+    before = {name: weight.detach().clone() for name, weight in vlm.model.named_parameters()}
+    optimizer = torch.optim.SGD([w for w in vlm.model.parameters() if w.requires_grad], lr=1.0)
+    model: Any = vlm.model
+    for _ in range(2):  # adapters' second halves are zero, and hold back the first ones for a step
+        optimizer.zero_grad()
+        model(**batch, labels=batch["input_ids"]).loss.backward()
+        optimizer.step()
+    return {name for name, weight in vlm.model.named_parameters() if not torch.equal(weight, before[name])}
+
+
+@every_family
+@pytest.mark.parametrize("part", get_args(Part))
+def test_only_the_chosen_part_moves(name: str, part: Part) -> None:
+    vlm = build_twin(name)
+    count = trainable(vlm, [part])
+    assert count == sum(weight.numel() for weight in vlm.model.parameters() if weight.requires_grad)
+    moved = train_once(vlm)
+    assert moved
+    assert {vlm.family.part(parameter) for parameter in moved} == {part}
+
+
+@every_family
+def test_adapters_sit_in_the_language_model_alone(name: str) -> None:
+    vlm = build_twin(name)
+    layers = vlm.model.config.get_text_config().num_hidden_layers
+    adapted = Vlm(get_peft_model(vlm.model, lora_config(vlm, Lora(r=2, alpha=4))), vlm.processor, vlm.family)
+    moved = train_once(adapted)
+    assert len(moved) == 2 * 7 * layers  # two halves; query, key, value, out, gate, up, down
+    assert all("lora_" in parameter and vlm.family.part(parameter) == "language" for parameter in moved)
+
+
+@every_family
+def test_adapters_in_every_part(name: str) -> None:
+    vlm = build_twin(name)
+    adapted = Vlm(get_peft_model(vlm.model, lora_config(vlm, Lora(r=2, parts=PARTS))), vlm.processor, vlm.family)
+    moved = train_once(adapted)
+    assert {vlm.family.part(parameter) for parameter in moved} == set(PARTS)
+    whole = {parameter for parameter in moved if "lora_" not in parameter}
+    assert all("modules_to_save" in parameter for parameter in whole)
+    assert bool(whole) == (name == "Gemma3")
+
+
+@every_family
+def test_merging_changes_no_answer(name: str) -> None:
+    vlm = build_twin(name)
+    vlm.model.double()  # what one step of this size leaves of float32 is too little to compare by
+    adapted = Vlm(get_peft_model(vlm.model, lora_config(vlm, Lora(r=2, parts=PARTS))), vlm.processor, vlm.family)
+    train_once(adapted)
+    batch = encode(adapted, PROMPTS, one_and_two(vlm))
+    with torch.no_grad():
+        before = adapted.model.eval()(**batch).logits
+        plain = merged(adapted)
+        after = plain.model(**batch).logits
+    assert not any("lora" in parameter for parameter, _ in plain.model.named_parameters())
+    torch.testing.assert_close(after, before, atol=1e-6, rtol=1e-6)
+    assert merged(plain) is plain
+
+
+@every_family
+def test_decoder_layer_is_one_of_the_models_classes(name: str) -> None:
+    vlm = build_twin(name)
+    layer = decoder_layer(vlm)
+    assert layer.endswith("DecoderLayer")
+    found = [n for n, module in vlm.model.named_modules() if type(module).__name__ == layer]
+    assert len(found) == vlm.model.config.get_text_config().num_hidden_layers
+
+
+def test_faults_are_named() -> None:
+    vlm = build_twin("Gemma3")
+    with pytest.raises(UserError, match="visoin"):
+        trainable(vlm, ["visoin"])
+    with pytest.raises(UserError, match="nothing is to be trained"):
+        trainable(vlm, [])
+    with pytest.raises(UserError, match="no linear layer"):
+        lora_config(vlm, Lora(parts=("projector",)))
+
+
+def test_a_family_whose_names_do_not_fit_is_an_error() -> None:
+    vlm = build_twin("Idefics3")
+    wrong = Vlm(vlm.model, vlm.processor, build_twin("InternVL").family)
+    with pytest.raises(UserError, match="nothing to train in the language part"):
+        lora_config(wrong, Lora())

@@ -1,0 +1,146 @@
+"""Evaluation while training: it changes nothing that is learnt, and the best weights are those at the end."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.support.training import interrupt_at
+from toolkit.config.load import load_recipe
+from toolkit.errors import UserError, UserErrors
+from toolkit.evaluation.report import Report
+from toolkit.modeling.vlm.load_vlm import open_saved
+from toolkit.modeling.vlm.lora_targets import merged
+from toolkit.training.callbacks import Best, read_best, score_of
+from toolkit.training.train import measure, open_adapted, open_base, train
+
+WATCHED = ["evaluation.every=2", "evaluation.samples=4", "evaluation.max_new_tokens=4"]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_it_changes_nothing_that_is_learnt(quick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train(load_recipe(quick, ["evaluation.samples=0"]), tmp_path / "plain")
+    train(load_recipe(quick, WATCHED), tmp_path / "watched")
+    assert same(weights(tmp_path / "plain"), weights(tmp_path / "watched"))
+    said = capsys.readouterr().err
+    assert [f"step      {step} of 6  metric_depth delta1" in said for step in (0, 2, 4, 6)] == [True] * 4
+    steps = sorted(path.name for path in (tmp_path / "watched" / "training" / "evaluation").iterdir())
+    assert steps == ["step-0", "step-2", "step-4", "step-6"]
+
+
+def tell(monkeypatch: pytest.MonkeyPatch, first: list[float]) -> None:
+    """Let the first evaluations find these numbers, and later ones what is right."""
+    scores: Iterator[float] = iter(first)
+
+    def told(*args: Any, **named: Any) -> Report:
+        report = measure(*args, **named)
+        score = next(scores, None)
+        if score is None:
+            return report
+        return replace(
+            report, tasks=tuple(replace(task, metrics={**task.metrics, "delta1": score}) for task in report.tasks)
+        )
+
+    monkeypatch.setattr("toolkit.training.train.measure", told)
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights are best after four of six steps."""
+    tell(monkeypatch, [0.1, 0.2, 0.9, 0.5])
+
+
+@pytest.fixture
+def worsened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The base is best."""
+    tell(monkeypatch, [0.9, 0.2, 0.1, 0.5])
+
+
+@pytest.mark.usefixtures("scripted")
+@pytest.mark.parametrize("lora", [[], ["model.lora.rank=4"]], ids=["full", "lora"])
+def test_the_best_weights_are_the_ones_at_the_end(lora: list[str], quick: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(quick, [*WATCHED, *lora, "evaluation.keep=best", "trainer.save_every=4"])
+    train(recipe, tmp_path / "run")
+    saved = tmp_path / "run" / "training" / "checkpoint-4"
+    vlm = merged(open_adapted(recipe, saved)) if lora else open_saved(recipe.model, saved)
+    at_four = vlm.model.state_dict()
+    final = open_saved(recipe.model, tmp_path / "run").model.state_dict()
+    assert same(at_four, final)
+    best = read_best(tmp_path / "run" / "training")
+    assert best is not None
+    assert (best.step, best.score) == (4, 0.9)
+
+
+def test_best_needs_evaluations_to_choose_from(quick: Path) -> None:
+    with pytest.raises(UserErrors, match="keep: best needs"):
+        load_recipe(quick, ["evaluation.keep=best"])
+
+
+def test_a_number_is_chosen_by_its_name() -> None:
+    tasks = [
+        SimpleNamespace(task="metric_depth", headline="delta1", metrics={"delta1": 0.4, "abs_rel": 0.3}),
+        SimpleNamespace(task="relative_depth", headline="accuracy", metrics={"accuracy": 0.8}),
+    ]
+    records = [
+        SimpleNamespace(task="metric_depth", truth=2.0),
+        SimpleNamespace(task="relative_depth", truth="red"),
+    ]
+    report: Any = SimpleNamespace(tasks=tasks, records=records)
+    assert score_of(report, "") == pytest.approx(0.6)
+    assert score_of(report, "metric_depth.delta1") == 0.4
+    with pytest.raises(UserError, match="not measured") as caught:
+        score_of(report, "metric_depth.delta")
+    assert "metric_depth.delta1" in caught.value.remedy
+    with pytest.raises(UserError, match="does not say which weights are the best") as caught:
+        score_of(report, "metric_depth.abs_rel")  # lower is better, and unanswered questions have none
+    assert "metric_depth.mra" in caught.value.remedy and "relative_depth.accuracy" in caught.value.remedy
+    assert "unparsed" not in caught.value.remedy and "answered" not in caught.value.remedy
+
+
+def test_nothing_is_watched_where_nothing_is_asked(quick: Path, tmp_path: Path) -> None:
+    train(load_recipe(quick, ["evaluation.every=2", "evaluation.samples=0", "trainer.steps=2"]), tmp_path / "run")
+    assert not (tmp_path / "run" / "training" / "evaluation").exists()
+
+
+def test_what_another_run_left_is_not_the_best(quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tell(monkeypatch, [0.9, 0.1, 0.2, 0.3, 0.4])  # the first run ends after its first evaluation
+    whole = interrupt_at(0, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        train(load_recipe(quick, [*WATCHED, "evaluation.keep=best"]), tmp_path / "run")
+    assert read_best(tmp_path / "run" / "training") == Best(0, 0.9, "mean of headlines")
+    whole()
+    train(load_recipe(quick, [*WATCHED, "evaluation.keep=best", "trainer.learning_rate=0.02"]), tmp_path / "run")
+    assert read_best(tmp_path / "run" / "training") == Best(6, 0.4, "mean of headlines")
+
+
+@pytest.mark.parametrize("first", [math.nan, -math.inf])
+def test_what_could_not_be_measured_is_not_the_best(
+    quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: float
+) -> None:
+    tell(monkeypatch, [first, 0.1, 0.2, 0.1])
+    train(load_recipe(quick, [*WATCHED, "evaluation.keep=best"]), tmp_path / "run")
+    best = read_best(tmp_path / "run" / "training")
+    assert best is not None and best.step == 4
+
+
+@pytest.mark.usefixtures("worsened")
+def test_a_base_that_training_worsens_is_kept(quick: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(quick, [*WATCHED, "evaluation.keep=best"])
+    base = {name: weight.clone() for name, weight in open_base(recipe).model.state_dict().items()}
+    train(recipe, tmp_path / "run")
+    best = read_best(tmp_path / "run" / "training")
+    assert best is not None and best.step == 0
+    assert same(base, open_saved(recipe.model, tmp_path / "run").model.state_dict())

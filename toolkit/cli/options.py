@@ -1,0 +1,88 @@
+"""What commands share: options, and how results are printed."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from toolkit.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from toolkit.config.recipe import Recipe
+
+
+def parse_intrinsics(given: str) -> tuple[float, float, float, float]:
+    """fx, fy, cx, cy [px] from ``FX,FY,CX,CY``.
+
+    Raises:
+        UserError: If these are not four numbers.
+    """
+    try:
+        fx, fy, cx, cy = (float(number) for number in given.split(","))
+    except ValueError:
+        raise UserError(
+            f"--intrinsics {given}: these are not four numbers",
+            remedy="write --intrinsics FX,FY,CX,CY in pixels",
+        ) from None
+    return fx, fy, cx, cy
+
+
+RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or the name of a built-in recipe.")]
+
+
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Replace settings: trainer.steps=50.")
+]
+
+
+Output = Annotated[Path | None, typer.Option(help="Output folder.")]
+
+
+Include = Annotated[list[Path] | None, typer.Option(help="Python file with tasks of your own; may be repeated.")]
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+_PAGE = 120  # columns of a table that goes into a file or a pipe
+
+
+def print_json(value: Any) -> None:
+    """A value as JSON on stdout; in ASCII alone where stdout takes no other characters."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2)
+    print(text)
+
+
+def console() -> "Console":
+    """Where results go."""
+    from rich.console import Console
+
+    out = Console()
+    if not out.is_terminal:
+        out.width = _PAGE
+    return out
+
+
+def include_tasks(files: list[Path] | None) -> None:
+    """Load Python files with tasks."""
+    from toolkit.qa.registry import load_tasks
+
+    for path in files or []:
+        load_tasks(path)
+
+
+def recipe_of(name: str, overrides: list[str] | None, include: list[Path] | None) -> "Recipe":
+    """A recipe with what the command line replaces in it."""
+    from toolkit.config.load import load_recipe
+
+    recipe = load_recipe(name, overrides or [])
+    files = tuple(dict.fromkeys((*recipe.include, *(path.resolve() for path in include or []))))
+    return recipe.model_copy(update={"include": files})

@@ -1,0 +1,4 @@
+"""The recipe, and what it builds: YAML and overrides come in, mixtures and held-out questions go out.
+
+``recipe`` documents every option, ``load`` reads a file with overrides, ``build`` makes mixtures, ``validate`` checks.
+"""

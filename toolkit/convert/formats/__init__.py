@@ -1,1 +1,0 @@
-"""One module a public data set; the contract: see ``toolkit.convert``."""

@@ -1,0 +1,1 @@
+"""What the checks share: planes, edges, reprojection between frames, significance tests."""

@@ -1,0 +1,115 @@
+"""KITTI's raw recordings, synced and rectified: drives with LiDAR sweeps and poses.
+
+Source: Geiger et al. 2013, "Vision meets Robotics: The KITTI Dataset", and the raw data development kit's readme.txt.
+The cameras fire as the LiDAR faces forward, so sweep and picture are of one moment.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from toolkit.data.convert.base_format import About, Item, Listing, Options, Row, Skipped, chosen, not_this_set
+from toolkit.data.convert.readers.read_files import read_records, reading
+from toolkit.data.convert.shared.kitti_vehicle import CALIBRATION, HDL64, Rig, check_fits, read_rig, world_from_camera
+from toolkit.data.convert.shared.lidar.project import labels_from_lidar, lidar_in_camera
+from toolkit.data.convert.shared.workspace import Desk
+from toolkit.errors import UserError
+from toolkit.utils.arrays import Array
+
+_CAMERAS = ("image_02", "image_03")
+
+
+_DRIVES = "2011_*_drive_*_sync"
+
+
+ABOUT = About(
+    title="KITTI raw",
+    home="https://www.cvlibs.net/datasets/kitti/raw_data.php",
+    license="CC BY-NC-SA 3.0",
+    attribution="KITTI, Geiger et al. 2013, KIT and Toyota Technological Institute",
+    depth_type="z",
+    layout="""
+2011_09_26/calib_cam_to_cam.txt, calib_velo_to_cam.txt, calib_imu_to_velo.txt     (2011_09_26_calib.zip)
+2011_09_26/2011_09_26_drive_0001_sync/image_02/data/*.png          (2011_09_26_drive_0001_sync.zip)
+                                      velodyne_points/data/*.bin
+                                      oxts/data/*.txt              (without it there are no poses)
+""",
+    cameras=_CAMERAS,
+)
+
+
+@dataclass(frozen=True)
+class Scene(Item):
+    """One picture.
+
+    Attributes:
+        drive: Its folder, in that of its day.
+        camera: image_02 or image_03.
+        stem: Its number, ten digits.
+    """
+
+    drive: Path
+    camera: str
+    stem: str
+
+
+def items(source: Path, options: Options) -> Listing:
+    """All numbers that a picture or a sweep has in the drives of all days, or of the day that SOURCE is."""
+    cameras = chosen(options.cameras or ["image_02"], _CAMERAS, "camera", source)
+    drives = sorted(path for pattern in (_DRIVES, f"2011_*/{_DRIVES}") for path in source.glob(pattern))
+    if not drives:
+        raise not_this_set(source, ABOUT, "folder of a drive (2011_MM_DD_drive_NNNN_sync)")
+    faults = _faults_of_days({drive.parent for drive in drives})
+    scenes: list[Scene] = []
+    for drive in drives:
+        if drive.parent not in faults:
+            scenes += [scene for camera in cameras for scene in _scenes(drive, camera)]
+    return Listing(scenes, list(faults.values()))
+
+
+def _faults_of_days(days: set[Path]) -> dict[Path, UserError]:
+    """What is wrong with the days that lack a calibration file."""
+    faults = {}
+    for day in sorted(days):
+        missing = [name for name in CALIBRATION if not (day / name).is_file()]
+        if missing:
+            remedy = f"unpack {day.name}_calib.zip beside the drives"
+            faults[day] = UserError(f"{day}: {', '.join(missing)} is missing", "its drives cannot be used", remedy)
+    return faults
+
+
+def _scenes(drive: Path, camera: str) -> list[Scene]:
+    paths = [*(drive / camera / "data").glob("[0-9]*.*"), *(drive / "velodyne_points" / "data").glob("[0-9]*.*")]
+    return [
+        Scene(f"{drive.name}/{camera}/{stem}", drive, camera, stem) for stem in sorted({each.stem for each in paths})
+    ]
+
+
+def convert(item: Scene, desk: Desk) -> Row:
+    """The line of one picture."""
+    picture = item.drive / item.camera / "data" / f"{item.stem}.png"
+    image = desk.picture(picture)
+    rig = read_rig(item.drive.parent, item.camera[-2:])
+    check_fits(rig, picture)
+    sweep = item.drive / "velodyne_points" / "data" / f"{item.stem}.bin"
+    if not sweep.is_file() and _was_lost(item.drive, int(item.stem)):
+        raise Skipped("the LiDAR recorded nothing at its moment")
+    xyz = lidar_in_camera(rig.camera_from_velodyne, read_records(sweep, "<f4", 4))
+    labels = desk.sparse(item, rig.camera, labels_from_lidar(rig.camera, xyz, HDL64), "z")
+    return Row(image, rig.camera, labels, _pose(rig, item), item.drive.name)
+
+
+def _pose(rig: Rig, item: Scene) -> Array | None:
+    return world_from_camera(rig, item.drive, item.stem) if (item.drive / "oxts").is_dir() else None
+
+
+def _was_lost(drive: Path, number: int) -> bool:
+    """Whether the set lacks that sweep: its line among the timestamps is blank, as some are in drive 0009."""
+    times = _timestamps(drive / "velodyne_points" / "timestamps.txt")
+    return number < len(times) and not times[number].strip()
+
+
+@lru_cache(maxsize=2)
+def _timestamps(path: Path) -> list[str]:
+    with reading(path):
+        return path.read_text(encoding="utf-8").splitlines()

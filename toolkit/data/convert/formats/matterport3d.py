@@ -1,0 +1,146 @@
+"""Matterport3D: undistorted colour and depth pictures of 90 buildings, with one table of cameras a building.
+
+Source: https://github.com/niessner/Matterport, data_organization.md. Depths are "in the z-direction from the camera
+center (not the euclidean distance)", a quarter of a millimetre a unit, 0 for none. The cameras of the undistorted
+pictures look along -z with y up, and their pictures "have their origins in the bottom-left": cy counts from below, and
+the centre of the bottom-left pixel is (0.5, 0.5) (code/gaps/pkgs/RGBD/RGBDImage.cpp, TransformImageToCamera).
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from toolkit.data.convert.base_format import About, Item, Listing, Options, Row, not_this_set
+from toolkit.data.convert.readers.pose_files import world_from_gl
+from toolkit.data.convert.readers.read_files import check_picture, read_lines, reading
+from toolkit.data.convert.shared.native_depth_map import named_depth
+from toolkit.data.convert.shared.splits import read_list, split_scenes
+from toolkit.data.convert.shared.workspace import Desk
+from toolkit.errors import UserError
+from toolkit.geometry.camera import Camera
+
+_SCALE = 1 / 4000  # m a unit
+
+
+_TABLES = "undistorted_camera_parameters/*.conf"
+
+
+_ABOVE = ("", "*/", "scans/*/", "v1/scans/*/")  # SOURCE may be a house, or any folder above the houses
+
+
+_SPLITS = ("train", "val", "test")
+
+
+ABOUT = About(
+    title="Matterport3D",
+    home="https://niessner.github.io/Matterport (download_mp.py, types undistorted_*)",
+    license="Matterport3D Terms of Use (non-commercial research)",
+    attribution="Matterport3D, Chang et al. 2017",
+    depth_type="z",
+    layout="""
+HOUSE/undistorted_camera_parameters/HOUSE.conf
+HOUSE/undistorted_color_images/*.jpg
+HOUSE/undistorted_depth_images/*.png
+scenes_train.txt, scenes_val.txt, scenes_test.txt     for --split only; from tasks/benchmark of the set's repository
+""",
+    splits=_SPLITS,
+)
+
+
+@dataclass(frozen=True)
+class Shot(Item):
+    """One picture.
+
+    Attributes:
+        table: The .conf file of its house.
+        number: Its place in the table.
+    """
+
+    table: Path
+    number: int
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """One line "scan" of a table.
+
+    Attributes:
+        depth: Its depth map.
+        color: Its picture.
+        pinhole: fx, fy, cx, cy [px], the origin in the corner at the bottom left.
+        pose: The 16 numbers of world_from_camera by rows, the camera in OpenGL's axes.
+    """
+
+    depth: Path
+    color: Path
+    pinhole: tuple[float, ...]
+    pose: tuple[float, ...]
+
+
+def items(source: Path, options: Options) -> Listing:
+    """All pictures that the houses' tables list."""
+    tables = {path.stem: path for above in _ABOVE for path in sorted(source.glob(above + _TABLES))}
+    if not tables:
+        raise not_this_set(source, ABOUT, f"file HOUSE/{_TABLES}")
+    paths = {split: source / f"scenes_{split}.txt" for split in _SPLITS}
+    lists = {split: read_list(path) for split, path in paths.items() if path.is_file()}
+    houses, faults = split_scenes(source, options, lists, tables)
+    shots: list[Shot] = []
+    for house in houses:
+        try:
+            scans = _read_table(tables[house])
+        except UserError as fault:
+            faults.append(fault)
+            continue
+        shots += [Shot(f"{house}/{scan.color.stem}", tables[house], number) for number, scan in enumerate(scans)]
+    return Listing(shots, faults)
+
+
+def convert(item: Shot, desk: Desk) -> Row:
+    """The line of one picture, which names the set's own depth map."""
+    scan = _read_table(item.table)[item.number]
+    image = desk.picture(scan.color)
+    width, height = check_picture(scan.color)
+    fx, fy, cx, cy = scan.pinhole
+    camera = Camera.from_intrinsics([fx, fy, cx - 0.5, height - cy - 0.5, width, height])
+    labels = named_depth(desk, scan.depth, camera, _SCALE, "z")
+    return Row(image, camera, labels, world_from_gl(np.reshape(scan.pose, (4, 4))), item.table.stem)
+
+
+@lru_cache(maxsize=4)
+def _read_table(path: Path) -> tuple[_Scan, ...]:
+    """The pictures of a house.
+
+    Raises:
+        UserError: If the table is damaged, or has fewer pictures than it says.
+    """
+    house = path.parent.parent
+    depths, colors, announced = house / "undistorted_depth_images", house / "undistorted_color_images", None
+    pinhole: tuple[float, ...] = ()
+    scans: list[_Scan] = []
+    for line in read_lines(path):
+        with reading(path, ValueError):
+            command, *words = line.split()
+            if command == "n_images":
+                announced = int(words[0])
+            elif command == "depth_directory":
+                depths = house / words[0]
+            elif command == "color_directory":
+                colors = house / words[0]
+            elif command == "intrinsics_matrix":
+                fx, _, cx, _, fy, cy, *_ = (float(word) for word in words)
+                pinhole = (fx, fy, cx, cy)
+            elif command == "scan":
+                depth, color, *numbers = words
+                pose = tuple(float(number) for number in numbers)
+                if len(pose) != 16 or not pinhole:
+                    raise ValueError(f"no camera and pose of 16 numbers for {color}")
+                scans.append(_Scan(depths / depth, colors / color, pinhole, pose))
+    if announced is not None and announced != len(scans):
+        raise UserError(
+            f"{path}: it lists {len(scans)} pictures, not the {announced} that it says",
+            remedy="the download is incomplete: get this file again",
+        )
+    return tuple(scans)

@@ -1,0 +1,194 @@
+"""ScanNet++: the iPhone recordings, with the depth of its LiDAR and poses in the frame of the scene's laser scan.
+
+Source: https://github.com/scannetpp/scannetpp, common/scene_release.py, iphone/prepare_iphone_data.py and
+iphone/arkit_pcl.py: depth.bin and depth/*.png hold z-depth in millimetres, 0 where nothing was measured, at 192 x 256
+over the whole view of the picture; ``aligned_pose`` leads from the camera, in OpenCV's axes, to the scene. COLMAP's
+model, where it was downloaded, says which frames are converted: its cameras know the distortion of the lens, and its
+poses are adjusted to one another. Both: see ``toolkit.data.convert.readers.colmap`` and
+``toolkit.data.convert.readers.streams``.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from toolkit.data.convert.base_format import About, Item, Listing, Options, Row, Skipped, not_this_set
+from toolkit.data.convert.readers.colmap import read_cameras, read_images
+from toolkit.data.convert.readers.depth_png import labelled, metres, read_depth_png
+from toolkit.data.convert.readers.read_files import check_picture, need, read_json, reading
+from toolkit.data.convert.readers.streams import MILLIMETRE, depth_tape, extraction, video_tape
+from toolkit.data.convert.shared.splits import read_list, split_scenes
+from toolkit.data.convert.shared.workspace import Desk
+from toolkit.errors import UserError
+from toolkit.geometry.camera import Camera
+from toolkit.utils.arrays import Array
+
+_VIDEOS = ("rgb.mkv", "rgb.mp4")
+
+
+_POSES = "pose_intrinsic_imu.json"
+
+
+_FRAME = re.compile(r"frame_(\d+)")
+
+
+_EVERY = 10  # of a video's 60 frames a second, where COLMAP does not choose
+
+
+_QUALITY = 95  # of the JPEGs that a video's frames are written as
+
+
+ABOUT = About(
+    title="ScanNet++ (iPhone)",
+    home="https://kaldir.vc.in.tum.de/scannetpp",
+    license="ScanNet++ Terms of Use (non-commercial research and education)",
+    attribution="ScanNet++, Yeshwanth, Liu et al. 2023, Technical University of Munich",
+    depth_type="z",
+    layout="""
+data/SCENE/iphone/rgb/frame_*.jpg             extracted from rgb.mkv, which is the faster way:
+                                              ffmpeg -i rgb.mkv -start_number 0 -q:v 1 rgb/frame_%06d.jpg
+data/SCENE/iphone/rgb.mkv (or rgb.mp4)        read where there is no folder rgb; its frames are written to DEST
+data/SCENE/iphone/depth.bin                   or depth/frame_*.png, extracted from it
+data/SCENE/iphone/pose_intrinsic_imu.json     cameras and poses of all frames; or
+data/SCENE/iphone/colmap/*.txt                of fewer frames, better, and preferred
+splits/*.txt                                  for --split
+""",
+)
+
+
+@dataclass(frozen=True)
+class Moment(Item):
+    """One picture.
+
+    Attributes:
+        folder: "iphone" of its scene.
+        number: Of the frame; the first is 0.
+        picture: Its file; empty if it is in the video.
+    """
+
+    folder: Path
+    number: int
+    picture: str
+
+
+def items(source: Path, options: Options) -> Listing:
+    """The frames of all scenes that have an iPhone recording, or of those in the chosen splits."""
+    data = source / "data" if (source / "data").is_dir() else source
+    there = [path.parent.name for path in data.glob("*/iphone") if path.is_dir()]
+    if not there:
+        raise not_this_set(source, ABOUT, "folder data/SCENE/iphone")
+    lists = {path.stem: read_list(path) for path in sorted(source.glob("splits/*.txt"))}
+    scenes, faults = split_scenes(source, options, lists, there)
+    found: list[Moment] = []
+    for scene in scenes:
+        try:
+            found += _moments(scene, data / scene / "iphone")
+        except UserError as fault:
+            faults.append(fault)
+    return Listing(found, faults)
+
+
+def _moments(scene: str, folder: Path) -> list[Moment]:
+    pictures = {
+        int(match[1]): path.name
+        for path in folder.glob("rgb/frame_*")
+        if path.suffix in (".jpg", ".png") and (match := _FRAME.fullmatch(path.stem))
+    }
+    if not pictures:
+        _video(folder)
+        pictures = dict.fromkeys(_video_numbers(folder), "")
+    return [Moment(f"{scene}/frame_{each:06d}", folder, each, pictures[each]) for each in sorted(pictures)]
+
+
+def _video(folder: Path) -> Path:
+    paths = [folder / name for name in _VIDEOS]
+    for path in paths:
+        if path.is_file():
+            return path
+    raise UserError(
+        f"{folder}: there is neither a picture rgb/frame_*.jpg nor a video {' or '.join(_VIDEOS)}",
+        remedy=f"download {_VIDEOS[0]}, and extract its frames if you can: {extraction(paths[0])}",
+    )
+
+
+def _video_numbers(folder: Path) -> list[int]:
+    placed = _placed(folder)
+    if placed is not None:
+        return sorted(placed)
+    names = (_FRAME.fullmatch(name) for name in _poses(folder / _POSES))
+    return sorted(int(match[1]) for match in names if match)[::_EVERY]
+
+
+def convert(item: Moment, desk: Desk) -> Row:
+    """The line of one frame, with points of the LiDAR."""
+    placed = _placed(item.folder)
+    if placed is not None and item.number not in placed:
+        raise Skipped("COLMAP did not place it")
+    depth = _depth(item)
+    image, size = _picture(item, desk)
+    camera, pose = placed[item.number] if placed is not None else _arkit(item, size)
+    scene = item.folder.parent.name
+    return Row(image, camera, desk.sparse(item, camera, labelled(depth, size), "z"), pose, scene)
+
+
+def _picture(item: Moment, desk: Desk) -> tuple[str, tuple[int, int]]:
+    """The picture as the manifest names it, and its width and height."""
+    if item.picture:
+        path = item.folder / "rgb" / item.picture
+        return desk.picture(path), check_picture(path)
+    pixels = _open_video(_video(item.folder)).frame(item.number)
+    data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
+    return desk.write(f"images/{item.name}.jpg", data), (pixels.shape[1], pixels.shape[0])
+
+
+def _depth(item: Moment) -> Array:
+    """z-depth (H, W) [m], NaN where nothing was measured."""
+    if (item.folder / "depth").is_dir():
+        return metres(read_depth_png(item.folder / "depth" / f"frame_{item.number:06d}.png"), MILLIMETRE)
+    return _open_depth(item.folder / "depth.bin").frame(item.number)
+
+
+def _arkit(item: Moment, size: tuple[int, int]) -> tuple[Camera, Array]:
+    """Camera and world_from_camera of a frame, as the phone tracked itself."""
+    path = item.folder / _POSES
+    said = need(_poses(path), f"frame_{item.number:06d}", path, dict)
+    k, pose = need(said, "intrinsic", path, list), need(said, "aligned_pose", path, list)
+    with reading(path, ValueError, TypeError):
+        matrix = np.asarray(k, dtype=np.float64).reshape(3, 3)
+        world_from_camera = np.asarray(pose, dtype=np.float64).reshape(4, 4)
+    camera = Camera.from_intrinsics([matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2], *size])
+    return camera, world_from_camera
+
+
+@lru_cache(maxsize=4)
+def _placed(folder: Path) -> Mapping[int, tuple[Camera, Array]] | None:
+    """Camera and world_from_camera of the frames that COLMAP placed; None if its model was not downloaded."""
+    model = folder / "colmap"
+    if not model.is_dir():
+        return None
+    cameras = read_cameras(model / "cameras.txt")
+    found = {}
+    for image in read_images(model / "images.txt"):
+        match = _FRAME.fullmatch(Path(image.name).stem)
+        if match is None or image.camera_id not in cameras:
+            raise UserError(
+                f"{model / 'images.txt'}: {image.name} is no frame of a camera in cameras.txt",
+                remedy="get the folder colmap again",
+            )
+        found[int(match[1])] = (cameras[image.camera_id], image.world_from_camera)
+    return found
+
+
+_poses: Any = lru_cache(maxsize=2)(read_json)
+
+
+_open_video = lru_cache(maxsize=1)(video_tape)
+
+
+_open_depth = lru_cache(maxsize=1)(depth_tape)

@@ -1,0 +1,1 @@
+"""Readers of kinds of files: arrays, tables, HDF5, COLMAP models, depth pictures, poses, streams."""

@@ -1,0 +1,120 @@
+"""Arrow tables, Feather and Parquet: whatever is missing, cut short or unexpected becomes a UserError with its path."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from toolkit.data.convert.readers.read_files import reading
+from toolkit.errors import UserError
+
+Columns = dict[str, NDArray[Any]]
+
+
+_BUFFER = 1 << 20  # bytes read at a time, where a file is read row by row
+
+
+def read_feather(path: Path, columns: Sequence[str]) -> Columns:
+    """Columns of a Feather file by name, each (N,).
+
+    Raises:
+        UserError: If it is missing or damaged, or lacks a column.
+    """
+    from pyarrow import ArrowException, feather
+
+    with reading(path, ArrowException):
+        table = feather.read_table(path, memory_map=False)
+    _check_columns(path, table.column_names, columns)
+    return {name: table[name].to_numpy() for name in columns}
+
+
+def read_parquet(path: Path, columns: Sequence[str]) -> Columns:
+    """Columns of a Parquet file by name, each (N,); lists become arrays, what is null None.
+
+    Raises:
+        UserError: If it is missing or damaged, or lacks a column.
+    """
+    from pyarrow import ArrowException, parquet
+
+    check_parquet(path, columns)
+    with reading(path, ArrowException), parquet.ParquetFile(path) as file:
+        table = file.read(list(columns))
+    return {name: table[name].to_numpy() for name in columns}
+
+
+def check_parquet(path: Path, columns: Sequence[str]) -> int:
+    """How many rows a Parquet file has; only its end is read, which a file that is cut short lacks.
+
+    Raises:
+        UserError: If it is missing or cut short, or lacks a column.
+    """
+    from pyarrow import ArrowException, parquet
+
+    with reading(path, ArrowException), parquet.ParquetFile(path) as file:
+        names, count = file.schema_arrow.names, int(file.metadata.num_rows)
+    _check_columns(path, names, columns)
+    return count
+
+
+class ParquetRows:
+    """Rows of a Parquet file, one at a time: read at once, they may be larger than memory.
+
+    Rows that are asked for in their order are read once; going backward begins again.
+
+    Args:
+        path: The file.
+        columns: Which are read.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        self._path, self._columns = path, list(columns)
+        self._rows: Iterator[dict[str, Any]] | None = None
+        self._next = 0
+
+    def row(self, number: int) -> dict[str, Any]:
+        """One row by column; a list is an array, what is null None.
+
+        Raises:
+            UserError: If the file is missing or damaged, or lacks a column.
+        """
+        from pyarrow import ArrowException
+
+        try:
+            with reading(self._path, ArrowException, StopIteration):
+                return self._read(number)
+        except UserError:
+            self._rows = None
+            raise
+
+    def _read(self, number: int) -> dict[str, Any]:
+        if self._rows is None or number < self._next:
+            self._rows = self._from_group_of(number)
+        while self._next < number:
+            next(self._rows)
+            self._next += 1
+        self._next += 1
+        return next(self._rows)
+
+    def _from_group_of(self, number: int) -> Iterator[dict[str, Any]]:
+        """The rows from the first one of the row group in which a row stands."""
+        from pyarrow import parquet
+
+        check_parquet(self._path, self._columns)
+        file = parquet.ParquetFile(self._path, buffer_size=_BUFFER, pre_buffer=False)
+        group, self._next = 0, 0
+        while group < file.num_row_groups and number >= self._next + file.metadata.row_group(group).num_rows:
+            self._next += file.metadata.row_group(group).num_rows
+            group += 1
+        batches = file.iter_batches(1, range(group, file.num_row_groups), self._columns)
+        return ({name: batch[name].to_numpy(zero_copy_only=False)[0] for name in self._columns} for batch in batches)
+
+
+def _check_columns(path: Path, there: Sequence[str], wanted: Sequence[str]) -> None:
+    missing = [name for name in wanted if name not in there]
+    if missing:
+        raise UserError(
+            f"{path}: there is no column {', '.join(missing)}",
+            cause="the file is of a version of the set that this toolkit does not know, or is another file",
+            remedy="get this file again; if that does not help, update the toolkit",
+        )

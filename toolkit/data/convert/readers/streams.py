@@ -1,0 +1,154 @@
+"""Recordings of an iPhone in single files, read frame by frame: the depth stream depth.bin, and videos.
+
+Source: https://github.com/scannetpp/scannetpp, iphone/prepare_iphone_data.py. A depth frame is 192 x 256. depth.bin is
+either one raw deflate stream of float32 metres, or holds for each frame its length in bytes (uint32, little-endian) and
+that many bytes: an LZ4 block of uint16 millimetres, or a raw deflate stream of float32 metres.
+"""
+
+import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.data.convert.readers.depth_png import metres
+from toolkit.data.convert.readers.read_files import reading
+from toolkit.errors import UserError
+from toolkit.utils.arrays import Array, Pixels
+
+DEPTH_SHAPE = (192, 256)
+"""Height and width of a depth frame."""
+
+
+MILLIMETRE = 1e-3
+
+
+_PIXELS = DEPTH_SHAPE[0] * DEPTH_SHAPE[1]
+
+
+_LARGEST = 4 * _PIXELS + 1024  # bytes; a frame that does not compress is hardly longer than its pixels
+
+
+_BLOCK = 1 << 20
+
+
+_T = TypeVar("_T")
+
+
+class Tape(Generic[_T]):
+    """A recording that can be read forward only; going back starts again, so ask for frames in order."""
+
+    def __init__(self, path: Path, play: Callable[[Path], Iterator[Callable[[], _T]]]) -> None:
+        """``play`` yields the frames from the first on, each as a function that decodes it."""
+        self.path = path
+        self._play = play
+        self._frames: Iterator[Callable[[], _T]] = iter(())
+        self._next: int | None = None
+
+    def frame(self, number: int) -> _T:
+        """A frame; the first is 0.
+
+        Raises:
+            UserError: If the file is damaged, or ends before.
+        """
+        place, self._next = self._next, None  # forgotten until it is known that nothing goes wrong
+        if place is None or place > number:
+            place, self._frames = 0, self._play(self.path)
+        for passed, decode in enumerate(self._frames, place):
+            if passed == number:
+                found = decode()
+                self._next = number + 1
+                return found
+        raise UserError(
+            f"{self.path}: it ends before frame {number}",
+            remedy="the download is incomplete: get this file again, or leave these frames out with --skip-bad",
+        )
+
+
+def depth_tape(path: Path) -> Tape[Array]:
+    """The frames (192, 256) of z-depth [m] of a depth.bin, NaN where nothing was measured.
+
+    Raises:
+        UserError: If it is missing.
+    """
+    with reading(path), path.open("rb") as file:
+        first = int.from_bytes(file.read(4), "little")
+    return Tape(path, _single_frames if 0 < first <= _LARGEST else _one_stream)
+
+
+def _single_frames(path: Path) -> Iterator[Callable[[], Array]]:
+    with reading(path), path.open("rb") as file:
+        while len(head := file.read(4)) == 4:
+            size = int.from_bytes(head, "little")
+            data = file.read(size)
+            if len(data) < size:
+                return
+            yield partial(_single_frame, path, data)
+
+
+def _single_frame(path: Path, data: bytes) -> Array:
+    import pyarrow
+
+    try:
+        # pyarrow brings LZ4, which Python does not.
+        stored = pyarrow.Codec("lz4_raw").decompress(data, decompressed_size=2 * _PIXELS, asbytes=True)
+    except OSError:
+        with reading(path, zlib.error, ValueError):
+            return _known(np.frombuffer(zlib.decompress(data, wbits=-zlib.MAX_WBITS), "<f4"))
+    return metres(np.frombuffer(stored, "<u2").reshape(DEPTH_SHAPE), MILLIMETRE)
+
+
+def _one_stream(path: Path) -> Iterator[Callable[[], Array]]:
+    inflate, data = zlib.decompressobj(-zlib.MAX_WBITS), b""
+    with reading(path, zlib.error), path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            data += inflate.decompress(block)
+            whole = len(data) // (4 * _PIXELS)
+            for number in range(whole):
+                frame = data[number * 4 * _PIXELS : (number + 1) * 4 * _PIXELS]
+                yield partial(_known, np.frombuffer(frame, "<f4"))
+            data = data[whole * 4 * _PIXELS :]
+
+
+def _known(stored: NDArray[np.float32]) -> Array:
+    depth = stored.reshape(DEPTH_SHAPE).astype(np.float64)
+    depth[~(np.isfinite(depth) & (depth > 0))] = np.nan
+    return depth
+
+
+def video_tape(path: Path) -> Tape[Pixels]:
+    """The frames (H, W, 3) BGR of a video."""
+    return Tape(path, _video_frames)
+
+
+def _video_frames(path: Path) -> Iterator[Callable[[], Pixels]]:
+    with reading(path):
+        capture = cv2.VideoCapture(str(path))
+    if not capture.isOpened():
+        raise UserError(
+            f"{path}: the video cannot be read",
+            cause="it is damaged, or this OpenCV has no decoder for it",
+            remedy=f"get it again, or extract its frames: {extraction(path)}",
+        )
+    try:
+        while capture.grab():
+            yield partial(_video_frame, path, capture)
+    finally:
+        capture.release()
+
+
+def _video_frame(path: Path, capture: cv2.VideoCapture) -> Pixels:
+    ok, pixels = capture.retrieve()
+    if not ok:
+        raise UserError(f"{path}: a frame cannot be decoded", remedy=f"extract the frames: {extraction(path)}")
+    return np.asarray(pixels, dtype=np.uint8)
+
+
+def extraction(path: Path) -> str:
+    """The command that extracts a video's frames to a folder "rgb" beside it, numbered from 0."""
+    folder = path.parent / "rgb"
+    return f"mkdir {folder}; ffmpeg -i {path} -start_number 0 -q:v 1 {folder}/frame_%06d.jpg"

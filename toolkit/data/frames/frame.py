@@ -1,0 +1,205 @@
+"""A Frame: one image on disk (or rendered on demand), its camera and its labels. A View: its pixels, made canonical.
+
+Conventions: see ``toolkit.geometry.camera``.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.data.frames.image_file import opened, orientation_of, rgb_pixels
+from toolkit.data.frames.objects import Objects
+from toolkit.errors import UserError
+from toolkit.geometry.camera import Camera
+from toolkit.utils.arrays import Array, Pixels
+
+DepthType = Literal["z", "euclidean"]
+
+
+_SATURATED = np.iinfo(np.uint16).max
+
+
+class Picture(Protocol):
+    """Where a Frame's pixels come from."""
+
+    @property
+    def name(self) -> str:
+        """What messages and reports call it: a path, or a scene's name."""
+
+    def read(self) -> Pixels:
+        """The upright picture, (height, width, 3) uint8 RGB."""
+
+
+class Labels(Protocol):
+    """Where a Frame's depth comes from."""
+
+    def read(self, camera: Camera) -> tuple[Array, Array]:
+        """All labelled pixels (N, 2) of the Frame's picture and their depth_z (N,) [m]; no NaN among them."""
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """A picture on disk; EXIF orientation is applied once, here."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Its path."""
+        return str(self.path)
+
+    def read(self) -> Pixels:
+        """The upright picture, (height, width, 3) uint8 RGB.
+
+        Raises:
+            UserError: If the file is missing, truncated or not a picture.
+        """
+        with opened(self.path) as image:
+            return rgb_pixels(image, self.path)
+
+    def stored_size(self) -> tuple[int, int, int]:
+        """Width, height as stored, and the EXIF orientation (1 to 8), without decoding the pixels.
+
+        Raises:
+            UserError: If the file is missing or not a picture.
+        """
+        with opened(self.path) as image:
+            return *image.size, orientation_of(image)
+
+
+@dataclass(frozen=True)
+class ImageArray:
+    """A picture in memory.
+
+    Attributes:
+        pixels: (height, width, 3) uint8 RGB, upright.
+        name: What messages and reports call it.
+    """
+
+    pixels: Pixels = field(repr=False)
+    name: str = "the picture"
+
+    def read(self) -> Pixels:
+        """The picture, (height, width, 3) uint8 RGB."""
+        return self.pixels
+
+
+@dataclass(frozen=True)
+class SparseDepth:
+    """Labelled pixels.
+
+    Attributes:
+        pixels: (N, 2), (u, v) of the Frame's picture.
+        depth: (N,) [m], finite and positive.
+        depth_type: Whether ``depth`` is depth_z or Euclidean distance.
+    """
+
+    pixels: Array
+    depth: Array
+    depth_type: DepthType
+
+    def read(self, camera: Camera) -> tuple[Array, Array]:
+        """Pixels (N, 2) and depth_z (N,) [m]."""
+        return self.pixels, _depth_z(camera, self.pixels, self.depth, self.depth_type)
+
+
+@dataclass(frozen=True)
+class DepthFile:
+    """A depth map on disk: a 16-bit PNG, a float TIFF or a .npy array of the picture's size.
+
+    Attributes:
+        path: The file.
+        scale: Metres per stored unit.
+        depth_type: Whether it holds depth_z or Euclidean distance.
+    """
+
+    path: Path
+    scale: float
+    depth_type: DepthType
+
+    def read(self, camera: Camera) -> tuple[Array, Array]:
+        """Pixels (N, 2) and depth_z (N,) [m] of every valid pixel.
+
+        Zero, negative and NaN are invalid, and so is the largest 16-bit value, at which depth saturates.
+
+        Raises:
+            UserError: If the file is missing, damaged, or of another size than the picture.
+        """
+        stored = self._stored()
+        if stored.shape != (camera.height, camera.width):
+            raise UserError(
+                f"{self.path}: the depth map is {stored.shape[1]} x {stored.shape[0]}, "
+                f"its picture {camera.width} x {camera.height}",
+                remedy="resample the depth map to the picture's size with nearest neighbours",
+            )
+        valid = np.isfinite(stored) & (stored > 0)
+        if stored.dtype == np.uint16:
+            valid &= stored < _SATURATED
+        rows, columns = np.nonzero(valid)
+        pixels = np.stack([columns, rows], axis=-1).astype(np.float64)
+        depth = stored[rows, columns].astype(np.float64) * self.scale
+        return pixels, _depth_z(camera, pixels, depth, self.depth_type)
+
+    def _stored(self) -> NDArray[Any]:
+        if not self.path.is_file():
+            raise UserError(
+                f"{self.path}: there is no such depth map",
+                remedy="check its path; a manifest's paths are relative to the manifest",
+            )
+        try:
+            if self.path.suffix == ".npy":
+                stored = np.load(self.path)
+            else:
+                stored = cv2.imread(str(self.path), cv2.IMREAD_UNCHANGED)
+        except (OSError, ValueError, EOFError, cv2.error) as error:
+            raise self._unreadable(str(error)) from None
+        if stored is None:
+            raise self._unreadable("OpenCV does not recognise it")
+        if stored.dtype == np.uint8:
+            raise self._unreadable("it has 8 bits: a picture of the depth, not the depth")
+        if stored.ndim != 2 or stored.dtype.kind not in "iuf":
+            raise self._unreadable(f"it holds {stored.dtype} of shape {stored.shape}, not one channel")
+        return stored
+
+    def _unreadable(self, cause: str) -> UserError:
+        return UserError(
+            f"{self.path}: the depth map cannot be read",
+            cause=cause,
+            remedy="give a one-channel 16-bit PNG, a float TIFF or a .npy array",
+        )
+
+
+def _depth_z(camera: Camera, pixels: Array, depth: Array, depth_type: DepthType) -> Array:
+    return depth if depth_type == "z" else camera.z_from_distance(pixels, depth)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One image, by reference.
+
+    Attributes:
+        picture: Its pixels, read on demand.
+        camera: Its intrinsics, true of the upright picture.
+        labels: Its depth, read on demand, or None.
+        world_from_camera: Its pose (4, 4), or None.
+        sequence: The recording it belongs to; poses compare within one sequence only.
+        license: The licence of the data.
+        objects: What it shows, read on demand, or None where nobody has said.
+    """
+
+    picture: Picture
+    camera: Camera
+    labels: Labels | None = None
+    world_from_camera: Array | None = None
+    sequence: str = ""
+    license: str = ""
+    objects: Objects | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages and reports call it."""
+        return self.picture.name

@@ -1,0 +1,293 @@
+"""Picture files of every kind that Pillow and its plug-ins read; and plain words for those that cannot be used."""
+
+import importlib
+import os
+import struct
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from toolkit.errors import UserError
+
+MOST_PIXELS = 200_000_000
+"""Larger pictures are refused before they are decoded: files of a few kilobytes may claim to be enormous."""
+
+
+LONGEST_SIDE = 32_766
+"""Pixels a side at most: OpenCV's ``remap`` takes no more."""
+
+
+_DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    RuntimeError,
+    struct.error,
+)
+"""What Pillow raises for damaged files, by the format: found by damaging files of 22 formats at random."""
+
+
+_RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw")
+
+
+_NO_TAGS = 20  # bytes of EXIF without a tag
+
+
+_HEAD = 64  # bytes that tell what a file is
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """A plug-in that lets Pillow read one more kind of picture.
+
+    Attributes:
+        heads: What files begin with, after ``start`` bytes.
+        start: Bytes before that.
+        kind: What a person calls the kind.
+        module: The module to import.
+        package: What to install.
+    """
+
+    heads: tuple[bytes, ...]
+    start: int
+    kind: str
+    module: str
+    package: str
+
+
+_READERS = (
+    _Reader((b"ftyphei", b"ftyphev", b"ftypmif1", b"ftypmsf1"), 4, "HEIC", "pillow_heif", "pillow-heif"),
+    _Reader((b"ftypavi",), 4, "AVIF", "pillow_avif", "pillow-avif-plugin"),
+    _Reader((b"\xff\x0a", b"\0\0\0\x0cJXL "), 0, "JPEG XL", "pillow_jxl", "pillow-jxl-plugin"),
+)
+
+
+_FRAME = "take a frame of it: ffmpeg -i VIDEO -frames:v 1 frame.png"
+
+
+_STRANGERS = (
+    (0, b"version https://git-lfs", "it is a Git LFS pointer, not the picture itself", "git lfs pull"),
+    (0, b"%PDF", "it is a PDF document", "save the page as PNG: pdftoppm -png FILE page"),
+    (4, b"ftyp", "it is a video", _FRAME),
+    (8, b"AVI ", "it is a video", _FRAME),
+    (0, b"\x1aE\xdf\xa3", "it is a video", _FRAME),
+    (0, b"\x93NUMPY", "it is a NumPy array", "save it as PNG; from Python, give the array itself"),
+    (0, b"v/1\x01", "it is an OpenEXR picture, which holds floating-point numbers", "convert it to PNG"),
+)
+"""Files that are given for pictures: where they begin with what, what they are, and what to do."""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """A picture file, not yet decoded; what goes wrong with it until it is closed is a UserError.
+
+    Raises:
+        UserError: If it is missing, damaged, too large, or no picture.
+    """
+    if path.suffix.lower() in _RAW:
+        raise UserError(
+            f"{path}: camera raw files cannot be asked about",
+            cause="they hold what the sensor saw, and a small preview that passes for the picture",
+            remedy="develop it to TIFF or JPEG in full size",
+        )
+    if os.path.exists(path) and not path.is_file():
+        raise _no_file(path)
+    try:
+        with _without_guard(), _open(path) as image:
+            _check_size(path, image)
+            yield image
+    except UnidentifiedImageError:
+        raise _stranger(path) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(
+            f"{path}: there is no such picture",
+            remedy="check the path; a manifest's paths are relative to the manifest",
+        ) from None
+    except _DAMAGED as error:
+        raise _unreadable(path, error) from None
+
+
+def rgb_pixels(image: Image.Image, name: object) -> NDArray[np.uint8]:
+    """A PIL picture as upright 8-bit RGB, (height, width, 3).
+
+    EXIF orientation is applied. 16-bit grey keeps its high byte, where Pillow would clip. What is transparent
+    keeps the colour that is stored beneath. Of several pictures in one file it is the current one.
+
+    Raises:
+        UserError: If its numbers are no brightness of 8 or 16 bits; ``name`` is what the message calls it.
+    """
+    if image.mode == "F":
+        raise UserError(
+            f"{name}: the picture holds floating-point numbers",
+            cause="which of them is black and which is white is not known; a depth map is not a picture",
+            remedy="convert it to PNG or JPEG with 8 bits",
+        )
+    if image.mode.startswith("I"):
+        shown = _from_integers(image, name)
+    elif image.mode == "P" and "transparency" in image.info:
+        shown = image.convert("RGBA")  # Pillow warns where it drops transparency from a palette
+    else:
+        shown = image
+    return turned(np.asarray(shown.convert("RGB")), orientation_of(image))
+
+
+def _from_integers(image: Image.Image, name: object) -> Image.Image:
+    grey = np.asarray(image)
+    if grey.max(initial=0) > np.iinfo(np.uint16).max or grey.min(initial=0) < 0:
+        raise UserError(
+            f"{name}: the picture holds whole numbers from {grey.min()} to {grey.max()}",
+            cause="which of them is black and which is white is not known",
+            remedy="convert it to PNG or JPEG with 8 bits",
+        )
+    return Image.fromarray((grey >> 8).astype(np.uint8))
+
+
+def turned(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """The upright picture (height, width, 3) of a stored one, by its EXIF orientation, 1 to 8 (TIFF 6.0, tag 274)."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation of a picture, 1 to 8, without decoding it; 1 where it is none of these."""
+    # Not image.getexif(): for PNG that decodes the pixels, in search of EXIF behind them.
+    try:
+        orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+    except _DAMAGED:
+        return 1
+    return orientation if orientation in range(1, 9) else 1
+
+
+def exif_of(image: Image.Image) -> Mapping[int, Any] | None:
+    """The EXIF tags about how a picture was taken, by number; None where they are damaged."""
+    try:
+        tags = image.getexif()
+        # For JPEG, Pillow has asked for them before, and finds none from then on if they are damaged.
+        if not tags and len(image.info.get("exif") or b"") > _NO_TAGS:
+            return None
+        return dict(tags.get_ifd(ExifTags.IFD.Exif))
+    except _DAMAGED:
+        return None
+
+
+def frames_in(image: Image.Image) -> int:
+    """How many pictures a file holds; 1 where those behind the first are damaged."""
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except _DAMAGED:
+        return 1
+
+
+def _no_file(path: Path) -> UserError:
+    if path.is_dir():
+        return UserError(f"{path}: this is a folder, not a picture", remedy="name a picture in it")
+    return UserError(f"{path}: this is not a file", "pictures are read at random places", "save it as a file first")
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    """What the operating system or Pillow says; Pillow's own errors have no number."""
+    problem = f"{path}: the picture cannot be read"
+    if isinstance(error, OSError) and error.errno:
+        return UserError(problem, str(error.strerror), "check the path, and that you may read it")
+    return UserError(problem, str(error), "the file is damaged or cut short: copy it again")
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        return Image.open(path)
+    except UnidentifiedImageError:
+        if not _add_reader(path):
+            raise
+    return Image.open(path)
+
+
+def _add_reader(path: Path) -> bool:
+    """Load the plug-in that reads a file; whether there is one for it.
+
+    Raises:
+        UserError: If it is not installed.
+    """
+    head = _head(path)
+    for reader in _READERS:
+        if head[reader.start :].startswith(reader.heads):
+            try:
+                plug_in = importlib.import_module(reader.module)
+            except ImportError:
+                raise UserError(
+                    f"{path}: {reader.kind} pictures cannot be read here",
+                    cause=f"the package {reader.package} is not installed",
+                    remedy=f"pip install {reader.package}, or convert it to PNG or JPEG",
+                ) from None
+            if hasattr(plug_in, "register_heif_opener"):
+                plug_in.register_heif_opener()
+            return True
+    return False
+
+
+def _stranger(path: Path) -> UserError:
+    """Why a file is no picture."""
+    problem, head = f"{path}: this is not a picture that Pillow reads", _head(path)
+    if not head:
+        return UserError(problem, "the file is empty", "copy or download it again")
+    for start, begin, what, remedy in _STRANGERS:
+        if head[start:].startswith(begin):
+            return UserError(problem, what, remedy)
+    if head.isascii() and head.decode("ascii").replace("\n", " ").replace("\r", " ").replace("\t", " ").isprintable():
+        words = " ".join(head.decode("ascii").split())
+        return UserError(problem, f"it holds text: {words}", "a download may have saved an error page: get it again")
+    return UserError(problem, "it is damaged, or of an unknown kind", "convert it to PNG or JPEG")
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_HEAD)
+
+
+def _check_size(path: Path, image: Image.Image) -> None:
+    width, height = image.size
+    if width * height > MOST_PIXELS or max(width, height) > LONGEST_SIDE:
+        raise UserError(
+            f"{path}: {width} x {height} px are too many",
+            cause=f"at most {MOST_PIXELS // 1_000_000} million pixels are read, and {LONGEST_SIDE} a side",
+            remedy="make it smaller, and its focal length and points with it; or cut it",
+        )
+
+
+class _Guard:
+    """Pillow's guard against large pictures, and how many pictures are open without it."""
+
+    lock = threading.Lock()
+    limit: int | None = None
+    open = 0
+
+
+@contextmanager
+def _without_guard() -> Iterator[None]:
+    """Without Pillow's guard, which warns of what is legitimate: ``_check_size`` stands in for it."""
+    with _Guard.lock:
+        if not _Guard.open:
+            _Guard.limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        _Guard.open += 1
+    try:
+        yield
+    finally:
+        with _Guard.lock:
+            _Guard.open -= 1
+            if not _Guard.open:
+                Image.MAX_IMAGE_PIXELS = _Guard.limit

@@ -1,0 +1,295 @@
+"""One line of a manifest: what it may hold, and every fault that it has.
+
+Conventions: see ``toolkit.geometry.camera``; the keys: see ``toolkit.data.manifest.manifest``.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.data.frames.frame import DepthFile, DepthType, Frame, ImageFile, Labels, SparseDepth
+from toolkit.errors import UserError, did_you_mean
+from toolkit.geometry.camera import Camera, turn_pixels
+from toolkit.geometry.pose import checked_pose, turn_pose
+from toolkit.utils.arrays import Array
+
+KEYS = (
+    "image",
+    "intrinsics",
+    "pixel_coords",
+    "depth",
+    "depth_type",
+    "depth_map",
+    "depth_scale",
+    "distortion",
+    "world_from_camera",
+    "sequence",
+    "license",
+    "attribution",
+)
+
+
+POSSIBLE_FOV = (0.5, 165.0)
+"""Smallest and largest field of view of a pinhole camera [deg]; beyond, the intrinsics are wrong."""
+
+
+DEPTH_TYPES = ("z", "euclidean")
+
+
+@dataclass
+class ManifestLine:
+    """One line while it is read: its faults are gathered under their keys.
+
+    Attributes:
+        where: File and line, for messages.
+        folder: What paths are relative to.
+        default_depth_type: What depths are if the line does not say.
+        orientation: The EXIF turn that the camera and its labels still need; None where the picture must be asked.
+        row: The parsed line.
+        faults: What was found wrong.
+    """
+
+    where: str
+    folder: Path
+    default_depth_type: DepthType | None
+    orientation: int | None = None
+    row: Mapping[str, Any] = field(default_factory=dict)
+    faults: list[UserError] = field(default_factory=list)
+
+    @contextmanager
+    def _at(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except UserError as fault:
+            self.faults.append(UserError(f"{self.where}, {key}: {fault.problem}", fault.cause, fault.remedy))
+
+    def frame(self, text: str, decode: bool) -> Frame | None:
+        """The Frame of a line, None if it cannot be made."""
+        with self._at("the whole line"):
+            self.row = _parsed(text)
+        if self.faults:
+            return None
+        self._check_keys()
+        image = self._image()
+        camera = self._camera()
+        if self.orientation is None:
+            self.orientation = self._orientation(image, camera) if image and camera else 1
+        labels = self._labels(camera, self.orientation) if camera else None
+        pose = self._pose(self.orientation)
+        if self.faults or image is None or camera is None:
+            return None
+        frame = Frame(image, camera.turned(self.orientation), labels, pose, self.word("sequence"), self.word("license"))
+        if decode:
+            self._decode(frame)
+        return frame
+
+    def _decode(self, frame: Frame) -> None:
+        with self._at("image"):
+            frame.picture.read()
+        with self._at("depth_map"):
+            if frame.labels is not None:
+                frame.labels.read(frame.camera)
+
+    def _check_keys(self) -> None:
+        for key in self.row:
+            with self._at(key):
+                if key not in KEYS:
+                    raise UserError("this key is unknown", remedy=did_you_mean(key, KEYS))
+
+    def has(self, key: str) -> bool:
+        """Whether the line says something of a key; null says nothing."""
+        return self.row.get(key) is not None
+
+    def word(self, key: str) -> str:
+        """What the line says of a key, "" if nothing."""
+        return str(self.row[key]) if self.has(key) else ""
+
+    def _path(self, key: str) -> Path:
+        value = self.row.get(key)
+        if not isinstance(value, str) or not value:
+            raise UserError(
+                f"{value!r} is no path" if self.has(key) else "it is missing",
+                remedy="give a path relative to the manifest",
+            )
+        return self.folder / value
+
+    def _image(self) -> ImageFile | None:
+        with self._at("image"):
+            return ImageFile(self._path("image"))
+        return None
+
+    def _camera(self) -> Camera | None:
+        camera = None
+        with self._at("intrinsics"):
+            intrinsics = _numbers(self.row.get("intrinsics"), "give [fx, fy, cx, cy, width, height] in pixels")
+            camera = Camera.from_intrinsics(intrinsics)
+            _check_fov(camera)
+        if camera is not None and self.has("distortion"):
+            with self._at("distortion"):
+                distortion = _numbers(self.row["distortion"], "give [k1, k2, p1, p2, k3], or leave it out")
+                camera = Camera.from_intrinsics(intrinsics, distortion)
+        return camera
+
+    def _orientation(self, image: ImageFile, camera: Camera) -> int:
+        """The EXIF turn that the camera and its labels still need: 1 where the intrinsics are upright already."""
+        width, height, orientation = 0, 0, 0
+        with self._at("image"):
+            width, height, orientation = image.stored_size()
+        upright = (height, width) if orientation >= 5 else (width, height)
+        if not orientation or (camera.width, camera.height) == upright:
+            return 1
+        if (camera.width, camera.height) == (width, height):
+            return orientation
+        with self._at("intrinsics"):
+            raise UserError(
+                f"they are for {camera.width} x {camera.height} px, the picture is {upright[0]} x {upright[1]}",
+                remedy="give the intrinsics of this size: fx and cx scale with the width, fy and cy with the height",
+            )
+        return 1
+
+    def _pose(self, orientation: int) -> Array | None:
+        if not self.has("world_from_camera"):
+            return None
+        with self._at("world_from_camera"):
+            rows = self.row["world_from_camera"]
+            remedy = "give 4 rows of 4 numbers, or leave it out"
+            if not isinstance(rows, list):
+                raise UserError("it is not a list of rows", remedy=remedy)
+            return turn_pose(checked_pose([_numbers(row, remedy) for row in rows]), orientation)
+        return None
+
+    def _labels(self, camera: Camera, orientation: int) -> Labels | None:
+        if self.has("depth_map"):
+            return self._depth_file(orientation)
+        if self.has("pixel_coords"):
+            return self._sparse(camera, orientation)
+        with self._at("pixel_coords"):
+            raise UserError(
+                "there are no labels", remedy="give 'pixel_coords' with 'depth', or 'depth_map' with 'depth_scale'"
+            )
+        return None
+
+    def _depth_file(self, orientation: int) -> DepthFile | None:
+        path, scale, depth_type = None, None, self._depth_type()
+        with self._at("depth_map"):
+            path = self._path("depth_map")
+            if not path.is_file():
+                raise UserError(f"{path}: there is no such depth map", remedy="paths are relative to the manifest")
+            if orientation != 1:
+                raise UserError(
+                    "the picture has an EXIF orientation and a depth map", remedy="store both upright, without the tag"
+                )
+        with self._at("depth_scale"):
+            remedy = "give metres per stored unit: 0.001 for millimetres"
+            scale = _numbers([self.row.get("depth_scale")], remedy)[0]
+            if not 0 < scale < np.inf:
+                raise UserError(f"{scale:g} is not a positive number", remedy=remedy)
+        return DepthFile(path, scale, depth_type) if path and scale and depth_type else None
+
+    def _sparse(self, camera: Camera, orientation: int) -> SparseDepth | None:
+        places, metres, depth_type = None, None, self._depth_type()
+        with self._at("pixel_coords"):
+            places = _places(self.row["pixel_coords"], camera)
+        with self._at("depth"):
+            metres = _metres(self.row.get("depth"))
+            if places is not None and len(metres) != len(places):
+                raise UserError(
+                    f"{len(metres)} depths for {len(places)} pixels", remedy="give one depth for each of pixel_coords"
+                )
+        if places is None or metres is None or depth_type is None:
+            return None
+        return SparseDepth(turn_pixels(places, (camera.width, camera.height), orientation), metres, depth_type)
+
+    def _depth_type(self) -> DepthType | None:
+        value = self.row["depth_type"] if self.has("depth_type") else self.default_depth_type
+        with self._at("depth_type"):
+            if value is None:
+                raise UserError(
+                    "it is missing",
+                    cause='depth along the principal axis ("z") and distance from the camera ("euclidean") differ',
+                    remedy='add "depth_type": "z" or "euclidean" to the line, or depth_type to the source in the '
+                    "recipe; `toolkit data audit` finds out which, the data's documentation says it, or a flat wall "
+                    "seen head-on: its z is the same all over, its distance grows towards the edges",
+                )
+            if value not in DEPTH_TYPES:
+                raise UserError(f"{value!r} is neither", remedy=did_you_mean(str(value), DEPTH_TYPES))
+            return value
+        return None
+
+
+def _parsed(line: str) -> Mapping[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"malformed JSON at column {error.colno}: {error.msg}", remedy="each line must be one whole JSON object"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise UserError("malformed JSON", str(error), "each line must be one whole JSON object") from None
+    if not isinstance(row, dict):
+        raise UserError("it is not a JSON object", remedy='write {"image": …, "intrinsics": […], …}')
+    return row
+
+
+def _check_fov(camera: Camera) -> None:
+    """Check that a camera can be one."""
+    low, high = POSSIBLE_FOV
+    if not all(low <= angle <= high for angle in camera.fov):
+        raise UserError(
+            f"the field of view would be {camera.fov[0]:.3g} x {camera.fov[1]:.3g} degrees",
+            cause="focal lengths are in pixels of this picture, not in millimetres",
+            remedy="give [fx, fy, cx, cy, width, height] in pixels",
+        )
+
+
+def _numbers(values: Any, remedy: str) -> list[float]:
+    """A list of JSON numbers; true, "1" and null are none."""
+    if not isinstance(values, list):
+        raise UserError("it is missing" if values is None else f"{values!r} is not a list", remedy=remedy)
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise UserError(f"{json.dumps(value)} is not a number", remedy=remedy)
+    try:
+        return [float(value) for value in values]
+    except OverflowError:
+        raise UserError("it holds a number of more than 300 digits", remedy=remedy) from None
+
+
+def _places(pairs: Any, camera: Camera) -> Array:
+    """Labelled pixels (N, 2), all inside the picture."""
+    remedy = "give a list of pairs [u, v], u = column, v = row, of this picture"
+    if not isinstance(pairs, list) or not pairs:
+        raise UserError("it is not a list of pairs", remedy=remedy)
+    rows = [_numbers(pair, remedy) for pair in pairs]
+    if any(len(row) != 2 for row in rows):
+        raise UserError("an entry is not a pair", remedy=remedy)
+    places = np.array(rows)
+    outside = np.flatnonzero(~camera.contains(places))
+    if outside.size:
+        u, v = places[outside[0]]
+        raise UserError(
+            f"{outside.size} of {len(places)} lie outside the {camera.width} x {camera.height} picture, "
+            f"the first is number {outside[0]}: ({u:g}, {v:g})",
+            cause="the labels belong to another size, or u and v are exchanged",
+            remedy=remedy,
+        )
+    return places
+
+
+def _metres(values: Any) -> Array:
+    """Depths (N,) [m], all positive."""
+    remedy = "give metres, one for each of pixel_coords; leave out points without depth"
+    metres = np.array(_numbers(values, remedy))
+    invalid = np.flatnonzero(~(np.isfinite(metres) & (metres > 0)))
+    if invalid.size:
+        raise UserError(
+            f"{invalid.size} of {len(metres)} are not positive numbers, "
+            f"the first is number {invalid[0]}: {metres[invalid[0]]:g}",
+            remedy=remedy,
+        )
+    return metres

@@ -1,0 +1,70 @@
+"""The picture of what data holds; it needs matplotlib, the extra ``plots``."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from toolkit.data.statistics import Statistics
+from toolkit.errors import UserError
+from toolkit.utils.files import write_bytes
+from toolkit.utils.plotting import INSTALL, can_draw
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_BLUE, _GREY = "#1f6fb4", "#8a8a8a"
+
+
+_WIDTH, _HEIGHT = 5.2, 3.0  # inches a panel
+
+
+_ENDING = ".png"
+
+
+def save_statistics(found: Sequence[Statistics], path: Path) -> None:
+    """Draw depth and fields of view, a row a source.
+
+    Raises:
+        UserError: If matplotlib is not installed, or the file is no PNG.
+    """
+    if path.suffix.lower() != _ENDING:
+        raise UserError(f"{path}: the picture is a PNG", remedy="give a name that ends in .png")
+    if not can_draw():
+        raise UserError(f"{path}: pictures need matplotlib", remedy=INSTALL)
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2 * _WIDTH, _HEIGHT * len(found)), layout="constrained")
+    for (left, right), each in zip(figure.subplots(len(found), 2, squeeze=False), found, strict=True):
+        _draw_depths(left, each)
+        _draw_views(right, each)
+        for axis in (left, right):
+            axis.spines[["top", "right"]].set_visible(False)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=110, metadata={"Software": ""})
+    write_bytes(path, drawn.getvalue())
+
+
+def _draw_depths(axis: "Axes", found: Statistics) -> None:
+    axis.set_title(f"{Path(found.name).name}: {found.pictures} pictures, {found.sequences} sequences", fontsize=10)
+    if found.depths is None:
+        axis.text(0.5, 0.5, "no depth", ha="center", va="center", transform=axis.transAxes)
+        return
+    edges = np.array(found.depths.edges)
+    shares = np.array(found.depths.counts) / sum(found.depths.counts)
+    axis.bar(edges[:-1], shares, np.diff(edges), align="edge", color=_BLUE)
+    axis.axvline(found.depths.percentiles["50"], color=_GREY, lw=1, label="median")
+    axis.set_xscale("log")
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
+    axis.set(xlabel="depth_z [m]", ylabel="share of labels")
+    axis.legend(frameon=False)
+
+
+def _draw_views(axis: "Axes", found: Statistics) -> None:
+    across, down = np.array(found.fields_of_view).T
+    axis.scatter(across, down, s=18, alpha=0.5, color=_BLUE, lw=0)
+    axis.set_title(f"{found.cameras} camera{'s' if found.cameras != 1 else ''}", fontsize=10)
+    axis.set(xlabel="field of view across [degrees]", ylabel="down [degrees]", xlim=(0, 180), ylim=(0, 180))

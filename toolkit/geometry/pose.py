@@ -1,0 +1,83 @@
+"""Pose."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from toolkit.errors import UserError
+from toolkit.geometry.camera import _TURNS
+from toolkit.utils.arrays import Array
+
+_ROTATION_TOLERANCE = 1e-3
+
+
+_LAST_ROW_TOLERANCE = 1e-6
+
+
+def turn_pose(world_from_camera: Array, orientation: int) -> Array:
+    """The pose (4, 4) of the upright picture's camera, from that of the stored picture's.
+
+    Raises:
+        UserError: If the orientation mirrors the picture: no rigid pose describes it.
+    """
+    turn = np.array(_TURNS[orientation])
+    if np.linalg.det(turn) < 0:
+        raise UserError(
+            f"a picture with a pose has the mirroring EXIF orientation {orientation}",
+            remedy="store the picture upright, without the orientation tag",
+        )
+    stored_from_upright = np.eye(4)
+    stored_from_upright[:2, :2] = turn.T
+    return world_from_camera @ stored_from_upright
+
+
+def checked_pose(values: ArrayLike) -> Array:
+    """A rigid ``world_from_camera`` (4, 4) with translation in metres.
+
+    Raises:
+        UserError: If it is not a finite rigid transform.
+    """
+    remedy = "give world_from_camera as 4 rows of 4: a rotation, the camera centre [m], and 0 0 0 1"
+    try:
+        pose = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise UserError("the pose is not a 4 x 4 matrix of numbers", remedy=remedy) from None
+    if pose.shape != (4, 4) or not np.all(np.isfinite(pose)):
+        raise UserError("the pose is not a finite 4 x 4 matrix", remedy=remedy)
+    rotation = pose[:3, :3]
+    rigid = np.abs(rotation @ rotation.T - np.eye(3)).max() <= _ROTATION_TOLERANCE and np.linalg.det(rotation) > 0
+    if not rigid and np.linalg.matrix_rank(rotation) < 3:
+        raise UserError("the pose is singular", cause="its rotation part has no inverse", remedy=remedy)
+    if not rigid or np.abs(pose[3] - (0, 0, 0, 1)).max() > _LAST_ROW_TOLERANCE:
+        raise UserError(
+            "the pose is not a rigid transform",
+            cause="its upper left 3 x 3 part is not a rotation (a scale or a mirroring is in it), "
+            "or its last row is not 0 0 0 1",
+            remedy=remedy,
+        )
+    return pose
+
+
+def inverse(b_from_a: Array) -> Array:
+    """a_from_b (4, 4) of a rigid transform (4, 4)."""
+    a_from_b = np.eye(4)
+    a_from_b[:3, :3] = b_from_a[:3, :3].T
+    a_from_b[:3, 3] = -b_from_a[:3, :3].T @ b_from_a[:3, 3]
+    return a_from_b
+
+
+def transform(b_from_a: Array, xyz: ArrayLike) -> Array:
+    """Points (..., 3) [m, frame b] from points (..., 3) [m, frame a]."""
+    return np.asarray(xyz, dtype=np.float64) @ b_from_a[:3, :3].T + b_from_a[:3, 3]
+
+
+def rotation_angle(rotation: Array) -> float:
+    """Angle [deg] of a rotation (3, 3), by atan2 so that small angles keep their digits.
+
+    Source: Rodrigues; tan(angle) = |axis part of R - R^T| / (trace(R) - 1).
+    """
+    axis = [
+        rotation[2, 1] - rotation[1, 2],
+        rotation[0, 2] - rotation[2, 0],
+        rotation[1, 0] - rotation[0, 1],
+    ]
+    return float(np.degrees(np.arctan2(np.linalg.norm(axis), np.trace(rotation) - 1)))

@@ -1,0 +1,1 @@
+"""A whole picture: many questions about it become a depth map and a metric point cloud."""

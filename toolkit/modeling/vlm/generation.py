@@ -1,0 +1,209 @@
+"""Greedy answers, with how sure the model was of each token; pictures that questions share are encoded once."""
+
+import copy
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby, pairwise
+from typing import Any
+
+import torch
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedTokenizerBase
+
+from toolkit.modeling.predictor import Piece, Reply
+from toolkit.modeling.vlm.architectures import Picture
+from toolkit.modeling.vlm.vlm import Vlm, chat_text, encode
+
+_NUMERAL = re.compile(r"[\u0120\u2581 ]?(\d+|\.)")  # as byte-level and SentencePiece vocabularies spell them
+
+
+_SMALLEST = 1e-4  # probabilities of numerals below this are not kept
+
+
+@torch.inference_mode()
+def generate(
+    vlm: Vlm,
+    prompts: Sequence[str],
+    images: Sequence[Sequence[Picture]],
+    *,
+    max_new_tokens: int = 32,
+    batch_size: int = 8,
+) -> list[Reply]:
+    """The model's most likely answers.
+
+    Rows in a run whose pictures are the very same objects share them: they are encoded once, and all questions
+    go on from one key-value cache.
+
+    Args:
+        vlm: The model.
+        prompts: The questions.
+        images: The pictures of each question.
+        max_new_tokens: An answer is cut after this many tokens.
+        batch_size: How many questions are answered at once; it does not change the answers.
+    """
+    was_training = vlm.model.training
+    vlm.model.eval()
+    replies: list[Reply] = []
+    for rows, same in _runs(images):
+        shared = _shared(vlm, [prompts[row] for row in rows], images[rows[0]]) if same else None
+        for start in range(0, len(rows), batch_size):
+            part = rows[start : start + batch_size]
+            if shared is None:
+                inputs = dict(encode(vlm, [prompts[row] for row in part], [images[row] for row in part]))
+            else:
+                inputs = shared.batch(start, len(part))
+            replies += _answers(vlm, inputs, max_new_tokens)
+    vlm.model.train(was_training)
+    return replies
+
+
+def _runs(images: Sequence[Sequence[Picture]]) -> Iterator[tuple[list[int], bool]]:
+    """Rows in order, and whether they are about the same pictures."""
+    alone: list[int] = []
+    for _, rows in groupby(range(len(images)), key=lambda row: tuple(map(id, images[row]))):
+        run = list(rows)
+        if len(run) == 1:
+            alone += run
+            continue
+        if alone:
+            yield alone, False
+            alone = []
+        yield run, True
+    if alone:
+        yield alone, False
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """Questions about the same pictures, which the model has seen once.
+
+    Attributes:
+        cache: Keys and values of everything up to the last picture.
+        prefix: (length,), the tokens of that.
+        suffixes: The other tokens of each question.
+        pad: Token that fills up shorter suffixes, on their left.
+    """
+
+    cache: Any
+    prefix: torch.Tensor
+    suffixes: list[list[int]]
+    pad: int
+
+    def batch(self, start: int, count: int) -> dict[str, Any]:
+        """What ``model.generate`` takes for ``count`` of the questions."""
+        chosen = self.suffixes[start : start + count]
+        longest = max(map(len, chosen))
+        gaps = [longest - len(suffix) for suffix in chosen]
+        ids = torch.tensor([[self.pad] * gap + suffix for gap, suffix in zip(gaps, chosen, strict=True)])
+        mask = torch.tensor([[0] * gap + [1] * (longest - gap) for gap in gaps])
+        prefix = self.prefix.expand(len(chosen), -1)
+        cache = copy.deepcopy(self.cache)  # generation writes into it
+        cache.batch_repeat_interleave(len(chosen))
+        return {
+            "input_ids": torch.cat([prefix, ids.to(prefix.device)], dim=1),
+            "attention_mask": torch.cat([torch.ones_like(prefix), mask.to(prefix.device)], dim=1),
+            "past_key_values": cache,
+        }
+
+
+def _shared(vlm: Vlm, prompts: Sequence[str], images: Sequence[Picture]) -> _Shared | None:
+    """The questions with their pictures seen once; None where they cannot be taken apart, or there is no picture."""
+    tokenizer = vlm.processor.tokenizer
+    texts = [chat_text(vlm, [prompt], len(images)) for prompt in prompts]
+    cut = _after_pictures(vlm, texts[0])
+    if cut is None or any(text[:cut] != texts[0][:cut] for text in texts):
+        return None
+    suffixes = [tokenizer(text[cut:], add_special_tokens=False)["input_ids"] for text in texts]
+    whole = encode(vlm, prompts[:1], [images])
+    length = whole["input_ids"].shape[1] - len(suffixes[0])
+    if whole["input_ids"][0, length:].tolist() != suffixes[0] or not all(suffixes):
+        return None
+    along = {key: value for key, value in whole.items() if value.shape[:2] == whole["input_ids"].shape}
+    model: Any = vlm.model
+    seen = model(**{**whole, **{key: value[:, :length] for key, value in along.items()}}, use_cache=True)
+    return _Shared(seen.past_key_values, whole["input_ids"][0, :length], suffixes, tokenizer.pad_token_id)
+
+
+def _after_pictures(vlm: Vlm, text: str) -> int | None:
+    """Index in a chat text after the last place of a picture."""
+    marks = [getattr(vlm.processor, name, None) for name in ("boi_token", "image_token")]
+    ends = [text.rindex(mark) + len(mark) for mark in marks if isinstance(mark, str) and mark in text]
+    return max(ends, default=None)
+
+
+def _answers(vlm: Vlm, inputs: dict[str, Any], max_new_tokens: int) -> list[Reply]:
+    """The replies to one batch."""
+    model: Any = vlm.model
+    recorder = _Recorder(_numerals(vlm.processor.tokenizer))
+    settings = _greedy(vlm, max_new_tokens)
+    output = model.generate(**inputs, generation_config=settings, logits_processor=LogitsProcessorList([recorder]))
+    written = output[:, inputs["input_ids"].shape[1] :].tolist()
+    ends = settings.eos_token_id if isinstance(settings.eos_token_id, list) else [settings.eos_token_id]
+    return [_reply(vlm.processor.tokenizer, tokens, set(ends), recorder.of(row)) for row, tokens in enumerate(written)]
+
+
+class _Recorder(LogitsProcessor):
+    """Changes nothing, and keeps what the model gave its choice and every numeral."""
+
+    def __init__(self, numerals: dict[int, str]) -> None:
+        self._texts = list(numerals.values())
+        self._ids = torch.tensor(list(numerals), dtype=torch.long)
+        self._best: list[torch.Tensor] = []
+        self._numerals: list[torch.Tensor] = []
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """``scores`` (batch, vocabulary) as they are."""
+        probabilities = scores.float().softmax(dim=-1)
+        self._best.append(probabilities.amax(dim=-1).cpu())
+        self._numerals.append(probabilities[:, self._ids.to(scores.device)].cpu())
+        return scores
+
+    def of(self, row: int) -> list[tuple[float, dict[str, float]]]:
+        """For each step, the probability of the choice and those of the numerals by their characters."""
+        kept = []
+        for best, numerals in zip(self._best, self._numerals, strict=True):
+            found: dict[str, float] = {}
+            for column in torch.nonzero(numerals[row] > _SMALLEST).flatten().tolist():
+                found[self._texts[column]] = found.get(self._texts[column], 0.0) + float(numerals[row, column])
+            kept.append((float(best[row]), found))
+        return kept
+
+
+@lru_cache(maxsize=8)
+def _numerals(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
+    """The tokens that are digits or a decimal point, perhaps after a space, with their characters."""
+    matches = ((index, _NUMERAL.fullmatch(token)) for token, index in tokenizer.get_vocab().items())
+    return {index: match[1] for index, match in matches if match and match[1].isascii()}
+
+
+def _reply(
+    tokenizer: PreTrainedTokenizerBase, tokens: list[int], ends: set[int], steps: list[tuple[float, dict[str, float]]]
+) -> Reply:
+    """What was written up to the token that ends it, which is the last piece if it was reached."""
+    length = next((index for index, token in enumerate(tokens) if token in ends), len(tokens))
+    # Tokens are read with all before them: alone, some lose their space or half of a character.
+    said = [str(tokenizer.decode(tokens[:index], skip_special_tokens=True)) for index in range(length + 1)]
+    texts = [now.removeprefix(before) for before, now in pairwise(said)]
+    texts += [""] if length < len(tokens) else []
+    pieces = tuple(Piece(text, *step) for text, step in zip(texts, steps, strict=False))
+    return Reply(said[-1].strip(), pieces)
+
+
+def _greedy(vlm: Vlm, max_new_tokens: int) -> GenerationConfig:
+    """Plain greedy decoding: models come with sampling and penalties, which distort numbers."""
+    own = vlm.model.generation_config
+    end = own.eos_token_id if own.eos_token_id is not None else vlm.processor.tokenizer.eos_token_id
+    pad = own.pad_token_id if own.pad_token_id is not None else vlm.processor.tokenizer.pad_token_id
+    return GenerationConfig(
+        do_sample=False,
+        num_beams=1,
+        repetition_penalty=1.0,
+        no_repeat_ngram_size=0,
+        temperature=1.0,
+        top_k=50,
+        top_p=1.0,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=end,
+        pad_token_id=pad,
+    )

@@ -1,0 +1,150 @@
+"""Processors for pictures and text that need neither torchvision nor any other video library.
+
+The stock processors of these families also build a video processor, which needs torchvision (and, for
+SmolVLM, num2words). The classes here carry the stock names and leave video out, so what they save is a
+stock folder: ``AutoProcessor.from_pretrained`` reads it wherever torchvision is installed.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import transformers
+from transformers.processing_utils import ImagesKwargs, ProcessorMixin, TextKwargs
+from transformers.utils import cached_file
+
+_PROCESSOR_FILE = "processor_config.json"
+
+
+_VIDEO_FILE = "video_preprocessor_config.json"
+
+
+def _settings(name: str, file: str, local: bool) -> dict[str, Any]:
+    """The JSON object in one file of a folder or hub repository; empty where there is no such file."""
+    path = cached_file(name, file, local_files_only=local, _raise_exceptions_for_missing_entries=False)
+    return json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
+
+
+class _WithoutVideo(ProcessorMixin):
+    """A processor that keeps the settings of its video processor, but never builds one."""
+
+    stock_video: ClassVar[str]
+    video_settings: dict[str, Any] | None = None
+
+    @classmethod
+    def from_pretrained(cls, name: Any, **kwargs: Any) -> Self:  # type: ignore[override]
+        """Load a stock folder, the settings of its video processor included."""
+        processor = super().from_pretrained(name, **kwargs)
+        local = kwargs.get("local_files_only", False)
+        nested = _settings(str(name), _PROCESSOR_FILE, local).get("video_processor")
+        processor.video_settings = nested or _settings(str(name), _VIDEO_FILE, local) or None
+        return processor
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is saved: as the stock processor does, which has a video processor."""
+        settings = self.video_settings or {"video_processor_type": self.stock_video}
+        return {**super().to_dict(), "video_processor": settings}
+
+
+class Qwen2_5_VLProcessor(_WithoutVideo, transformers.Qwen2_5_VLProcessor):  # noqa: N801 - the stock name
+    """The processor of Qwen2.5-VL."""
+
+    stock_video = "Qwen2VLVideoProcessor"
+
+    def __init__(self, image_processor: Any = None, tokenizer: Any = None, chat_template: Any = None, **_: Any) -> None:
+        super().__init__(image_processor, tokenizer, None, chat_template=chat_template)
+
+
+class Qwen3VLProcessor(_WithoutVideo, transformers.Qwen3VLProcessor):
+    """The processor of Qwen3-VL."""
+
+    stock_video = "Qwen3VLVideoProcessor"
+
+    def __init__(self, image_processor: Any = None, tokenizer: Any = None, chat_template: Any = None, **_: Any) -> None:
+        super().__init__(image_processor, tokenizer, None, chat_template=chat_template)
+
+
+class InternVLProcessor(_WithoutVideo, transformers.InternVLProcessor):
+    """The processor of InternVL; pictures are never cut into tiles."""
+
+    stock_video = "InternVLVideoProcessor"
+    images_kwargs = ImagesKwargs(crop_to_patches=False)  # type: ignore[typeddict-unknown-key]
+
+    def __init__(
+        self,
+        image_processor: Any = None,
+        tokenizer: Any = None,
+        image_seq_length: int = 256,
+        chat_template: Any = None,
+        **_: Any,
+    ) -> None:
+        super().__init__(image_processor, tokenizer, None, image_seq_length, chat_template)
+
+
+class SmolVLMProcessor(_WithoutVideo, transformers.SmolVLMProcessor):
+    """The processor of SmolVLM, without num2words, which only words about videos need."""
+
+    stock_video = "SmolVLMVideoProcessor"
+
+    def __init__(
+        self,
+        image_processor: Any,
+        tokenizer: Any,
+        image_seq_len: int = 169,
+        chat_template: Any = None,
+        **_: Any,
+    ) -> None:
+        self.fake_image_token = getattr(tokenizer, "fake_image_token", "<fake_token_around_image>")
+        self.image_token = getattr(tokenizer, "image_token", "<image>")
+        self.image_token_id = tokenizer.convert_tokens_to_ids(self.image_token)
+        self.end_of_utterance_token = getattr(tokenizer, "end_of_utterance_token", "<end_of_utterance>")
+        self.global_image_token = getattr(tokenizer, "global_image_token", "<global-img>")
+        self.image_seq_len = image_seq_len
+        self.video_token = getattr(tokenizer, "video_token", "<video>")
+        ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
+
+    def apply_chat_template(self, *args: Any, **kwargs: Any) -> Any:
+        """As any processor does: the stock method asks the video processor for its frame rate."""
+        return ProcessorMixin.apply_chat_template(self, *args, **kwargs)
+
+
+class PixtralProcessor(ProcessorMixin):
+    """The processor of Pixtral, whose stock module cannot be imported without torchvision."""
+
+    text_kwargs = TextKwargs(return_tensors="pt")
+    images_kwargs = ImagesKwargs(return_tensors="pt")
+
+    def __init__(
+        self,
+        image_processor: Any = None,
+        tokenizer: Any = None,
+        patch_size: int = 16,
+        spatial_merge_size: int = 1,
+        chat_template: Any = None,
+        image_token: str = "[IMG]",
+        image_break_token: str = "[IMG_BREAK]",
+        image_end_token: str = "[IMG_END]",
+        **_: Any,
+    ) -> None:
+        super().__init__(image_processor, tokenizer, chat_template=chat_template)
+        self.patch_size = patch_size
+        self.spatial_merge_size = spatial_merge_size
+        self.image_token = image_token
+        self.image_break_token = image_break_token
+        self.image_end_token = image_end_token
+        self.image_token_id = tokenizer.convert_tokens_to_ids(image_token)
+
+    def _process_images(self, images: Any, **kwargs: Any) -> Any:
+        kwargs["patch_size"] = self.patch_size * self.spatial_merge_size
+        return super()._process_images(images, **kwargs)
+
+    def replace_image_token(self, image_inputs: Any, image_idx: int, **_: Any) -> str:
+        """One image token a patch, a break after each row of patches, an end after the last."""
+        side = self.patch_size * self.spatial_merge_size
+        height, width = (int(length) // side for length in image_inputs["image_sizes"][image_idx])
+        return self.image_break_token.join([self.image_token * width] * height) + self.image_end_token
+
+    @property
+    def model_input_names(self) -> list[str]:
+        """What the model takes."""
+        return [*self.tokenizer.model_input_names, *self.image_processor.model_input_names, "image_sizes"]

@@ -1,0 +1,82 @@
+"""Canonical view."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.data.frames.frame import Frame
+from toolkit.data.frames.objects import SceneObject
+from toolkit.errors import UserError
+from toolkit.geometry.camera import Camera
+from toolkit.geometry.canonical import resample, to_canonical
+from toolkit.utils.arrays import Array, Pixels
+
+
+@dataclass(frozen=True)
+class View:
+    """A Frame made canonical: what the model will see, before markers.
+
+    Attributes:
+        frame: Where it comes from.
+        pixels: (height, width, 3) uint8 RGB.
+        camera: The camera that is true of ``pixels``: fx = fy = the canonical focal length, no distortion.
+        points: (N, 2) labelled pixels of this View.
+        depth_z: (N,) their depth_z [m].
+        mask: (height, width), True where ``pixels`` shows the picture and not padding.
+        objects: What this View shows of the Frame's objects, as far as they are known.
+    """
+
+    frame: Frame
+    pixels: Pixels
+    camera: Camera
+    points: Array = field(default_factory=lambda: np.empty((0, 2)))
+    depth_z: Array = field(default_factory=lambda: np.empty(0))
+    mask: NDArray[np.bool_] = field(default_factory=lambda: np.ones((0, 0), dtype=bool))
+    objects: tuple[SceneObject, ...] = ()
+
+
+def canonicalise(frame: Frame, camera: Camera, labelled: bool = True) -> View:
+    """The View of a Frame through a canonical ``camera`` (see ``Canonicalisation.window``).
+
+    Args:
+        frame: The Frame; its picture is read.
+        camera: The canonical camera, without distortion.
+        labelled: Whether labels and objects are read and moved along.
+
+    Raises:
+        UserError: If the picture cannot be read or its size is not its camera's.
+    """
+    picture = frame.picture.read()
+    height, width = picture.shape[:2]
+    if (width, height) != (frame.camera.width, frame.camera.height):
+        raise UserError(
+            f"{frame.name}: the picture is {width} x {height} px, its intrinsics are for "
+            f"{frame.camera.width} x {frame.camera.height}",
+            remedy="give the intrinsics of this size: fx and cx scale with the width, fy and cy with the height",
+        )
+    pixels, mask = resample(picture, frame.camera, camera)
+    view = View(frame, pixels, camera, mask=mask)
+    if labelled and frame.labels is not None:
+        points, depth_z = frame.labels.read(frame.camera)
+        moved = to_canonical(frame.camera, camera, points)
+        inside = camera.contains(moved)
+        view = replace(view, points=moved[inside], depth_z=depth_z[inside])
+    if labelled and frame.objects is not None:
+        view = replace(view, objects=_shown(frame.objects.read(), frame.camera, camera))
+    return view
+
+
+def _shown(objects: Sequence[SceneObject], camera: Camera, canonical: Camera) -> tuple[SceneObject, ...]:
+    """The objects of a picture that a canonical one shows, or shows a part of, in its pixels."""
+    shown = []
+    for thing in objects:
+        left, top, right, bottom = thing.box
+        corners = np.array([[left, top], [right, top], [left, bottom], [right, bottom]])
+        moved = to_canonical(camera, canonical, corners)
+        low, high = moved.min(axis=0), moved.max(axis=0)
+        if np.all(high >= -0.5) and np.all(low <= np.array([canonical.width, canonical.height]) - 0.5):
+            whole = thing.whole and bool(canonical.contains(moved).all())
+            shown.append(replace(thing, box=(*low.tolist(), *high.tolist()), whole=whole))
+    return tuple(shown)

@@ -1,0 +1,218 @@
+"""Batches for training: loss on the answers alone, pictures checked to reach the vision tower as they are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import torch
+from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
+
+from toolkit.errors import UserError
+from toolkit.modeling.vlm.architectures import check_geometry, check_pictures
+from toolkit.modeling.vlm.vlm import Vlm, chat_text, conversation
+from toolkit.qa.sample import Sample
+from toolkit.training.auxiliary_words import patch_words, point_words
+
+IGNORED = -100
+"""Label of tokens that carry no loss (PyTorch's cross entropy)."""
+
+
+FAULT = "fault"
+"""Key of a row that could not be rendered; it holds the error."""
+
+
+PATCHES = "patches"
+"""Key of a row for the words that its image tokens are taught, None where they are taught nothing."""
+
+
+POINTS = "points"
+"""Key of a row for what the names of marks are taught: words by name, None where they are taught nothing."""
+
+
+@dataclass(frozen=True)
+class TokenLengths:
+    """Tokens of one sample: of its pictures, of its questions, and of its answers with their ends."""
+
+    image: int
+    prompt: int
+    answer: int
+
+    @property
+    def total(self) -> int:
+        """Length of the sequence that the model is trained on."""
+        return self.image + self.prompt + self.answer
+
+
+def row_of(sample: Sample, side: int | None = None) -> dict[str, Any]:
+    """A Sample as a row of the trainer's data set; made anew each time, since collators change rows.
+
+    Args:
+        sample: What is taught.
+        side: Of an image token [px], to teach tokens the Sample's hints.
+    """
+    first, *rest = sample.turns
+    more = [(turn.prompt, turn.completion) for turn in rest]
+    row = conversation(first.prompt, sample.images, first.completion, more)
+    if side is None:
+        return row
+    hints = sample.hints
+    return {
+        **row,
+        PATCHES: _patch_words(sample, side) if hints.patches else None,
+        POINTS: _point_words(sample) if hints.points else None,
+    }
+
+
+def _patch_words(sample: Sample, side: int) -> list[str]:
+    """What lies at each image token, picture after picture."""
+    hints, words = sample.hints, []
+    points = [point for turn in sample.turns for point in turn.query.points] if hints.marked else []
+    for index, view in enumerate(sample.query.views):
+        shown = [point for point in points if point.view == index]
+        first_from_view = sample.query.first_from_second if index else None
+        words += patch_words(view, shown, side, replace(hints, seed=hints.seed + index), first_from_view)
+    return words
+
+
+def _point_words(sample: Sample) -> dict[str, tuple[str, ...]]:
+    """Where each point lies, by its name."""
+    points = [point for turn in sample.turns for point in turn.query.points]
+    return {point.name: point_words(sample.query.views[point.view], point) for point in points}
+
+
+class Collator:
+    """TRL's collator for pictures, with three things added: it checks sizes, masks later questions, teaches hints.
+
+    TRL puts loss on all that follows the first question; where a row holds several questions, those in
+    between must carry none.
+    """
+
+    def __init__(self, vlm: Vlm, max_tokens: int | None = None) -> None:
+        self._vlm = vlm
+        self._max_tokens = max_tokens
+        self._geometry = vlm.geometry
+        self._collate = DataCollatorForVisionLanguageModeling(vlm.processor, max_length=None, completion_only_loss=True)
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The batch of some rows (see ``row_of``).
+
+        In a worker process, an error becomes a batch that holds it: raised there, it would come home wrapped
+        in a traceback. ``toolkit.training.trainer`` raises it in the main process.
+
+        Raises:
+            GeometryError: If a picture would reach the vision tower at another size.
+            UserError: If a row is longer than ``max_tokens``, or could not be rendered.
+            UserError: If the chat template does not let answers be told from questions.
+        """
+        try:
+            return self._batch(rows)
+        except UserError as error:
+            if torch.utils.data.get_worker_info() is None:
+                raise
+            return {FAULT: error, "labels": torch.full((1, 2), IGNORED)}
+
+    def _batch(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        for row in rows:
+            if FAULT in row:
+                raise row[FAULT]
+        said = [[message["content"] for message in (*row["prompt"], *row["completion"])] for row in rows]
+        images = [row["images"] for row in rows]
+        check_pictures(self._geometry, images)
+        batch = self._collate([dict(row) for row in rows])
+        check_geometry(self._geometry, batch, images)
+        longest = batch["input_ids"].shape[1]
+        if self._max_tokens is not None and longest > self._max_tokens:
+            raise UserError(
+                f"a sample has {longest} tokens; trainer.max_tokens is {self._max_tokens}",
+                remedy="raise trainer.max_tokens if model and memory allow, or crop to smaller pictures",
+            )
+        for labels, words, pictures in zip(batch["labels"], said, images, strict=True):
+            if len(words) > 2:
+                self._mask_questions(labels, words, len(pictures))
+        for row, tokens, labels in zip(rows, batch["input_ids"], batch["labels"], strict=True):
+            if row.get(PATCHES) is not None:
+                self._teach_patches(labels, tokens, row[PATCHES])
+            if row.get(POINTS) is not None:
+                self._teach_points(labels, tokens, row[POINTS])
+        return batch
+
+    def lengths(self, row: Mapping[str, Any]) -> TokenLengths:
+        """How many tokens a row takes."""
+        batch = self([row])
+        image = int((batch["input_ids"][0] == self._vlm.model.config.image_token_id).sum())
+        answer = int((batch["labels"][0] != IGNORED).sum())
+        return TokenLengths(image, batch["input_ids"].shape[1] - image - answer, answer)
+
+    def _teach_patches(self, labels: torch.Tensor, tokens: torch.Tensor, words: Sequence[str]) -> None:
+        """Put words on image tokens, in place; like any label, a token's stands at the place after it.
+
+        Args:
+            labels: (length,), token ids.
+            tokens: (length,), what the model reads.
+            words: One for each image token; "" teaches nothing.
+        """
+        places = torch.nonzero(tokens == self._vlm.model.config.image_token_id).flatten().tolist()
+        if len(places) != len(words):
+            raise UserError(
+                f"{len(words)} patches, and {len(places)} image tokens: they do not match",
+                remedy="leave patch_words out of the curriculum: this family does not turn each patch into one token",
+            )
+        for place, word in zip(places, words, strict=True):
+            if word:
+                labels[place + 1] = self._token(word)
+
+    def _teach_points(self, labels: torch.Tensor, tokens: torch.Tensor, points: Mapping[str, Sequence[str]]) -> None:
+        """Put words on the token that ends a point's name, and on those after it within the question, in place.
+
+        Args:
+            labels: (length,), token ids.
+            tokens: (length,), what the model reads.
+            points: Words by name.
+        """
+        for name, words in points.items():
+            spelt = torch.tensor(self._spelling(f" {name}"))
+            named = torch.nonzero((tokens.unfold(0, len(spelt), 1) == spelt).all(dim=1)).flatten()
+            if not len(named):
+                raise UserError(
+                    f"the question does not name its point {name!r} as a word of its own",
+                    remedy="leave point_words out of the curriculum, or mend the task's template",
+                )
+            for place, word in enumerate(words, start=int(named[0]) + len(spelt)):
+                if place < len(labels) and labels[place] == IGNORED:
+                    labels[place] = self._token(word)
+
+    @cache  # noqa: B019 - as many words as there are letters, digits and colours; it lives as long as the run
+    def _spelling(self, word: str) -> list[int]:
+        """The tokens of a word."""
+        return list(self._vlm.processor.tokenizer(word, add_special_tokens=False)["input_ids"])
+
+    def _token(self, word: str) -> int:
+        """The first token of a word."""
+        return self._spelling(word)[0]
+
+    def _mask_questions(self, labels: torch.Tensor, said: Sequence[str], pictures: int) -> None:
+        """Take the loss off the questions after the first, in place.
+
+        Args:
+            labels: (length,), token ids from the first answer on, else ``IGNORED``.
+            said: What user and assistant say in turn.
+            pictures: How many pictures come before the first question.
+        """
+        prefixes = [chat_text(self._vlm, said[: index + 1], pictures) for index in range(len(said))]
+        begin = len(prefixes[0])
+        tokens = self._vlm.processor.tokenizer(
+            prefixes[-1][begin:], add_special_tokens=False, return_offsets_mapping=True
+        )
+        trained = torch.nonzero(labels != IGNORED).flatten()
+        same = labels[trained].tolist() == tokens["input_ids"]
+        if not same or any(not prefixes[-1].startswith(prefix) for prefix in prefixes):
+            raise UserError(
+                f"the chat template of this {self._vlm.family.name} model does not keep questions and answers apart",
+                cause="it rewrites earlier turns when later ones are added",
+                remedy="set questions_per_image: 1",
+            )
+        answers = [(len(prefixes[index - 1]) - begin, len(prefixes[index]) - begin) for index in range(1, len(said), 2)]
+        for position, (start, _) in zip(trained.tolist(), tokens["offset_mapping"], strict=True):
+            if not any(first <= start < last for first, last in answers):
+                labels[position] = IGNORED

@@ -1,0 +1,78 @@
+"""The model card: what a checkpoint is, how it was made, how well it does."""
+
+from collections.abc import Sequence
+
+from jinja2 import Environment, StrictUndefined
+
+from toolkit.config.build import Plan
+from toolkit.config.recipe import Recipe
+from toolkit.evaluation.report import Report
+from toolkit.utils.versions import versions
+
+_CARD = """\
+---
+library_name: transformers
+pipeline_tag: image-text-to-text
+tags: [3d, metric-depth, depthlm]
+---
+# {{ name }}
+
+A vision-language model fine-tuned from `{{ recipe.model.name }}` to answer metric 3D questions about pictures, after
+DepthLM (arXiv 2509.25413). Ask it through the toolkit, which prepares pictures as in training:
+
+    toolkit ask picture.jpg "how far is the red point" --point red=320,240 --focal 1100 --model {{ name }}
+
+{% if recipe.canonical.keep_focal %}Pictures keep focal lengths of their own, scaled to the model's size
+{%- else %}Pictures must be resampled to a focal length of **{{ recipe.canonical.focal | round(1) }} px**
+{%- endif %}
+{%- if recipe.reference == "marker" %}, and points marked by a {{ recipe.marker.shape }} of {{ recipe.marker.size }} px
+{%- elif recipe.reference == "text" %}, and points given as coordinates of 0 to 2000 in the text
+{%- else %}, and points neither marked nor given
+{%- endif %}; `toolkit.json` holds this contract.
+
+## Training
+
+{{ recipe.trainer.steps }} steps of {{ recipe.trainer.batch_size * recipe.trainer.accumulate }} samples a process,
+learning rate {{ recipe.trainer.learning_rate }}
+{%- if recipe.model.lora %}, LoRA of rank {{ recipe.model.lora.rank }} on {{ recipe.model.lora.parts | join(", ") }}
+{%- endif %}. Tasks: {% for task in tasks %}{{ task }}{{ ", " if not loop.last }}{% endfor %}.
+{{ effort }} The whole recipe is `recipe.yaml`, seed {{ recipe.seed }}.
+
+Licences of the data: {{ licenses | join("; ") }}.
+
+## Held-out results
+
+{% if report -%}
+| task | questions | measure | this model | best constant answer | unread answers |
+|---|---|---|---|---|---|
+{% for task in report.tasks -%}
+| {{ task.task }} | {{ task.count }} | {{ task.headline }} | {{ "%.3f" | format(task.metrics[task.headline]) }} \
+| {{ "%.3f" | format(task.constant.metrics[task.headline]) }} ({{ task.constant.answer }}) \
+| {{ "%.1f" | format(100 * task.unread) }} % |
+{% endfor %}
+Unread and impossible answers count as wrong. The best constant is chosen on the same questions.
+{% else -%}
+Not measured.
+{% endif %}
+## Versions
+
+{{ versions }}
+"""
+
+
+def model_card(name: str, recipe: Recipe, plan: Plan, report: Report | None, effort: str) -> str:
+    """The README.md of a checkpoint.
+
+    Args:
+        name: The checkpoint's folder name.
+        recipe: What it was trained by.
+        plan: The data it was trained on.
+        report: Its held-out results, None if it was not measured.
+        effort: On what hardware it was trained and how long, in a sentence.
+    """
+    tasks: Sequence[str] = [task.name for task, _ in plan.train.tasks]
+    listed = ", ".join(f"{package} {number}" for package, number in versions().items())
+    template = Environment(undefined=StrictUndefined, autoescape=False).from_string(_CARD)
+    return template.render(
+        name=name, recipe=recipe, tasks=tasks, licenses=plan.licenses, report=report, effort=effort, versions=listed
+    )

@@ -1,0 +1,231 @@
+"""The one ``SFTTrainer`` run of a recipe: loss on the answer only, samples rendered when they are needed."""
+
+import importlib.util
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from trl import SFTConfig, SFTTrainer
+
+from toolkit.config.recipe import Recipe, TrainerSettings
+from toolkit.errors import UserError
+from toolkit.modeling.vlm.vlm import Vlm
+from toolkit.qa.mixture import Mixture
+from toolkit.training.collator import FAULT, Collator, row_of
+from toolkit.utils.progress import Bar, processes
+
+_SORTED_STEPS = 16  # steps whose samples are sorted together
+
+
+class ShowProgress(TrainerCallback):
+    """Moves a bar, and writes a line with loss and learning rate every so often."""
+
+    def __init__(self, progress: Bar) -> None:
+        self._bar = progress
+        self._last = 0
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """One more step."""
+        self._bar.advance(state.global_step - max(self._last, state.global_step - 1))
+        self._last = state.global_step
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """A line of numbers."""
+        if logs and not math.isfinite(float(logs.get("loss", 0.0))):
+            raise UserError(
+                f"the loss is no number any more at step {state.global_step}",
+                cause="the weights have grown without bound",
+                remedy="lower trainer.learning_rate, or raise trainer.warmup; choose another --output",
+            )
+        if logs and "loss" in logs and state.is_world_process_zero:
+            line = f"step {state.global_step:>6} of {state.max_steps}  loss {float(logs['loss']):.4f}"
+            self._bar.say(f"{line}  learning rate {float(logs.get('learning_rate', 0)):.2e}")
+
+
+def make_trainer(
+    vlm: Vlm, mixture: Mixture, recipe: Recipe, folder: Path, callbacks: Sequence[TrainerCallback] = ()
+) -> SFTTrainer:
+    """The trainer of a recipe.
+
+    Args:
+        vlm: The model, frozen or adapted as the recipe says.
+        mixture: What it learns from.
+        recipe: Every choice.
+        folder: Where it keeps what it resumes from.
+        callbacks: Are told as it goes.
+
+    Raises:
+        UserError: If the recipe reports to something that is not installed.
+    """
+    settings = sft_config(recipe, folder)
+    per_step = settings.per_device_train_batch_size * settings.gradient_accumulation_steps
+    trainer = _Trainer(
+        model=vlm.model,
+        args=settings,
+        train_dataset=rows(mixture, arranged(mixture, settings.max_steps, per_step * settings.world_size), vlm),
+        processing_class=vlm.processor,
+        data_collator=Collator(vlm, recipe.trainer.max_tokens),
+        callbacks=list(callbacks),
+    )
+    trainer.remove_callback(PrinterCallback)  # prints each log a second time
+    # TRL's own loss divides by the tokens of all processes and accumulated batches, if it is told their number;
+    # transformers withholds it for models that take no loss arguments (both Qwens), which TRL does not pass anyway.
+    trainer.model_accepts_loss_kwargs = True
+    return trainer
+
+
+class _Trainer(SFTTrainer):
+    """TRL's trainer; what went wrong in a worker process is raised as the error it was."""
+
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        """Nothing: a resumed run's weights are loaded and checked before; their names in files only look missing."""
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        """The batches of one step.
+
+        Raises:
+            UserError: If a worker could not make one.
+        """
+        batches, count = super().get_batch_samples(*args, **kwargs)
+        for batch in batches:
+            if FAULT in batch:
+                raise batch[FAULT]
+        return batches, count
+
+
+def arranged(mixture: Mixture, steps: int, per_step: int) -> NDArray[np.int64]:
+    """Indices of the Samples of a run, so that those of one step show as many pictures, as far as they can.
+
+    A batch is padded to its longest row: among questions about one picture, one about two pictures would double the
+    work of all. So Samples of a few steps at a time are sorted by their number of pictures, and the steps shuffled.
+
+    Args:
+        mixture: What is drawn.
+        steps: Of the run.
+        per_step: Samples of a step, on all processes.
+
+    Returns:
+        (steps * per_step,), each index once.
+    """
+    indices = np.arange(steps * per_step)
+    if len({task.images for task, _ in mixture.tasks}) < 2:
+        return indices
+    pictures = np.array([mixture.pictures(index) for index in indices.tolist()])
+    for start in range(0, len(indices), _SORTED_STEPS * per_step):
+        window = slice(start, start + _SORTED_STEPS * per_step)
+        ordered = start + np.argsort(pictures[window], kind="stable")
+        rng = np.random.default_rng((mixture.seed, start))
+        indices[window] = rng.permutation(ordered.reshape(-1, per_step)).ravel()
+    return indices
+
+
+def rows(mixture: Mixture, indices: Sequence[int] | NDArray[np.int64], vlm: Vlm) -> datasets.Dataset:
+    """Samples of a Mixture as rows that are rendered when they are read.
+
+    Only indices are stored, so skipping rows when a run is resumed renders nothing.
+
+    Args:
+        mixture: What is drawn.
+        indices: Of the Samples.
+        vlm: Whose image tokens may be taught.
+    """
+    return datasets.Dataset.from_dict({"index": indices}).with_transform(Render(mixture, vlm.geometry.side))
+
+
+@dataclass(frozen=True)
+class Render:
+    """Turns indices into rows; a class, so that worker processes can be handed it."""
+
+    mixture: Mixture
+    side: int
+
+    def __call__(self, batch: Mapping[str, Sequence[int]]) -> dict[str, list[Any]]:
+        """Rows of a batch of indices, as columns."""
+        try:
+            rows = [row_of(self.mixture[index], self.side) for index in batch["index"]]
+        except UserError as error:  # raised in a worker, it would come home wrapped in a traceback
+            return {FAULT: [error] * len(batch["index"])}
+        return {key: [row[key] for row in rows] for key in rows[0]}
+
+
+def sft_config(recipe: Recipe, folder: Path) -> SFTConfig:
+    """TRL's settings for a recipe.
+
+    Raises:
+        UserError: If the recipe reports to something that is not installed.
+    """
+    settings = recipe.trainer
+    _check_installed(settings.report_to)
+    if settings.liger:
+        _check_installed(["liger_kernel"])
+    gpu = torch.cuda.is_available()
+    return SFTConfig(
+        output_dir=str(folder),
+        max_steps=settings.steps,
+        per_device_train_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.accumulate,
+        learning_rate=learning_rate(settings, processes()),
+        lr_scheduler_type=settings.schedule,
+        lr_scheduler_kwargs={"num_cycles": settings.cycles} if settings.schedule == "cosine_with_restarts" else {},
+        warmup_steps=round(settings.warmup * settings.steps),
+        max_grad_norm=settings.max_grad_norm,
+        weight_decay=settings.weight_decay,
+        bf16=use_bfloat16(recipe),
+        use_cpu=not gpu,
+        activation_checkpointing=settings.gradient_checkpointing,
+        dataloader_num_workers=settings.workers,
+        dataloader_persistent_workers=settings.workers > 0,
+        dataloader_pin_memory=gpu,
+        train_sampling_strategy="sequential",
+        remove_unused_columns=False,
+        max_length=None,
+        logging_steps=settings.log_every,
+        logging_first_step=True,
+        logging_nan_inf_filter=False,
+        save_steps=settings.save_every,
+        save_total_limit=2,
+        report_to=list(settings.report_to) or "none",
+        disable_tqdm=True,
+        log_level="error",
+        seed=recipe.seed,
+        full_determinism=settings.full_determinism,
+        use_liger_kernel=settings.liger,
+    )
+
+
+def learning_rate(settings: TrainerSettings, processes: int) -> float:
+    """The learning rate for the total batch: it scales with its square root (Cai et al. 2025, section 4)."""
+    if settings.reference_batch is None:
+        return settings.learning_rate
+    total = settings.batch_size * settings.accumulate * processes
+    return settings.learning_rate * math.sqrt(total / settings.reference_batch)
+
+
+def use_bfloat16(recipe: Recipe) -> bool:
+    """Whether the forward pass runs in bfloat16."""
+    if recipe.trainer.precision == "auto":
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    return recipe.trainer.precision == "bfloat16"
+
+
+def _check_installed(packages: Sequence[str]) -> None:
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise UserError(
+                f"the recipe asks for {package}, which is not installed",
+                remedy=f"pip install {package.replace('_', '-')}, or take it out of trainer",
+            )

@@ -1,0 +1,141 @@
+"""Contact sheets: pictures as the model sees them, with what is asked and answered beneath."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from toolkit.errors import UserError
+from toolkit.utils.arrays import Pixels
+from toolkit.utils.files import make_folder, write_bytes
+
+_MARGIN = 12  # px around a cell
+
+
+_GAP = 6  # px between two pictures of one cell
+
+
+_TITLE, _BODY = 15, 13  # font sizes [px]
+
+
+_PAPER, _INK, _FAINT, _ACCENT = (255, 255, 255), (25, 25, 30), (120, 120, 125), (10, 90, 170)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One entry of a sheet.
+
+    Attributes:
+        title: Its heading.
+        images: One or two pictures (H, W, 3).
+        question: The words beneath; may be empty.
+        answer: The words beneath those; may be empty.
+        footnote: Small print.
+    """
+
+    title: str
+    images: tuple[Pixels, ...]
+    question: str
+    answer: str
+    footnote: str = ""
+
+
+def draw_sheet(cells: Sequence[Cell], columns: int = 4, width: int = 300) -> Image.Image:
+    """A sheet of cells, each ``width`` px wide; small pictures are enlarged without smoothing."""
+    drawn = [_draw_cell(cell, width) for cell in cells]
+    columns = min(columns, len(drawn))
+    lines = [drawn[start : start + columns] for start in range(0, len(drawn), columns)]
+    heights = [max(cell.height for cell in line) for line in lines]
+    sheet = Image.new("RGB", (columns * (width + 2 * _MARGIN), sum(heights) + 2 * _MARGIN * len(lines)), _PAPER)
+    top = _MARGIN
+    for line, height in zip(lines, heights, strict=True):
+        for column, cell in enumerate(line):
+            sheet.paste(cell, (_MARGIN + column * (width + 2 * _MARGIN), top))
+        top += height + 2 * _MARGIN
+    return sheet
+
+
+def save_sheet(cells: Sequence[Cell], path: Path, columns: int = 4, width: int = 300) -> None:
+    """Draw a sheet and write it as PNG."""
+    save_png(np.asarray(draw_sheet(cells, columns, width)), path)
+
+
+def check_png(path: Path) -> None:
+    """Check, before long work that ends in it, that a PNG can be written.
+
+    Raises:
+        UserError: If the name says otherwise, or the folder cannot be written to.
+    """
+    if path.suffix.lower() != ".png":
+        raise UserError(f"{path}: only PNG is written, which keeps every pixel", remedy="name it .png")
+    if path.is_dir():
+        raise UserError(f"{path}: this is a folder", remedy="name a .png file in it")
+    make_folder(path.parent)
+
+
+def save_png(pixels: Pixels, path: Path) -> None:
+    """Write a picture (H, W, 3) as PNG, whole or not at all."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    write_bytes(path, buffer.getvalue())
+
+
+def side_by_side(images: Sequence[Pixels]) -> Pixels:
+    """Pictures of one question next to each other, (H, W, 3), on white."""
+    height = max(image.shape[0] for image in images)
+    padded = [np.pad(image, ((0, height - image.shape[0]), (0, _GAP), (0, 0)), constant_values=255) for image in images]
+    return np.concatenate(padded, axis=1)[:, :-_GAP]
+
+
+def _draw_cell(cell: Cell, width: int) -> Image.Image:
+    picture = _fitted(cell.images, width)
+    body = ImageFont.load_default(_BODY)
+    blocks = [
+        (cell.title, ImageFont.load_default(_TITLE), _INK),
+        *([(f"Q: {cell.question}", body, _INK)] if cell.question else []),
+        *([(f"A: {cell.answer}", body, _ACCENT)] if cell.answer else []),
+        *([(cell.footnote, body, _FAINT)] if cell.footnote else []),
+    ]
+    lines = [(line, font, color) for text, font, color in blocks for line in _wrap(text, font, width)]
+    title, rest = lines[0], lines[1:]
+    step = _BODY + 5
+    drawn = Image.new("RGB", (width, _TITLE + 8 + picture.height + 6 + step * len(rest)), _PAPER)
+    pen = ImageDraw.Draw(drawn)
+    pen.text((0, 0), title[0], font=title[1], fill=title[2])
+    drawn.paste(picture, (0, _TITLE + 8))
+    top = _TITLE + 8 + picture.height + 6
+    for text, font, color in rest:
+        pen.text((0, top), text, font=font, fill=color)
+        top += step
+    return drawn
+
+
+def _fitted(images: Sequence[Pixels], width: int) -> Image.Image:
+    each = (width - _GAP * (len(images) - 1)) // len(images)
+    scaled = [_scaled(Image.fromarray(image), each) for image in images]
+    strip = Image.new("RGB", (width, max(image.height for image in scaled)), _PAPER)
+    for index, image in enumerate(scaled):
+        strip.paste(image, (index * (each + _GAP), 0))
+    return strip
+
+
+def _scaled(image: Image.Image, width: int) -> Image.Image:
+    height = ceil(image.height * width / image.width)
+    enlarged = image.width < width
+    return image.resize((width, height), Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS)
+
+
+def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
+    """Lines of whole words, none wider than ``width`` px."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
