@@ -1,7 +1,7 @@
-"""How well ``toolkit data audit`` finds faults, and how often it sees some that are not there.
+"""Measure how well ``toolkit data audit`` finds faults, and how often it reports faults that are not there.
 
-Run it as ``python benchmarks/audit.py``, with ``--data FOLDER`` where iBims-1 (``ibims1/manifest.jsonl``) and a walk
-with depth maps and poses (``hololens/manifest.jsonl``) lie; without, synthetic rooms alone are used. Each trial
+Run it as ``python benchmarks/audit.py``. ``--data FOLDER`` names a folder with iBims-1 (``ibims1/manifest.jsonl``) and
+a walk with depth maps and poses (``hololens/manifest.jsonl``); without it, only synthetic rooms are used. Each trial
 draws 24 frames, puts one fault into them, writes a manifest and audits it.
 """
 
@@ -31,13 +31,13 @@ ALARMS = ("fault", "suspect")
 
 
 @dataclass(frozen=True)
-class Data:
-    """Frames to draw from.
+class AuditedData:
+    """A set of frames that trials draw from.
 
     Attributes:
-        name: What the table calls them.
-        items: The frames in order.
-        run: Frames that are drawn together, so that sequences stay whole.
+        name: The name of the set in the tables.
+        items: The frames in their order.
+        run: How many neighbouring frames are drawn together, so that sequences stay whole.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Data:
     run: int
 
     def draw(self, rng: np.random.Generator) -> Items:
-        """``FRAMES`` frames, in order."""
+        """Draw ``FRAMES`` frames; they keep their order."""
         starts = np.arange(0, len(self.items) - self.run + 1, 1 if self.run == FRAMES else self.run)
         chosen = np.sort(rng.permutation(starts)[: FRAMES // self.run])
         return [self.items[index] for start in chosen for index in range(start, start + self.run)]
@@ -56,17 +56,18 @@ class Data:
         return (not fault.dense or "depth_map" in row) and (not fault.posed or "world_from_camera" in row)
 
 
-def from_manifest(path: Path, run: int) -> Data:
+def from_manifest(path: Path, run: int) -> AuditedData:
+    """The frames of a manifest."""
     rows = [json.loads(text) for text in path.read_text().splitlines() if text.strip()]
     for row in rows:
         for key in ("image", "depth_map"):
             if key in row:
                 row[key] = str((path.parent / row[key]).resolve())
-    return Data(path.parent.name, [Item(row) for row in rows], run)
+    return AuditedData(path.parent.name, [Item(row) for row in rows], run)
 
 
-def from_rooms(folder: Path) -> Data:
-    """Synthetic rooms, their depth with 0.5 % of noise, in millimetres."""
+def from_rooms(folder: Path) -> AuditedData:
+    """Synthetic rooms whose depth has 0.5 % of noise and is stored in millimetres."""
     rooms, rng, items = (
         Rooms(RoomSettings(ROOMS, VIEWS, width=(160, 160), height=(120, 120))),
         np.random.default_rng(7),
@@ -90,17 +91,18 @@ def from_rooms(folder: Path) -> Data:
     return from_manifest(write(items, folder / "rooms"), VIEWS)
 
 
-def detected(report: AuditReport, fault: Fault) -> bool:
+def is_detected(report: AuditReport, fault: Fault) -> bool:
+    """Whether an audit has found a fault."""
     for finding in report.findings:
         if finding.check in fault.checks and finding.verdict in ALARMS:
-            said = {**finding.numbers, "verdict": finding.verdict}
-            if all(said[key] == value for key, value in fault.found.items()):
+            numbers = {**finding.numbers, "verdict": finding.verdict}
+            if all(numbers[key] == value for key, value in fault.found.items()):
                 return True
     return False
 
 
 def skies(folder: Path | None) -> list[Pixels]:
-    """Upper thirds of photographs of streets; else plain gradients."""
+    """The upper fifths of photographs of streets if the data has them, otherwise plain gradients."""
     paths = sorted(folder.glob("ddad_like/scene_01/rgb/CAMERA_0[15]/*.jpg"))[:6] if folder else []
     if paths:
         pictures = [np.asarray(Image.open(path).convert("RGB")) for path in paths]
@@ -111,7 +113,10 @@ def skies(folder: Path | None) -> list[Pixels]:
     ]
 
 
-def measure(data: Data, given: argparse.Namespace, photographs: Sequence[Pixels], folder: Path, log: Console) -> Table:
+def count_detections(
+    data: AuditedData, given: argparse.Namespace, photographs: Sequence[Pixels], folder: Path, log: Console
+) -> Table:
+    """A table that says in how many trials each fault was found."""
     table = Table("fault", "found", "by", title=f"{data.name}: {given.trials} trials of {FRAMES} frames each")
     for number, fault in enumerate(faults(photographs)):
         if not data.fits(fault) or (given.only and given.only not in fault.name):
@@ -119,7 +124,7 @@ def measure(data: Data, given: argparse.Namespace, photographs: Sequence[Pixels]
         hits = 0
         for trial in range(given.trials):
             rng = np.random.default_rng([given.seed, number, trial])
-            hits += detected(
+            hits += is_detected(
                 audit(write(fault.change(data.draw(rng), rng), folder / "trial"), FRAMES, trial, fault.checks), fault
             )
         log.print(f"{data.name}: {fault.name}: {hits}/{given.trials}")
@@ -127,7 +132,8 @@ def measure(data: Data, given: argparse.Namespace, photographs: Sequence[Pixels]
     return table
 
 
-def false_alarms(data: Data, given: argparse.Namespace, folder: Path) -> Table:
+def count_false_alarms(data: AuditedData, given: argparse.Namespace, folder: Path) -> Table:
+    """A table that says how often each check gave each verdict on frames without a fault."""
     verdicts: dict[str, Counter[str]] = {}
     for trial in range(given.trials):
         rng = np.random.default_rng([given.seed, 999, trial])
@@ -143,10 +149,10 @@ def false_alarms(data: Data, given: argparse.Namespace, folder: Path) -> Table:
 def main() -> None:
     """Measure and print."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--data", type=Path, help="folder with ibims1/ and hololens/")
+    arguments.add_argument("--data", type=Path, help="a folder with ibims1/ and hololens/")
     arguments.add_argument("--trials", type=int, default=20)
     arguments.add_argument("--seed", type=int, default=0)
-    arguments.add_argument("--only", default="", help="faults whose name holds this")
+    arguments.add_argument("--only", default="", help="only faults whose names contain this text")
     arguments.add_argument("--sets", nargs="+", default=["rooms", "ibims1", "hololens"])
     arguments.add_argument("--part", choices=["faults", "clean", "both"], default="both")
     given = arguments.parse_args()
@@ -159,9 +165,9 @@ def main() -> None:
             sets += [from_manifest(path, run)] if path.is_file() else []
         for data in (data for data in sets if data.name in given.sets):
             if given.part != "faults":
-                page.print(false_alarms(data, given, folder))
+                page.print(count_false_alarms(data, given, folder))
             if given.part != "clean":
-                page.print(measure(data, given, skies(given.data), folder, log))
+                page.print(count_detections(data, given, skies(given.data), folder, log))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The first run, as `make demo` does it: teach the tiny VLM a new kind of scene, measure it, ask it.
+# The demonstration that `make demo` runs: teach the tiny VLM a new kind of scene, evaluate it, and ask it a question.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 started=$SECONDS

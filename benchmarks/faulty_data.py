@@ -1,4 +1,4 @@
-"""Manifests with known faults in them, for ``benchmarks/audit.py``."""
+"""Manifests with known faults, for ``benchmarks/audit.py``."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -17,12 +17,12 @@ from toolkit.utils.arrays import Array, Pixels
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """One manifest line in memory; files are written again only where they change.
+    """One manifest line in memory. Pictures and depth maps are written again only if they change.
 
     Attributes:
-        row: The line, its paths absolute.
-        picture: New pixels (h, w, 3), or None.
-        depth: New depth map (h, w) in stored units, or None.
+        row: The line, with absolute paths.
+        picture: The new pixels (h, w, 3); None if the picture does not change.
+        depth: The new depth map (h, w) in stored units; None if it does not change.
     """
 
     row: dict[str, object]
@@ -31,25 +31,25 @@ class Item:
 
     @property
     def dense(self) -> bool:
-        """Whether its labels are a depth map."""
+        """Whether the labels are a depth map."""
         return "depth_map" in self.row
 
     @property
     def camera(self) -> Camera:
-        """Its camera."""
+        """The camera of the picture."""
         return Camera.from_intrinsics(self.row["intrinsics"])
 
     @property
     def pose(self) -> Array:
-        """Its pose (4, 4)."""
+        """The pose of the camera, world_from_camera (4, 4)."""
         return np.array(self.row["world_from_camera"])
 
     def pixels(self) -> Pixels:
-        """Its picture (h, w, 3)."""
+        """The picture (h, w, 3)."""
         return self.picture if self.picture is not None else np.asarray(Image.open(self.row["image"]).convert("RGB"))
 
     def stored(self) -> Array:
-        """Labels as stored: a map (h, w), or a list (N,)."""
+        """The labels in stored units: a depth map (h, w), or a list (N,)."""
         if not self.dense:
             return np.array(self.row["depth"])
         if self.depth is not None:
@@ -57,26 +57,26 @@ class Item:
         return cv2.imread(str(self.row["depth_map"]), cv2.IMREAD_UNCHANGED).astype(np.float64)
 
     def places(self) -> Array:
-        """Pixels of ``stored``, (..., 2)."""
+        """The pixel coordinates of the labels (h, w, 2) or (N, 2)."""
         if not self.dense:
             return np.array(self.row["pixel_coords"], dtype=np.float64)
         rows, columns = np.indices((self.camera.height, self.camera.width), dtype=np.float64)
         return np.stack([columns, rows], axis=-1)
 
     def lengths(self) -> Array:
-        """Of the rays of ``stored``."""
+        """The lengths of the labels' rays at a z-depth of 1 (h, w) or (N,)."""
         return np.linalg.norm(self.camera.rays(self.places()), axis=-1)
 
     def with_row(self, **changes: object) -> "Item":
-        """With other keys."""
+        """A copy with other keys in its line."""
         return replace(self, row={**self.row, **changes})
 
     def with_stored(self, values: Array) -> "Item":
-        """With other labels."""
+        """A copy with other labels, in stored units."""
         return replace(self, depth=values) if self.dense else self.with_row(depth=values.tolist())
 
     def with_scale(self, factor: float) -> "Item":
-        """With all depth times a factor."""
+        """A copy with all depths multiplied by a factor."""
         if self.dense:
             return self.with_row(depth_scale=self.row["depth_scale"] * factor)
         return self.with_stored(self.stored() * factor)
@@ -88,15 +88,15 @@ Change = Callable[[Items, np.random.Generator], Items]
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault to inject.
+    """A fault that is put into frames.
 
     Attributes:
-        name: What the table calls it.
-        change: Puts it into frames.
-        checks: Checks that may find it.
-        dense: Whether it needs depth maps.
-        posed: Whether it needs poses.
-        found: What numbers of the finding must say, if they must.
+        name: The name of the fault in the tables.
+        change: The function that puts the fault into frames.
+        checks: The checks that may find the fault.
+        dense: Whether the fault needs depth maps.
+        posed: Whether the fault needs poses.
+        found: Numbers or words that the finding must have; {} if any alarm will do.
     """
 
     name: str
@@ -108,37 +108,42 @@ class Fault:
 
 
 def each(change: Callable[[Item], Item]) -> Change:
+    """The change that is made to every frame."""
     return lambda items, rng: [change(item) for item in items]
 
 
 def euclidean(item: Item, power: int = 1) -> Item:
-    """Depth multiplied by a power of the ray's length; what the line says of it stays."""
+    """Depth multiplied by a power of the ray's length. The ``depth_type`` of the line stays the same."""
     return item.with_stored(item.stored() * item.lengths() ** power)
 
 
 def undeclared(item: Item) -> Item:
+    """A line without ``depth_type``."""
     return replace(item, row={key: value for key, value in item.row.items() if key != "depth_type"})
 
 
 def mixed(items: Items, rng: np.random.Generator) -> Items:
+    """A third of the frames with Euclidean distances in place of z-depths."""
     chosen = set(rng.permutation(len(items))[: len(items) // 3].tolist())
     return [euclidean(item) if index in chosen else item for index, item in enumerate(items)]
 
 
 def rotated_bits(item: Item) -> Item:
+    """Millimetres rotated left by three bits, as SUN RGB-D stores them, with the scale for unrotated bits."""
     millimetres = item.stored().astype(np.uint16)
     rotated = (millimetres << 3) | (millimetres >> 13)
     return replace(item, depth=rotated.astype(np.float64)).with_row(depth_scale=1e-4)
 
 
 def capped(items: Items, rng: np.random.Generator) -> Items:
+    """Depths cut at one of their high quantiles."""
     values = np.concatenate([item.stored().ravel() for item in items])
     cap = np.quantile(values[values > 0], rng.uniform(0.85, 0.97))
     return [item.with_stored(np.minimum(item.stored(), np.floor(cap) if item.dense else cap)) for item in items]
 
 
 def shifted(items: Items, rng: np.random.Generator) -> Items:
-    """All labels moved by 3 to 6 % of the width into one direction."""
+    """All labels moved by 3 to 6 % of the width in one direction."""
     angle, share = rng.uniform(0, 2 * np.pi), rng.uniform(0.03, 0.06)
     moved = []
     for item in items:
@@ -157,6 +162,7 @@ def shifted(items: Items, rng: np.random.Generator) -> Items:
 
 
 def mirrored(item: Item) -> Item:
+    """Labels mirrored left to right."""
     if item.dense:
         return item.with_stored(item.stored()[:, ::-1])
     places = item.places()
@@ -165,7 +171,7 @@ def mirrored(item: Item) -> Item:
 
 
 def exchanged(items: Items, order: Sequence[int]) -> Items:
-    """Each line with the labels of another."""
+    """Each line with the labels of another line."""
     keys = ("depth_map", "depth_scale", "pixel_coords", "depth")
     return [
         replace(item, row={**item.row, **{key: items[other].row[key] for key in keys if key in item.row}})
@@ -174,14 +180,18 @@ def exchanged(items: Items, order: Sequence[int]) -> Items:
 
 
 def shuffled(items: Items, rng: np.random.Generator) -> Items:
+    """Labels exchanged at random among the lines."""
     return exchanged(items, rng.permutation(len(items)).tolist())
 
 
 def next_depth(items: Items, rng: np.random.Generator) -> Items:
+    """Each line with the labels of the next line."""
     return exchanged(items, [*range(1, len(items)), 0])
 
 
 def focal(factor: float, along: tuple[bool, bool] = (True, True)) -> Change:
+    """Focal lengths multiplied by a factor, along x, y or both."""
+
     def change(item: Item) -> Item:
         fx, fy, *rest = item.row["intrinsics"]
         return item.with_row(intrinsics=[fx * factor if along[0] else fx, fy * factor if along[1] else fy, *rest])
@@ -190,6 +200,8 @@ def focal(factor: float, along: tuple[bool, bool] = (True, True)) -> Change:
 
 
 def centre(share: float) -> Change:
+    """Principal points moved by a share of the width in a random direction."""
+
     def change(items: Items, rng: np.random.Generator) -> Items:
         angle = rng.uniform(0, 2 * np.pi)
         moved = []
@@ -203,15 +215,19 @@ def centre(share: float) -> Change:
 
 
 def other_size(item: Item) -> Item:
+    """The intrinsics of a picture of half the size."""
     *values, width, height = item.row["intrinsics"]
     return item.with_row(intrinsics=[*(value / 2 for value in values), width, height])
 
 
 def posed(change: Callable[[Array], Array]) -> Change:
+    """The change that is made to every pose (4, 4)."""
     return each(lambda item: item.with_row(world_from_camera=change(item.pose).tolist()))
 
 
 def translated(factor: float) -> Change:
+    """Translations of poses multiplied by a factor."""
+
     def change(pose: Array) -> Array:
         moved = pose.copy()
         moved[:3, 3] *= factor
@@ -221,7 +237,7 @@ def translated(factor: float) -> Change:
 
 
 def jittered(items: Items, rng: np.random.Generator) -> Items:
-    """Each pose off by about 20 cm and 10 degrees."""
+    """Each pose wrong by about 20 cm and 10 degrees."""
     wrong = []
     for item in items:
         pose = item.pose
@@ -232,6 +248,7 @@ def jittered(items: Items, rng: np.random.Generator) -> Items:
 
 
 def next_pose(items: Items, rng: np.random.Generator) -> Items:
+    """Each line with the pose of the next line of its sequence."""
     poses = [item.row["world_from_camera"] for item in items]
     later = [index + 1 if index + 1 < len(items) else index for index in range(len(items))]
     same = [items[index].row["sequence"] == items[other].row["sequence"] for index, other in enumerate(later)]
@@ -242,7 +259,7 @@ def next_pose(items: Items, rng: np.random.Generator) -> Items:
 
 
 def wrong_quaternion(pose: Array) -> Array:
-    """(x, y, z, w) read as (w, x, y, z)."""
+    """The rotation that comes out if a quaternion (x, y, z, w) is read as (w, x, y, z)."""
     x, y, z, w = Rotation.from_matrix(pose[:3, :3]).as_quat()
     turned = pose.copy()
     turned[:3, :3] = Rotation.from_quat([y, z, w, x]).as_matrix()
@@ -250,7 +267,7 @@ def wrong_quaternion(pose: Array) -> Array:
 
 
 def copied(items: Items, rng: np.random.Generator, factor: float = 1.0) -> Items:
-    """Two pictures again, compressed, brighter or darker, a little smaller; their depth times ``factor``."""
+    """Compressed, brighter or darker copies of two pictures in place of the last two, with depth times ``factor``."""
     copies = []
     for index in rng.permutation(len(items))[:2]:
         item = items[index]
@@ -261,7 +278,7 @@ def copied(items: Items, rng: np.random.Generator, factor: float = 1.0) -> Items
 
 
 def sky_over(photographs: Sequence[Pixels]) -> Change:
-    """In a quarter of the frames the upper part is sky, and its labels are what an interpolation makes there."""
+    """A quarter of the frames with sky in their upper part, and with labels there as an interpolation makes them up."""
 
     def change(items: Items, rng: np.random.Generator) -> Items:
         chosen = set(rng.permutation(len(items))[: len(items) // 4].tolist())
@@ -290,10 +307,11 @@ def _with_sky(item: Item, photographs: Sequence[Pixels], rng: np.random.Generato
 
 
 SCALES = (1000.0, 0.001, 10.0, 8.0, 5.0, 1 / 0.3048, 2.0, 1.25, 0.5, 0.3048, 0.2, 0.125)
-"""By these factors depth must be multiplied to be right again."""
+"""The factors by which depths must be multiplied to be right again."""
 
 
 def faults(photographs: Sequence[Pixels]) -> list[Fault]:
+    """All faults; ``photographs`` are pictures of skies, each (h, w, 3)."""
     kind, pose, edges, names = ("depth type",), ("poses",), ("alignment",), ("scale", "scale against poses")
     return [
         Fault("Euclidean, said to be z", each(euclidean), kind, found={"found": "euclidean"}),
@@ -341,7 +359,7 @@ def faults(photographs: Sequence[Pixels]) -> list[Fault]:
 
 
 def write(items: Items, folder: Path) -> Path:
-    """A manifest; pictures and depth maps that did not change stay where they are."""
+    """Write a manifest. Pictures and depth maps that did not change stay where they are."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
     for index, item in enumerate(items):

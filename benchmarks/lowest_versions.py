@@ -1,10 +1,9 @@
-"""Install the lowest versions that pyproject.toml states, beside nothing else, and try the toolkit with them.
+"""Install the lowest versions that pyproject.toml states into a new environment, and test the toolkit with them.
 
-    python benchmarks/lowest_versions.py [--folder DIR]
-
-A virtual environment is made, every dependency is pinned to its lower bound (torch is exempt: the version in
-constraints.txt is taken, since old ones have no build for every processor), and a short list of tests runs in it:
-geometry, canonicalisation, marks, manifests, and a small training run with one question asked afterwards.
+Run it as ``python benchmarks/lowest_versions.py [--folder DIR]``. It makes a virtual environment in which every
+dependency is pinned to its lower bound. Only torch is taken in the version of constraints.txt, because old versions
+have no build for every processor. Then a short list of tests runs in it: geometry, canonicalisation, marks, manifests,
+and training.
 """
 
 import argparse
@@ -21,8 +20,8 @@ EXEMPT = "torch"
 SMOKE = ["tests/geometry", "tests/qa/test_marker.py", "tests/data/manifest", "tests/training/test_train.py"]
 
 
-def lowest() -> list[str]:
-    """One pin for each dependency: its lower bound, or for an exempt one the version of constraints.txt."""
+def lowest_pins() -> list[str]:
+    """One pin for each dependency: its lower bound, or the version of constraints.txt for the exempt one."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pinned = re.search(rf"^{EXEMPT}==.+$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
     if pinned is None:
@@ -38,7 +37,7 @@ def lowest() -> list[str]:
 
 
 def run(*command: str | Path) -> None:
-    """Run a command in the project; stop with its exit code if it fails."""
+    """Run a command in the project's folder. If it fails, stop with its exit code."""
     print("$", *command, flush=True)
     code = subprocess.run([str(part) for part in command], cwd=ROOT, check=False).returncode
     if code:
@@ -46,15 +45,15 @@ def run(*command: str | Path) -> None:
 
 
 def main() -> None:
-    """Make the environment, install, test."""
+    """Make the environment, install the packages, and run the tests."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=Path, help="where the environment is made; by default a temporary folder")
+    parser.add_argument("--folder", type=Path, help="the folder of the environment; by default a temporary one")
     folder = parser.parse_args().folder
     with tempfile.TemporaryDirectory() as temporary:
         home = folder or Path(temporary) / "lowest"
         venv.create(home, with_pip=True)
         python = home / "bin" / "python"
-        run(python, "-m", "pip", "install", "--quiet", *lowest(), "pytest", "pytest-timeout", "hypothesis")
+        run(python, "-m", "pip", "install", "--quiet", *lowest_pins(), "pytest", "pytest-timeout", "hypothesis")
         run(python, "-m", "pip", "install", "--quiet", "--no-deps", "--editable", ".")
         run(python, "-m", "pip", "list")
         run(python, "-m", "pytest", "--quiet", "--durations=0", *SMOKE)

@@ -1,11 +1,11 @@
-"""A manifest of a million lines: seconds to index and to open it, microseconds to a Frame, memory of a worker.
+"""Measure a manifest of a million lines: the time to index and open it and to read Frames, and a worker's memory.
 
-Run it as ``python benchmarks/manifest.py --lines 1000000``. It makes a manifest of lines with 20 labelled points, a
-pose, a licence, and sequences of 100, whose pictures are hard links of one small file a folder of a thousand; a disk's
-seeks are therefore not measured. Reads are given in processor time too, which a busy machine does not lengthen. The
-stated alternative is checking every line into a list of Frames and keeping that list, measured on the first
-``--alternative`` lines and scaled to all. Memory is resident memory of a process of its own: all, and without the
-pages of the index file, which processes share.
+Run it as ``python benchmarks/manifest.py --lines 1000000``. It makes a manifest whose lines have 20 labelled points, a
+pose and a licence each, in sequences of 100 lines. The pictures are hard links, for every thousand lines to one small
+file, so the seeks of a disk are not measured. Reads are also given in processor time, which a busy machine does not
+lengthen. For comparison, every line is checked and turned into a Frame, and all Frames are kept in a list; this is
+measured on the first ``--alternative`` lines and scaled to all lines. Memory is the resident memory of a separate
+process: all of it, and without the pages of the index file, which processes share.
 """
 
 import argparse
@@ -28,8 +28,8 @@ from toolkit.data.sources.source import overview, split
 _WIDTH, _HEIGHT, _POINTS, _FOLDER = 64, 48, 20, 1000
 
 
-def make(folder: Path, lines: int) -> Path:
-    """The manifest and its pictures."""
+def write_manifest(folder: Path, lines: int) -> Path:
+    """Write the manifest and its pictures; the manifest's path is returned."""
     rng = np.random.default_rng(0)
     picture = Image.fromarray(rng.integers(0, 255, (_HEIGHT, _WIDTH, 3), dtype=np.uint8))
     path = folder / "manifest.jsonl"
@@ -42,12 +42,12 @@ def make(folder: Path, lines: int) -> Path:
                 picture.save(first)
             else:
                 (folder / name).hardlink_to(first)
-            file.write(json.dumps(row(name, index, rng)) + "\n")
+            file.write(json.dumps(make_line(name, index, rng)) + "\n")
     return path
 
 
-def row(name: str, index: int, rng: np.random.Generator) -> dict[str, Any]:
-    """One line."""
+def make_line(name: str, index: int, rng: np.random.Generator) -> dict[str, Any]:
+    """One line of the manifest."""
     pose = np.eye(4)
     pose[:3, 3] = rng.normal(size=3).round(4)
     pixels = rng.random((_POINTS, 2)) * (_WIDTH - 1, _HEIGHT - 1)
@@ -63,28 +63,28 @@ def row(name: str, index: int, rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-def resident() -> tuple[float, float]:
-    """Resident memory of this process [MiB]: all, and without mapped files."""
+def resident_memory() -> tuple[float, float]:
+    """The resident memory of this process [MiB]: all of it, and without mapped files."""
     found = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return int(found["VmRSS"].split()[0]) / 1024, int(found["RssAnon"].split()[0]) / 1024
 
 
-def apart(act: Callable[..., Any], *given: Any) -> Any:
-    """What a function gives in a process of its own."""
+def in_new_process(act: Callable[..., Any], *given: Any) -> Any:
+    """What a function returns when it is called in a new process."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(act, given)
 
 
-def opened(path: Path, reads: int) -> dict[str, float]:
-    """Open a manifest; with ``reads``, take so many Frames at random."""
-    _, before = resident()
+def measure_opening(path: Path, reads: int) -> dict[str, float]:
+    """Measure opening a manifest, and reading ``reads`` of its Frames at random."""
+    _, before = resident_memory()
     started = time.perf_counter()
     manifest = load_manifest(path)
     seconds = time.perf_counter() - started
     order = np.random.default_rng(1).integers(0, len(manifest), reads)
-    taken = [timed(lambda index=index: manifest.frame(int(index))) for index in order] or [(0.0, 0.0)]
+    taken = [measure_time(lambda index=index: manifest.frame(int(index))) for index in order] or [(0.0, 0.0)]
     wall, busy = np.array(taken).T
-    whole, after = resident()
+    whole, after = resident_memory()
     return {
         "open": seconds,
         **{
@@ -102,28 +102,31 @@ def opened(path: Path, reads: int) -> dict[str, float]:
     }
 
 
-def timed(act: Callable[[], object]) -> tuple[float, float]:
-    """Seconds that something takes: on the clock, and of the processor."""
+def measure_time(act: Callable[[], object]) -> tuple[float, float]:
+    """How long a call takes [s]: on the clock, and in processor time."""
     started, busy = time.perf_counter(), time.thread_time()
     act()
     return time.perf_counter() - started, time.thread_time() - busy
 
 
-def surveyed(path: Path) -> tuple[float, float]:
-    """Seconds to split a manifest by sequence, and to know all licences."""
+def measure_survey(path: Path) -> tuple[float, float]:
+    """How long it takes to split a manifest by sequence, and to know all licences [s]."""
     manifest = load_manifest(path)
-    return timed(lambda: split(manifest, 0.2, 0))[0], timed(lambda: overview(manifest).licenses.distinct())[0]
+    return (
+        measure_time(lambda: split(manifest, 0.2, 0))[0],
+        measure_time(lambda: overview(manifest).licenses.distinct())[0],
+    )
 
 
-def alternative(path: Path, count: int) -> tuple[float, float, int]:
-    """Seconds and memory [MiB] of a list of the first Frames, and how many these are."""
-    _, before = resident()
+def measure_alternative(path: Path, count: int) -> tuple[float, float, int]:
+    """The time [s] and the memory [MiB] of a list of the first Frames, and how many Frames these are."""
+    _, before = resident_memory()
     started = time.perf_counter()
     frames = []
     with path.open() as file:
         for number, text in zip(range(count), file, strict=False):
             frames.append(ManifestLine(f"{path}, line {number + 1}", path.parent, None).frame(text, decode=False))
-    return time.perf_counter() - started, resident()[1] - before, len(frames)
+    return time.perf_counter() - started, resident_memory()[1] - before, len(frames)
 
 
 def main() -> None:
@@ -134,15 +137,15 @@ def main() -> None:
     arguments.add_argument("--alternative", type=int, default=20_000)
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        path = make(Path(folder), given.lines)
+        path = write_manifest(Path(folder), given.lines)
         os.utime(path, (0, 0))
         print(f"{given.lines} lines, {path.stat().st_size / 2**20:.0f} MiB; medians of {given.reads} reads")
-        before, extra, count = apart(alternative, path, given.alternative)
+        before, extra, count = in_new_process(measure_alternative, path, given.alternative)
         before, extra = before * given.lines / count, extra * given.lines / count
         time.sleep(2.1)
-        index = apart(opened, path, 0)
+        index = in_new_process(measure_opening, path, 0)
         print(f"index:  {index['open']:.1f} s, once; {index['open'] / before:.2f} of loading everything")
-        again = apart(opened, path, given.reads)
+        again = in_new_process(measure_opening, path, given.reads)
         print(f"open:   {again['open']:.4f} s; {again['open'] / before:.6f} of loading everything ({before:.0f} s)")
         print(
             f"read:   median {again['median']:.0f} us, 99th percentile {again['p99']:.0f} us; "
@@ -153,7 +156,7 @@ def main() -> None:
             f"memory: a worker {again['before']:.0f} MiB before, {again['after']:.0f} MiB after; {more:.1f} MiB more, "
             f"{more / extra:.4f} of loading everything ({extra:.0f} MiB); {again['whole']:.0f} MiB with shared pages"
         )
-        parted, licenses = apart(surveyed, path)
+        parted, licenses = in_new_process(measure_survey, path)
         print(f"survey: {parted:.2f} s to split by sequence, {licenses:.2f} s to know all licences")
 
 

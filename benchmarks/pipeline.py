@@ -1,7 +1,7 @@
-"""Samples rendered per second by one process: from a picture on disk to marked pixels and words.
+"""Measure how many samples per second one process renders, from a picture on disk to marked pixels and words.
 
-Run it as ``python benchmarks/pipeline.py MANIFEST``. The stated alternative is decoding the same pictures and
-doing nothing else; the ratio says what canonicalising, marking and wording cost on top.
+Run it as ``python benchmarks/pipeline.py MANIFEST``. For comparison, it also decodes the same pictures without doing
+anything else. The ratio says what canonicalisation, marks and words cost in addition.
 """
 
 import argparse
@@ -18,8 +18,8 @@ from toolkit.geometry.canonical import Canvas
 cv2.setNumThreads(1)
 
 
-def rate(act: Callable[[int], object], count: int) -> float:
-    """Calls a second, after three that warm up."""
+def measure_rate(act: Callable[[int], object], count: int) -> float:
+    """How many calls are made per second, after three calls as a warm-up."""
     for index in range(3):
         act(index)
     started = time.perf_counter()
@@ -39,8 +39,10 @@ def main() -> None:
         recipe = load_recipe("depth_plus_distance", [source, f"canonical.focal={focal}"])
         mixture = make_plan(recipe, canvas).train
         frames = mixture.feeds[0].source
-        samples = rate(lambda index, mixture=mixture: mixture[index], given.count)
-        decoded = rate(lambda index, frames=frames: frames.frame(index % len(frames)).picture.read(), given.count)
+        samples = measure_rate(lambda index, mixture=mixture: mixture[index], given.count)
+        decoded = measure_rate(
+            lambda index, frames=frames: frames.frame(index % len(frames)).picture.read(), given.count
+        )
         print(
             f"{name} (focal length {focal} px): {samples:.1f} samples/s; decoding alone {decoded:.1f} pictures/s; "
             f"a sample costs {decoded / samples:.1f} decodings"

@@ -1,7 +1,7 @@
-"""Answers trained on per second: one question a picture against several, everything included.
+"""Measure how many answers per second a model is trained on, with one question per picture and with several.
 
-Run it as ``python benchmarks/questions_per_image.py``. Both sides render, collate and train the same tiny
-model with the same number of answers a step; the ratio is printed.
+Run it as ``python benchmarks/questions_per_image.py``. Both sides render and collate samples and train the same tiny
+model, with the same number of answers per step. The ratio is printed.
 """
 
 import argparse
@@ -14,12 +14,12 @@ from toolkit.config.load import load_recipe
 from toolkit.config.recipe import Recipe
 from toolkit.modeling.vlm.load_vlm import prepare_training
 from toolkit.modeling.vlm.vlm import Vlm
-from toolkit.training.collator import Collator, row_of
-from toolkit.training.train import open_base
+from toolkit.training.collator import Collator, make_row
+from toolkit.training.open_run_model import open_base
 
 
 def answers_per_second(recipe: Recipe, vlm: Vlm, batch_size: int, steps: int) -> float:
-    """Answers a second over ``steps`` steps, after one that warms up."""
+    """How many answers per second are trained on during ``steps`` steps, after one step as a warm-up."""
     mixture, collate = make_plan(recipe, vlm.geometry.canvas).train, Collator(vlm)
     optimiser = torch.optim.AdamW(vlm.model.parameters(), 1e-4)
     answers, started = 0, time.perf_counter()
@@ -27,7 +27,7 @@ def answers_per_second(recipe: Recipe, vlm: Vlm, batch_size: int, steps: int) ->
         if step == 1:
             answers, started = 0, time.perf_counter()
         samples = [mixture[index] for index in range(step * batch_size, (step + 1) * batch_size)]
-        vlm.model(**collate([row_of(sample) for sample in samples])).loss.backward()
+        vlm.model(**collate([make_row(sample) for sample in samples])).loss.backward()
         optimiser.step()
         optimiser.zero_grad()
         answers += sum(len(sample.turns) for sample in samples)
@@ -39,8 +39,8 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--recipe", default="depth_plus_distance")
     arguments.add_argument("--questions", type=int, default=8)
-    arguments.add_argument("--picture", type=int, default=192, help="side of the tiny model's pictures [px]")
-    arguments.add_argument("--answers", type=int, default=64, help="answers a step, on both sides")
+    arguments.add_argument("--picture", type=int, default=192, help="side length of the tiny model's pictures [px]")
+    arguments.add_argument("--answers", type=int, default=64, help="answers per step, on both sides")
     arguments.add_argument("--steps", type=int, default=6)
     given = arguments.parse_args()
     settings = [
@@ -57,7 +57,7 @@ def main() -> None:
         vlm = prepare_training(open_base(recipe), recipe.model)
         vlm.model.train()
         rates[questions] = answers_per_second(recipe, vlm, given.answers // questions, given.steps)
-        print(f"{questions} question(s) a picture of {given.picture} px: {rates[questions]:.1f} answers/s")
+        print(f"{questions} question(s) per picture of {given.picture} px: {rates[questions]:.1f} answers/s")
     print(f"ratio: {rates[given.questions] / rates[1]:.1f}")
 
 

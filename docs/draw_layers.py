@@ -25,7 +25,7 @@ LAYERS = (
 )
 """From top to bottom; ``tests/test_layers.py`` holds that nothing imports upwards."""
 
-_ROW, _LEFT, _TEXT, _COLUMN, _HEAD = 58, 130, 640, 34, 92  # px
+_ROW, _LEFT, _TEXT, _COLUMN, _HEAD = 58, 130, 760, 34, 92  # px
 _STYLE = """
 text { font-family: "DejaVu Sans", Verdana, sans-serif; font-size: 13px; fill: #1b1f24 }
 .name { font-weight: bold; font-size: 15px } .inside { font-size: 11.5px; fill: #57606a } .dot { fill: #0550ae }
@@ -75,7 +75,7 @@ def layer_imports() -> dict[str, set[str]]:
 def purpose(layer: str) -> str:
     """The first line of a layer's docstring."""
     path = module_files()[f"toolkit.{layer}"]
-    return (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").splitlines()[0]
+    return (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").splitlines()[0].replace("``", "")
 
 
 def contents(layer: str) -> list[str]:
@@ -111,7 +111,7 @@ def _row(row: int, layer: str, used: set[str], width: int) -> list[str]:
         f'<rect class="row" x="10" y="{top}" width="{width - 20}" height="{_ROW - 4}" rx="6"/>',
         f'<text class="name" x="22" y="{top + 32}">{layer}</text>',
         f'<text x="{_LEFT}" y="{top + 23}">{escape(purpose(layer))}</text>',
-        f'<text class="inside" x="{_LEFT}" y="{top + 42}">{escape("  ".join(contents(layer)))}</text>',
+        f'<text class="inside" x="{_LEFT}" y="{top + 42}">{escape(" · ".join(contents(layer)))}</text>',
     ]
     for column, other in enumerate(LAYERS):
         x, y = _LEFT + _TEXT + _COLUMN * column + _COLUMN // 2, top + _ROW // 2 - 2

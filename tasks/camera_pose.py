@@ -6,16 +6,16 @@ from toolkit.geometry.pose import inverse, rotation_angle, transform
 from toolkit.qa.metrics import MotionError
 from toolkit.qa.parsing import answer
 from toolkit.qa.parsing.answer import Motion
-from toolkit.qa.parsing.phrases import COLOR, VIEWER
+from toolkit.qa.parsing.question_phrases import COLOR, VIEWER
 from toolkit.qa.query import Query
-from toolkit.qa.registry import task
-from toolkit.qa.task import Task
+from toolkit.qa.tasks.registry import task
+from toolkit.qa.tasks.task import Task
 
 _MOVED = (
     r"\b(?:move|moved|moving|movement|motion|travel|travelled|traveled|rotate|rotated|rotation|turn|turned|shift"
     r"|shifted|translated|displaced|change|changed|advance|advanced|drive|drove|driven|walk|walked|fly|flew|flown|go|went|gone|pan|panned|tilt|tilted|displacement)\b"
 )
-"""What cameras do."""
+"""Words for the motion of a camera."""
 
 
 @task("camera_pose")
@@ -26,9 +26,9 @@ class CameraPose(Task):
     points = 0
     metric = MotionError()
     overlap = 0.3
-    """Share of the first picture's labelled points that the second must show."""
+    """The share of the first picture's labelled points that the second picture must show."""
     shortest = 0.05
-    """Motions shorter than this [m] are not asked about: their direction means nothing."""
+    """Motions shorter than this [m] are not asked about, because their direction means nothing."""
     asks = (
         rf"(?:{VIEWER}|\b(?:i|we|you|phone)\b).*{_MOVED}|{_MOVED}.*{VIEWER}",
         r"\b(?:egomotion|ego[- ]motion|odometry|extrinsics|baseline|camera (?:trajectory|pose|motion))\b",
@@ -57,14 +57,14 @@ class CameraPose(Task):
 
     def accepts(self, query: Query) -> bool:
         """Whether the camera moved, and the second picture shows enough of the first."""
-        return self.label(query).distance >= self.shortest and _shown(query) >= self.overlap
+        return self.label(query).distance >= self.shortest and _share_in_second(query) >= self.overlap
 
     def write(self, value: Motion, query: Query) -> str:
-        """Distance, rotation and direction."""
+        """The distance, the rotation and the direction."""
         return answer.write_motion(value)
 
     def read(self, text: str, query: Query) -> Motion | None:
-        """The motion that the answer gives, if it gives all of it."""
+        """The motion that the answer gives; None if a part of it is missing."""
         return answer.read_motion(text)
 
     def number(self, value: Motion) -> float:
@@ -72,8 +72,8 @@ class CameraPose(Task):
         return value.distance
 
 
-def _shown(query: Query) -> float:
-    """Share of the first View's labelled points whose pixels the second View contains; 1 if it has no labels."""
+def _share_in_second(query: Query) -> float:
+    """The share of the first View's labelled points whose pixels the second View contains; 1 without labels."""
     first, second = query.views
     if not len(first.points):
         return 1.0 if first.frame.labels is None else 0.0

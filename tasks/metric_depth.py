@@ -1,16 +1,26 @@
 """How far a point is from the camera."""
 
 from toolkit.qa.metrics import RelativeAccuracy
-from toolkit.qa.parsing.phrases import COLOR, DOT, ELSEWHERE, LENGTH, OTHER_MEASURE, PICTURES, POINT, VIEWER, one_of
+from toolkit.qa.parsing.question_phrases import (
+    COLOR,
+    DOT,
+    ELSEWHERE,
+    LENGTH,
+    OTHER_MEASURE,
+    PICTURES,
+    POINT,
+    VIEWER,
+    one_of,
+)
 from toolkit.qa.query import Query
-from toolkit.qa.registry import task
-from toolkit.qa.task import Task
+from toolkit.qa.tasks.registry import task
+from toolkit.qa.tasks.task import Task
 
 _ABOUT = one_of(
     "to of from at for in is on between away value measurement estimate reading please there here would will does do "
     "am are it off the this that i you we and with as pls mm cm m ft km meters metres feet inches yards per was come"
 )
-"""What follows "distance" where it is not part of a name ("distance learning")."""
+"""Words that may follow "distance" if it is not part of a name ("distance learning")."""
 
 
 @task("metric_depth")
@@ -42,5 +52,5 @@ class MetricDepth(Task):
     )
 
     def label(self, query: Query) -> float:
-        """Distance of the point [m]."""
+        """The distance of the point [m]."""
         return query.points[0].distance

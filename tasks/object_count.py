@@ -1,27 +1,20 @@
-"""How many of a kind there are."""
+"""How many objects of one kind there are."""
 
 from collections.abc import Mapping
 
 import numpy as np
 
-from toolkit.data.frames.objects import NAMES, counts, names_in
-from toolkit.errors import UserError
-from toolkit.qa.metrics import Accuracy
+from toolkit.data.frames.objects import NAMES, counts
 from toolkit.qa.parsing.object_answer import read_count
 from toolkit.qa.query import Query
-from toolkit.qa.registry import task
-from toolkit.qa.task import GENERAL, Task
+from toolkit.qa.tasks.object_task import ObjectTask, read_names
+from toolkit.qa.tasks.registry import task
 
 
 @task("object_count")
-class ObjectCount(Task):
+class ObjectCount(ObjectTask):
     """How many objects of the picture's most frequent kind there are."""
 
-    points = 0
-    needs = "objects"
-    group = GENERAL
-    metric = Accuracy()
-    scales = False
     asks = (rf"\bhow many\b.*\b({'|'.join(NAMES)})s\b",)
 
     def label(self, query: Query) -> str:
@@ -29,30 +22,17 @@ class ObjectCount(Task):
         return str(counts(query.objects)[query.given["thing"]])
 
     def given(self, query: Query, rng: np.random.Generator) -> Mapping[str, str]:
-        """The most frequent kind, one of several: of any other there is mostly one."""
+        """The most frequent kind of object, or one of several such kinds; other kinds mostly have a single object."""
         count = counts(query.objects)
         most = [name for name, number in count.items() if number == max(count.values())]
         return {"thing": str(rng.choice(most))} if most else {}
 
     def given_in(self, question: str) -> Mapping[str, str]:
         """The kind that the question names."""
-        names = names_in(question)
-        if len(names) != 1:
-            raise UserError(
-                f"the question does not name one kind of thing: {question!r}",
-                remedy='say it, as in "how many stars are there"',
-            )
-        return {"thing": names[0]}
-
-    def accepts(self, query: Query) -> bool:
-        """Whether there is something to count."""
-        return bool(query.given)
-
-    def write(self, value: str, query: Query) -> str:
-        """The digits."""
-        return value
+        (name,) = read_names(question, 1, "one kind of thing", example="how many stars are there")
+        return {"thing": name}
 
     def read(self, text: str, query: Query) -> str | None:
-        """The number of such objects that the answer gives, if it gives one."""
+        """The number of such objects that the answer gives, in digits; None if it gives none."""
         count = read_count(text, query.given["thing"], NAMES)
         return None if count is None else str(count)

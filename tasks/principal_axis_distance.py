@@ -1,10 +1,10 @@
 """How far a point is along the camera's viewing direction."""
 
 from toolkit.qa.metrics import RelativeAccuracy
-from toolkit.qa.parsing.phrases import COLOR, ELSEWHERE, OTHER_MEASURE
+from toolkit.qa.parsing.question_phrases import COLOR, ELSEWHERE, OTHER_MEASURE
 from toolkit.qa.query import Query
-from toolkit.qa.registry import task
-from toolkit.qa.task import Task
+from toolkit.qa.tasks.registry import task
+from toolkit.qa.tasks.task import Task
 
 
 @task("principal_axis_distance")
@@ -30,5 +30,5 @@ class PrincipalAxisDistance(Task):
     )
 
     def label(self, query: Query) -> float:
-        """depth_z of the point [m]."""
+        """The z-depth of the point [m]."""
         return query.points[0].depth_z

@@ -4,12 +4,12 @@ import re
 
 from toolkit.qa.metrics import Accuracy
 from toolkit.qa.parsing import answer
-from toolkit.qa.parsing.numbers import GLYPHS
-from toolkit.qa.parsing.phrases import BOTH, COLOR, NEAR_ELSEWHERE, POINT, POINTS, TWO_COLORS, VIEWER, one_of
+from toolkit.qa.parsing.question_phrases import BOTH, COLOR, NEAR_ELSEWHERE, POINT, POINTS, TWO_COLORS, VIEWER, one_of
 from toolkit.qa.parsing.spelling import corrected, words_in
+from toolkit.qa.parsing.typography import lower_ascii
 from toolkit.qa.query import Query
-from toolkit.qa.registry import task
-from toolkit.qa.task import Task
+from toolkit.qa.tasks.registry import task
+from toolkit.qa.tasks.task import Task
 
 _DEPTH = r"(?: \w+){0,2} (?:depth|distance|range)\b"
 _LESS = one_of("shorter shortest smaller smallest lower lowest less lesser least") + _DEPTH
@@ -28,14 +28,14 @@ _BACK = r"\b(?:behind|in the (?:back|rear|background)|at the (?:back|rear))\b"
 _ARRIVE = r"\b(?:reach|hit|touch|bump into|get to) (?:me |us |it )?"
 _LINKS = one_of("one to from of or than away in and by is are off among lies rather not but")
 _NEXT = rf"(?:{POINT}|{POINTS}|{BOTH}|{COLOR}|{_LINKS})"
-"""What may follow "nearest" where no colours tell that the marked points are compared."""
+"""Words that may follow "nearest" if no colours tell that the marked points are compared."""
 
 _NOT = r"(?P<not>(?:\bnot|n't)(?: (?:the|any|one|which|that|is|lies))* )?"
 _DIRECTIONS = (
     rf"{_NOT}(?:{_NEAR}|(?P<far>{_FAR}))",
     rf"{_NOT}(?:{_FRONT}|{_ARRIVE}(?:first|sooner)\b|(?P<far>{_BACK}|{_ARRIVE}(?:last|later)\b))",
 )
-"""How a question says which of the points it wants; words of place count where it does not compare distances."""
+"""How a question says which of the points it asks for: by comparing distances or, if it does not, by words of place."""
 
 
 @task("relative_depth")
@@ -45,7 +45,7 @@ class RelativeDepth(Task):
     points = 2
     metric = Accuracy()
     margin = 0.1
-    """A pair whose distances differ by a smaller share than this is not asked about."""
+    """A pair is not asked about if its distances differ by a smaller share than this."""
     asks = (
         rf"\b(?:which|what|who|is|are|or|than|of the two|vs|identify)\b.*{_COMPARED}|{_COMPARED}.*\b(?:or|than|of)\b",
         rf"{TWO_COLORS}.*{_COMPARED}|{_COMPARED}(?: (?:one|{POINT}))?(?:\W*$| (?:to|from) (?:the )?{VIEWER})",
@@ -62,7 +62,7 @@ class RelativeDepth(Task):
     )
 
     def label(self, query: Query) -> str:
-        """Name of the closer point."""
+        """The name of the closer point."""
         return min(query.points, key=lambda point: point.distance).name
 
     def accepts(self, query: Query) -> bool:
@@ -71,26 +71,26 @@ class RelativeDepth(Task):
         return far >= near * (1 + self.margin)
 
     def write(self, value: str, query: Query) -> str:
-        """The name."""
+        """The name itself."""
         return value
 
     def read(self, text: str, query: Query) -> str | None:
-        """The name that the answer gives, if it gives one."""
+        """The name that the answer gives; None if it gives none."""
         return answer.read_choice(text, [point.name for point in query.points])
 
     def meant(self, value: str, question: str, query: Query) -> str:
-        """The other point where the user asks which is farther: the model is always asked which is closer."""
+        """The other point if the user asks which is farther, because the model is always asked which is closer."""
         if not _asks_for_farther(question):
             return value
         return next((point.name for point in query.points if point.name != value), value)
 
 
 def _asks_for_farther(question: str) -> bool:
-    """Whether a question asks for the farther point; where it names both ("closer or farther"), for the closer."""
-    words = corrected(" ".join(question.translate(GLYPHS).lower().split()), words_in(RelativeDepth.asks))
+    """Whether a question asks for the farther point. A question that names both ("closer or farther") does not."""
+    words = corrected(lower_ascii(question), words_in(RelativeDepth.asks))
     if re.search(rf"{_NEAR}.* or {_FAR}|{_FAR}.* or {_NEAR}", words):
         return False
     asked = re.search(r"(?:\bnot )?\b(?:which|what|who)\b.*", words)
-    said = [re.search(pattern, part) for part in (asked[0] if asked else words, words) for pattern in _DIRECTIONS]
-    first = next(filter(None, said), None)
+    matches = [re.search(pattern, part) for part in (asked[0] if asked else words, words) for pattern in _DIRECTIONS]
+    first = next(filter(None, matches), None)
     return first is not None and bool(first["far"]) != bool(first["not"])

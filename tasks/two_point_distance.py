@@ -3,16 +3,26 @@
 import numpy as np
 
 from toolkit.qa.metrics import RelativeAccuracy
-from toolkit.qa.parsing.phrases import BOTH, COLOR, LENGTH, OTHER_MEASURE, PICTURES, POINTS, TWO_COLORS, VIEWER, one_of
+from toolkit.qa.parsing.question_phrases import (
+    BOTH,
+    COLOR,
+    LENGTH,
+    OTHER_MEASURE,
+    PICTURES,
+    POINTS,
+    TWO_COLORS,
+    VIEWER,
+    one_of,
+)
 from toolkit.qa.query import Query
-from toolkit.qa.registry import task
-from toolkit.qa.task import Task
+from toolkit.qa.tasks.registry import task
+from toolkit.qa.tasks.task import Task
 
 _DISTANCE = (
     r"\b(?:distance|dist|gap|span|spacing|separation|clearance|space|room|length|measure|how far|how close|how distant"
     rf"|how long an? \w+|how long would|how many {LENGTH})\b"
 )
-"""What users call a distance between two things."""
+"""Words for the distance between two things."""
 
 
 @task("two_point_distance")
@@ -23,7 +33,7 @@ class TwoPointDistance(Task):
     unit = "m"
     metric = RelativeAccuracy()
     closest = 0.05
-    """Points nearer than this [m] are not asked about: labels are not exact enough for them."""
+    """Points closer to each other than this [m] are not asked about, because labels are not exact enough for them."""
     asks = (
         rf"{_DISTANCE}.*\b(?:apart|each other|one another)\b|\b(?:apart|each other|one another)\b.*{_DISTANCE}",
         rf"{_DISTANCE}.*\b(?:between|separates?|separating)\b.*(?:{POINTS}|{BOTH})|\bseparation of .*{BOTH}",
@@ -39,7 +49,7 @@ class TwoPointDistance(Task):
     )
 
     def label(self, query: Query) -> float:
-        """Distance between the points [m]."""
+        """The distance between the points [m]."""
         first, second = query.points
         return float(np.linalg.norm(first.xyz - second.xyz))
 

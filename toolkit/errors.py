@@ -1,4 +1,4 @@
-"""Errors that a user can mend: problem, cause, remedy. The command line prints them and exits with 2."""
+"""Errors that users can correct themselves: problem, cause, remedy. The command line prints them and exits with 2."""
 
 import difflib
 import re
@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 
 
 class UserError(Exception):
-    """A mistake in what the toolkit was given.
+    """A mistake in what the user gave to the toolkit.
 
     Args:
         problem: What went wrong, with the file, line and key where there is one.
-        cause: Why, if that is known.
-        remedy: What to do about it.
+        cause: Why it went wrong, if that is known.
+        remedy: What the user can do about it.
     """
 
     def __init__(self, problem: str, cause: str = "", remedy: str = "") -> None:
@@ -34,9 +34,9 @@ class UserErrors(UserError):
     """All faults of one input, reported together.
 
     Args:
-        where: The input that has them.
-        faults: One error a fault, in the order of the input.
-        shown: How many are printed in full; the rest are counted.
+        where: The input that has the faults, such as the path of a file.
+        faults: One error for each fault, in the order of the input.
+        shown: How many faults are printed in full. The others are only counted.
     """
 
     def __init__(self, where: str, faults: Sequence[UserError], shown: int = 20) -> None:
@@ -47,7 +47,7 @@ class UserErrors(UserError):
         self._shown = shown
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickled whole: worker processes send errors home."""
+        """Pickle the error with all its faults: worker processes send errors to the main process."""
         return UserErrors, (self._where, self.faults, self._shown)
 
     def __str__(self) -> str:
@@ -58,7 +58,7 @@ class UserErrors(UserError):
 
 
 def raise_all(where: str, faults: Sequence[UserError]) -> None:
-    """Raise the faults of one input together; do nothing where there are none.
+    """Raise all faults of one input together; do nothing if there are none.
 
     Raises:
         UserErrors: If there is at least one fault.
@@ -68,7 +68,7 @@ def raise_all(where: str, faults: Sequence[UserError]) -> None:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A remedy for an unknown name: the nearest known ones, or all of them."""
+    """The remedy for an unknown name: the known names most similar to it, or all known names if none is similar."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=2, cutoff=0.6)
     if close:
@@ -77,7 +77,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def wrapped(text: str, width: int) -> str:
-    """A message in lines of at most ``width`` characters; no word is cut, and what goes on is indented."""
+    """A message in lines of at most ``width`` characters. No word is cut, and continued lines are indented."""
     return "\n".join(
         textwrap.fill(
             line,
@@ -91,6 +91,6 @@ def wrapped(text: str, width: int) -> str:
 
 
 def _indent(line: str) -> int:
-    """Where the words of a line begin: behind "error:", "because:", "try:" or a dash."""
+    """The column at which the words of a line begin: behind "error:", "because:", "try:" or a dash."""
     begin = re.match(r" *(?:(?:error|because|try): +|- )?", line)
     return begin.end() if begin else 0

@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.support.training import TINY
 from tests.support.walls import DEPTH, HEIGHT, WIDTH, line, write_manifest
-from toolkit.cli.data import collect
+from toolkit.cli.data import collect_statistics
 from toolkit.cli.main import main
 from toolkit.config.build import make_plan
 from toolkit.config.load import load_recipe
@@ -25,7 +25,7 @@ from toolkit.data.manifest.split import split_manifest
 from toolkit.data.sources.source import split
 from toolkit.errors import UserError
 from toolkit.geometry.canonical import Canvas
-from toolkit.training.mixture_summary import mix
+from toolkit.training.dry_run.mixture_summary import summarise_mixture
 from toolkit.utils.plotting import sparkline
 
 Run = Callable[..., tuple[int, str, str]]
@@ -81,7 +81,7 @@ def test_stats_of_a_manifest(run: Run, steps: Path) -> None:
 
 
 def test_depth_is_read_of_some_pictures_and_all_are_counted(steps: Path) -> None:
-    (found,) = collect(str(steps), [], pictures=3)
+    (found,) = collect_statistics(str(steps), [], pictures=3)
     assert (found.pictures, found.known, found.posed) == (10, 10, 9)
     assert found.depths is not None and (found.depths.pictures, found.depths.labels) == (3, 105)
 
@@ -100,7 +100,7 @@ def test_one_depth_for_all_can_be_drawn(run: Run, manifest: Path, tmp_path: Path
     assert f"wrote {tmp_path / 'deep' / 's.png'}" in out
     picture = np.asarray(Image.open(tmp_path / "deep" / "s.png").convert("RGB"))
     assert picture.shape[1] > 800 and (picture == (0x1F, 0x6F, 0xB4)).all(axis=-1).sum() > 100, "bars are blue"
-    (found,) = collect(str(manifest), [], 10)
+    (found,) = collect_statistics(str(manifest), [], 10)
     assert found.depths is not None and set(found.depths.percentiles.values()) == {DEPTH}
 
 
@@ -179,7 +179,7 @@ def test_a_share_must_split(run: Run, manifest: Path, tmp_path: Path, share: flo
 def test_split_overwrites_nothing(run: Run, manifest: Path) -> None:
     shutil.copy(manifest, manifest.with_name("train.jsonl"))
     code, _, err = run("split", manifest.with_name("train.jsonl"), "--output", manifest.parent, "--share", 0.5)
-    assert code == 2 and "it is there already" in err
+    assert code == 2 and "this file exists already" in err
 
 
 def two_sources(folder: Path, sampling: str) -> Path:
@@ -209,7 +209,7 @@ NEAR = {"given": 1 / 4, "size": 8 / (8 + 3 * 4), "uniform": 1 / 2}
 def test_mix_says_what_training_draws(tmp_path: Path, sampling: str) -> None:
     train = make_plan(load_recipe(two_sources(tmp_path, sampling), ["tasks={principal_axis_distance: 1}"]),
                       Canvas(square=32)).train  # fmt: skip
-    streams = {stream.source: stream for stream in mix(train, 5, processes=2)}
+    streams = {stream.source: stream for stream in summarise_mixture(train, 5, processes=2)}
     assert streams["near"].share == pytest.approx(NEAR[sampling])
     assert streams["far"].samples == pytest.approx(2 * 400 * (1 - NEAR[sampling]))
     assert streams["far"].epochs == pytest.approx(2 * 400 * (1 - NEAR[sampling]) / 4)

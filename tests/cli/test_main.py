@@ -1,4 +1,4 @@
-"""The command line: what goes to stdout and stderr, exit codes, and every bad input with its message."""
+"""The command line: what goes to stdout and stderr, the exit codes, and the messages for bad input."""
 
 import json
 import os
@@ -103,13 +103,13 @@ def test_a_task_of_ones_own_is_trained_measured_and_asked(run: Run, quick: Path,
 def test_ask_prints_the_answer_first(run: Run, quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run("train", quick, "trainer.steps=1", "evaluation.samples=0", "--output", tmp_path / "run")
     Image.fromarray(wall()).save(tmp_path / "a.png")
-    monkeypatch.setattr("toolkit.modeling.predictor.generate", lambda *_, **__: [Reply("2.42 m")])
+    monkeypatch.setattr("toolkit.modeling.vlm.vlm_predictor.generate", lambda *_, **__: [Reply("2.42 m")])
     words = ("ask", tmp_path / "a.png", "how far is the red point", "--point", "red=60,45", "--model", tmp_path / "run")
     code, out, err = run(*words)
     assert (code, out) == (0, "2.42 m\n")
     assert "red at (60, 45)" in err
     assert "warning: nothing is known of the camera" in err
-    monkeypatch.setattr("toolkit.modeling.predictor.generate", lambda *_, **__: [Reply("who knows")])
+    monkeypatch.setattr("toolkit.modeling.vlm.vlm_predictor.generate", lambda *_, **__: [Reply("who knows")])
     assert run(*words, "--focal", 100)[1] == "the answer cannot be read: 'who knows'\n"
 
 
@@ -155,7 +155,7 @@ def test_constant_predictor_scores_its_floor(run: Run, quick: Path, tmp_path: Pa
     for task in report["tasks"]:
         assert (
             abs(task["metrics"]["delta1"] - task["constant"]["metrics"]["delta1"]) <= 1 / 30 + 1e-9
-        )  # the answer is rounded to centimetres
+        )  # answers are rounded to centimetres
 
 
 def commands() -> list[tuple[str, ...]]:
@@ -253,7 +253,7 @@ def test_unknown_template_variable(run: Run, quick: Path, tmp_path: Path) -> Non
     words = ("train", quick, "tasks={vague: 1}", "--include", tmp_path / "vague_tasks.py", "--dry-run")
     code, _, err = run(*words)
     assert code == 2
-    assert "vague.jinja: block 'question' uses a variable that is not there" in err
+    assert "vague.jinja: block 'question' uses a variable that does not exist" in err
     assert "points" in err
 
 
@@ -432,7 +432,7 @@ def test_the_example_of_the_design_needs_no_accepts(run: Run, quick: Path, tmp_p
     ended, out, err = run("train", quick, *words, "--output", tmp_path / "run")
     assert ended == 0, err
     assert "height_plain" in out
-    (tmp_path / "height_plain.py").unlink()  # the checkpoint keeps its own copy
+    (tmp_path / "height_plain.py").unlink()  # the checkpoint has its own copy
     (tmp_path / "run").rename(tmp_path / "moved")
     Image.fromarray(wall()).save(tmp_path / "a.png")
     asked = ("how much higher is the red point than the blue one", "--point", "red=40,20", "--point", "blue=50,70")

@@ -4,16 +4,18 @@ import io
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tests.support.answers import CAMERA, NUMBER, UNREAD
 from toolkit.cli.options import console
-from toolkit.cli.render import camera_words, show_answer, show_many
+from toolkit.cli.render import camera_to_text, print_answer, print_answers
 from toolkit.geometry.camera import Camera
+from toolkit.geometry.plausibility import CameraSource
 from toolkit.inference.answer import Answer
 from toolkit.inference.camera_source import KnownCamera
-from toolkit.modeling.consistency import Check
+from toolkit.modeling.confidence.consistency import ConsistencyCheck
 from toolkit.qa.parsing.answer import Motion
 from toolkit.utils import progress
 
@@ -42,7 +44,7 @@ def show(monkeypatch: pytest.MonkeyPatch) -> Show:
         for name, value in {"COLUMNS": str(columns or 80), "TERM": "xterm", "NO_COLOR": "1"}.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(progress.err, "_width", None)  # what was imported under another COLUMNS keeps its width
-        show_answer(answer, console())
+        print_answer(answer, console())
         return out.getvalue(), err.getvalue()
 
     return call
@@ -116,14 +118,14 @@ def test_what_a_terminal_would_obey_is_not_passed_on(show: Show) -> None:
 
 def test_the_interval_of_a_motion_is_one_of_the_distance(show: Show) -> None:
     moved = replace(NUMBER, value=Motion(0.5, 12.0, (1, 0, 0)), said="0.50 m, 12.0 deg", unit="", points={})
-    two = replace(moved, cameras=[NUMBER.cameras[0], KnownCamera(CAMERA, "--fov")])
+    two = replace(moved, cameras=[NUMBER.cameras[0], KnownCamera(CAMERA, CameraSource.FOV)])
     out, err = show(two, 80)
     assert "distance moved: 2.10 to 2.90 m" in out
     assert "camera 1" in err and "camera 2" in err
 
 
 def test_an_assumed_camera_is_in_the_interval(show: Show) -> None:
-    assumed = replace(NUMBER, cameras=[KnownCamera(CAMERA, "assumed", (), (0.6, 1.4))])
+    assumed = replace(NUMBER, cameras=[KnownCamera(CAMERA, CameraSource.ASSUMED, scale=(0.6, 1.4))])
     out, err = show(assumed, 80)
     assert "by its own account, with any usual camera" in out
     assert "4032 x 3024 px; assumed" in err
@@ -133,28 +135,34 @@ def test_an_assumed_camera_is_in_the_interval(show: Show) -> None:
     ("check", "words"),
     [
         (
-            Check("metric_depth", {"red": 2.0}, 2.4, True, "2.40 m"),
+            ConsistencyCheck("metric_depth", {"red": 2.0}, 2.4, True, "2.40 m"),
             "agrees: metric_depth says red 2.00 m, which makes 2",
         ),
-        (Check("metric_depth", {"red": 6.0}, 7.0, False, "7.00 m"), "disagrees: metric_depth says red 6.00 m"),
-        (Check("metric_depth", {"red": 6.0}, 7.0, None, "7.00 m"), "cannot be told: metric_depth says red 6.00 m"),
-        (Check("metric_depth", {"red": None}, None, None), "the answers about depth cannot be read"),
+        (
+            ConsistencyCheck("metric_depth", {"red": 6.0}, 7.0, False, "7.00 m"),
+            "disagrees: metric_depth says red 6.00 m",
+        ),
+        (
+            ConsistencyCheck("metric_depth", {"red": 6.0}, 7.0, None, "7.00 m"),
+            "cannot be told: metric_depth says red 6.00 m",
+        ),
+        (ConsistencyCheck("metric_depth", {"red": None}, None, None), "the answers about depth cannot be read"),
     ],
 )
-def test_checks_are_shown(show: Show, check: Check, words: str) -> None:
+def test_checks_are_shown(show: Show, check: ConsistencyCheck, words: str) -> None:
     assert words in show(replace(NUMBER, check=check))[1]
 
 
 def test_cameras_in_words() -> None:
     skew = Camera(100, 110, 59.5, 44.5, 120, 90, (0.1, 0, 0, 0, 0))
-    assert camera_words(KnownCamera(skew, "a.json")).plain == (
+    assert camera_to_text(KnownCamera(skew, CameraSource.FILE, Path("a.json"))).plain == (
         "61.9° wide, focal length 100 x 110 px, distortion undone; 120 x 90 px; from a.json"
     )
 
 
 def test_many_answers_are_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     choice = replace(NUMBER, value="red", said="red", unit="", interval=None)
-    show_many([replace(NUMBER, warnings=(LONG,)), UNREAD, choice])
+    print_answers([replace(NUMBER, warnings=(LONG,)), UNREAD, choice])
     out, err = capsys.readouterr()
     assert out.splitlines() == [
         "u,v,value,low,high,unit",

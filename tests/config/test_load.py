@@ -1,4 +1,4 @@
-"""Recipes: strict keys, overrides, places of faults, and every recipe that comes with the toolkit."""
+"""Reading recipes: unknown keys, overrides, the places of faults, and every recipe that comes with the toolkit."""
 
 import re
 from pathlib import Path
@@ -88,17 +88,17 @@ def test_paths_of_the_toolkits_own_recipes_are_relative_to_the_current_folder(
 
 def test_unknown_key_suggests_and_says_where(quick: Path) -> None:
     quick.write_text(quick.read_text().replace("steps: 6", "stepz: 6"))
-    said = faults(quick)
-    assert f"{quick}, line 8: trainer.stepz: unknown key" in said
-    assert "did you mean steps?" in said
+    message = faults(quick)
+    assert f"{quick}, line 8: trainer.stepz: unknown key" in message
+    assert "did you mean steps?" in message
 
 
 def test_all_faults_together(quick: Path) -> None:
-    said = faults(quick, "seed=-1", "trainer.stps=3", "marker.colors=[red,blu]", "sources.rooms.settings.foo=1")
-    assert "4 faults" in said
-    assert "command line, seed=-1" in said
-    assert "did you mean blue?" in said
-    assert "sources.rooms.settings.foo: unknown key" in said
+    message = faults(quick, "seed=-1", "trainer.stps=3", "marker.colors=[red,blu]", "sources.rooms.settings.foo=1")
+    assert "4 faults" in message
+    assert "command line, seed=-1" in message
+    assert "did you mean blue?" in message
+    assert "sources.rooms.settings.foo: unknown key" in message
     assert "did you mean pictures?" in faults(quick, "sources.s={kind: shapes, settings: {picture: 3}}")
 
 

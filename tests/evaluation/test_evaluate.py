@@ -9,7 +9,7 @@ from tests.support.command import Run
 from tests.support.walls import line, write_manifest
 from toolkit.config.load import load_recipe
 from toolkit.errors import UserError
-from toolkit.evaluation.evaluate import How, measure
+from toolkit.evaluation.evaluate import EvaluationSetup, evaluate_recipe
 from toolkit.training.train import train
 
 
@@ -74,7 +74,7 @@ def test_a_whole_source_can_be_held_out(checkpoint: Path, quick: Path, tmp_path:
     path = write_manifest(tmp_path, [line(index) for index in range(6)])
     sources = f"sources={{photos: {{path: {path}, held_out: 1}}}}"
     recipe = load_recipe(quick, [sources, "evaluation.samples=60"])
-    report = measure(checkpoint, recipe, How("constant:2.5 m"))
+    report = evaluate_recipe(checkpoint, recipe, EvaluationSetup("constant:2.5 m"))
     assert report.tasks[0].images == 6
     # Every wall is 2.5 m away along the axis, at most 2.5 / cos(37 degrees) = 3.13 m to its corners.
     assert report.tasks[0].metrics["delta1"] > 0.9
@@ -145,7 +145,7 @@ def test_answers_also_come_in_the_unit_asked_for(
     from toolkit.modeling.predictor import Reply
 
     Image.fromarray(wall()).save(tmp_path / "a.png")
-    monkeypatch.setattr("toolkit.modeling.predictor.generate", lambda *_, **__: [Reply("2.42 m")])
+    monkeypatch.setattr("toolkit.modeling.vlm.vlm_predictor.generate", lambda *_, **__: [Reply("2.42 m")])
     question = "how many feet away is the red point"
     words = ("ask", tmp_path / "a.png", question, "--point", "red=50%,50%", "--fov", 60, "--model", checkpoint)
     assert run(*words)[1] == "2.42 m (7.9 ft)\n"
@@ -156,10 +156,10 @@ def test_answers_of_another_model_are_not_gone_on_from(
 ) -> None:
     import os
 
-    from toolkit.modeling import predictor as predictors
+    from toolkit.modeling.vlm import vlm_predictor
 
     asked: list[int] = []
-    whole = predictors.generate
+    whole = vlm_predictor.generate
 
     def counting(vlm: object, prompts: list[str], *rest: object, **named: object) -> list[object]:
         if sum(asked) >= 8:
@@ -173,16 +173,16 @@ def test_answers_of_another_model_are_not_gone_on_from(
         """Questions asked until the end."""
         asked.clear()
         monkeypatch.setattr(
-            "toolkit.modeling.predictor.generate", lambda *a, **k: asked.append(len(a[1])) or whole(*a, **k)
+            "toolkit.modeling.vlm.vlm_predictor.generate", lambda *a, **k: asked.append(len(a[1])) or whole(*a, **k)
         )
-        measure(checkpoint, recipe, output=tmp_path)
+        evaluate_recipe(checkpoint, recipe, output=tmp_path)
         return sum(asked)
 
     def interrupt() -> None:
         asked.clear()
-        monkeypatch.setattr("toolkit.modeling.predictor.generate", counting)
+        monkeypatch.setattr("toolkit.modeling.vlm.vlm_predictor.generate", counting)
         with pytest.raises(KeyboardInterrupt):
-            measure(checkpoint, recipe, output=tmp_path)
+            evaluate_recipe(checkpoint, recipe, output=tmp_path)
 
     interrupt()
     assert again() == 8

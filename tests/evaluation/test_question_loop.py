@@ -10,13 +10,14 @@ import pytest
 
 from tests.support.evaluations import Scripted, held_out, report
 from toolkit.errors import UserError, UserErrors
-from toolkit.evaluation.question_loop import Evaluation, evaluate
-from toolkit.evaluation.report import make_report
+from toolkit.evaluation.question_loop import EvaluationRun, ask_all
+from toolkit.evaluation.reports.report import make_report
 from toolkit.evaluation.sample_record import read_records, rescored
-from toolkit.modeling.predictor import ConstantPredictor, Reply
-from toolkit.modeling.remote.unanswered import QuestionFault, Unanswered
-from toolkit.qa.registry import get_task
+from toolkit.modeling.constant_predictor import ConstantPredictor
+from toolkit.modeling.predictor import Reply
+from toolkit.modeling.remote.unanswered_questions import QuestionFault, Unanswered
 from toolkit.qa.sample import Sample
+from toolkit.qa.tasks.registry import get_task
 
 
 def test_a_perfect_predictor_scores_one_everywhere() -> None:
@@ -40,16 +41,16 @@ def test_no_answer_is_a_wrong_answer(text: str) -> None:
 
 
 def test_the_floor_is_what_the_constant_predictor_reaches() -> None:
-    asked = Evaluation(held_out("metric_depth", "relative_depth", count=150))  # more than one batch
-    for task in make_report("constant", evaluate(ConstantPredictor(asked.held_out), asked), asked.tasks).tasks:
+    asked = EvaluationRun(held_out("metric_depth", "relative_depth", count=150))  # more than one batch
+    for task in make_report("constant", ask_all(ConstantPredictor(asked.held_out), asked), asked.tasks).tasks:
         # The answer is rounded to centimetres, which may lose those at the window's edges.
         floor = task.constant.metrics[task.headline]
         assert floor - 4 / 150 <= task.metrics[task.headline] <= floor + 1e-9
 
 
 def test_the_median_of_the_training_labels_is_a_floor() -> None:
-    asked = Evaluation(held_out("metric_depth"))
-    records = evaluate(Scripted(lambda _: "1 m"), asked)
+    asked = EvaluationRun(held_out("metric_depth"))
+    records = ask_all(Scripted(lambda _: "1 m"), asked)
     (task,) = make_report("scripted", records, asked.tasks, {"metric_depth": 2.0}).tasks
     assert task.median is not None
     assert task.median.answer == "2.00 m"
@@ -63,8 +64,8 @@ def saved(folder: Path) -> list[bytes]:
 
 def test_batches_do_not_change_the_report(tmp_path: Path) -> None:
     for batch_size in (1, 7, 64):
-        asked = Evaluation(held_out("metric_depth", "camera_pose"))
-        records = evaluate(Scripted(lambda sample: sample.completion), asked, batch_size=batch_size)
+        asked = EvaluationRun(held_out("metric_depth", "camera_pose"))
+        records = ask_all(Scripted(lambda sample: sample.completion), asked, batch_size=batch_size)
         make_report("scripted", records, asked.tasks).save(tmp_path / str(batch_size))
     assert saved(tmp_path / "1") == saved(tmp_path / "7") == saved(tmp_path / "64")
 
@@ -76,14 +77,14 @@ def test_samples_are_scored_again_without_a_model(name: str, tmp_path: Path) -> 
     tasks = {name: get_task(name)}
     records = read_records(tmp_path / "samples.jsonl", tasks)
     again = rescored([replace(record, value=None, scores={}) for record in records], tasks)
-    assert [record.line() for record in again] == [record.line() for record in made.records]
+    assert [record.to_json_line() for record in again] == [record.to_json_line() for record in made.records]
     make_report("scripted", again, tasks).save(tmp_path / "again")
     assert saved(tmp_path / "again") == saved(tmp_path)
 
 
 def test_damaged_samples_are_named_by_line(tmp_path: Path) -> None:
     made = report(lambda _: "1 m", "metric_depth")
-    first, second, third = (record.line() for record in made.records[:3])
+    first, second, third = (record.to_json_line() for record in made.records[:3])
     older = third.replace('"schema": 2', '"schema": 1')
     (tmp_path / "samples.jsonl").write_text("\n".join([first, second[:50], older]))
     with pytest.raises(UserErrors, match=r"line 2.*(?s:.)*line 3.*not of schema 2"):
@@ -107,35 +108,35 @@ class Tired(Scripted):
 
 
 def test_an_interrupted_evaluation_goes_on(tmp_path: Path) -> None:
-    asked = Evaluation(held_out("metric_depth", "relative_depth", count=30), part=tmp_path / "part", key="a")
+    asked = EvaluationRun(held_out("metric_depth", "relative_depth", count=30), part=tmp_path / "part", key="a")
     with pytest.raises(KeyboardInterrupt):
-        evaluate(Tired(5), asked, batch_size=8)
+        ask_all(Tired(5), asked, batch_size=8)
     text = (tmp_path / "part").read_text()
     (tmp_path / "part").write_text(text[:-20])  # killed while it wrote
     tired = Tired(99)
     told: list[int] = []
-    records = evaluate(tired, asked, told.append, batch_size=8)
+    records = ask_all(tired, asked, told.append, batch_size=8)
     assert tired.asked == 60 - 37
     assert told[0] == 37
-    whole = evaluate(Tired(99), replace(asked, part=None), batch_size=8)
-    assert [record.line() for record in records] == [record.line() for record in whole]
+    whole = ask_all(Tired(99), replace(asked, part=None), batch_size=8)
+    assert [record.to_json_line() for record in records] == [record.to_json_line() for record in whole]
     kept = (tmp_path / "part").read_bytes()
     with pytest.raises(UserError, match="another evaluation was interrupted here"):
-        evaluate(Tired(99), replace(asked, key="b"), batch_size=8)
+        ask_all(Tired(99), replace(asked, key="b"), batch_size=8)
     assert (tmp_path / "part").read_bytes() == kept
     (tmp_path / "part").write_text("another header\n")  # nothing was answered
     other = Tired(99)
-    evaluate(other, replace(asked, key="b"), batch_size=8)
+    ask_all(other, replace(asked, key="b"), batch_size=8)
     assert other.asked == 60
 
 
 def test_an_answer_cut_short_within_a_character_is_asked_again(tmp_path: Path) -> None:
-    asked = Evaluation(held_out("metric_depth", count=4), part=tmp_path / "part", key="a")
-    evaluate(Scripted(lambda sample: "2 m é"), asked)
+    asked = EvaluationRun(held_out("metric_depth", count=4), part=tmp_path / "part", key="a")
+    ask_all(Scripted(lambda sample: "2 m é"), asked)
     whole = (tmp_path / "part").read_bytes()
     (tmp_path / "part").write_bytes(whole[: whole.rindex("é".encode()) + 1])
     tired = Tired(99)
-    assert len(evaluate(tired, asked)) == 4
+    assert len(ask_all(tired, asked)) == 4
     assert tired.asked == 1
 
 
@@ -147,8 +148,8 @@ def test_a_refused_check_leaves_the_answer_unchecked() -> None:
                 raise Unanswered(replies, {0: QuestionFault("this question is refused")})
             return super().answer(samples)
 
-    asked = Evaluation(held_out("two_point_distance", "metric_depth", count=6), check=True)
-    two = [record for record in evaluate(Refusing(lambda sample: "2 m"), asked) if record.task == "two_point_distance"]
+    asked = EvaluationRun(held_out("two_point_distance", "metric_depth", count=6), check=True)
+    two = [record for record in ask_all(Refusing(lambda sample: "2 m"), asked) if record.task == "two_point_distance"]
     assert [record.implied is None for record in two] == [True, *[False] * 5]
 
 
@@ -171,8 +172,8 @@ def test_answers_are_checked_against_the_predictors_own_depths() -> None:
 
 
 def test_coverage_counts_the_truths_inside_the_intervals() -> None:
-    asked = Evaluation(held_out("metric_depth"))
-    records = evaluate(Scripted(lambda _: "1 m"), asked)
+    asked = EvaluationRun(held_out("metric_depth"))
+    records = ask_all(Scripted(lambda _: "1 m"), asked)
     halves = [
         replace(record, interval=(record.truth - 1, record.truth + (1 if index % 4 else -0.5)))
         for index, record in enumerate(records)
@@ -182,22 +183,22 @@ def test_coverage_counts_the_truths_inside_the_intervals() -> None:
 
 
 def test_records_tell_depth_edges_from_plain_places() -> None:
-    asked = Evaluation(held_out("metric_depth"))
-    around = [record.points[0]["around"] for record in evaluate(Scripted(lambda _: "1 m"), asked)]
-    depths = [record.points[0]["depth_z"] for record in evaluate(Scripted(lambda _: "1 m"), asked)]
+    asked = EvaluationRun(held_out("metric_depth"))
+    around = [record.points[0]["around"] for record in ask_all(Scripted(lambda _: "1 m"), asked)]
+    depths = [record.points[0]["depth_z"] for record in ask_all(Scripted(lambda _: "1 m"), asked)]
     assert all(low <= depth <= high for (low, high), depth in zip(around, depths, strict=True))
     assert any(high > 1.25 * low for low, high in around) and any(high < 1.1 * low for low, high in around)
 
 
 def test_progress_counts_every_question() -> None:
     told: list[int] = []
-    evaluate(Scripted(lambda _: "1 m"), Evaluation(held_out("metric_depth", count=10)), told.append, batch_size=4)
+    ask_all(Scripted(lambda _: "1 m"), EvaluationRun(held_out("metric_depth", count=10)), told.append, batch_size=4)
     assert told == [0, 4, 4, 2]
 
 
 def test_nothing_to_ask() -> None:
     with pytest.raises(UserError, match="nothing to measure"):
-        evaluate(Scripted(lambda _: ""), Evaluation(held_out("metric_depth", count=0)))
+        ask_all(Scripted(lambda _: ""), EvaluationRun(held_out("metric_depth", count=0)))
 
 
 def test_a_report_tells_how_often_plain_orders_are_right(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ TRAINING = Crop((1000, 1400), (700, 1200))
 
 
 @dataclass(frozen=True)
-class Given:
+class PictureInMemory:
     """A picture in memory."""
 
     pixels: Pixels
@@ -56,7 +56,7 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Known:
+class LabelsInMemory:
     """Labels in memory."""
 
     pixels: Array
@@ -67,7 +67,7 @@ class Known:
 
 
 def grid(camera: Camera) -> Array:
-    """All pixels (height, width, 2)."""
+    """All pixels (height, width, 2) of a picture."""
     return np.stack(np.meshgrid(np.arange(camera.width), np.arange(camera.height)), axis=-1).astype(float)
 
 
@@ -86,7 +86,7 @@ def test_a_ramp_keeps_its_grey_at_every_place(focal: float, distortion: tuple[fl
     camera = Camera(400.0, 330.0, 118.0, 93.0, 230, 200, distortion)
     picture = np.zeros((200, 230, 3), np.uint8)
     picture[..., 0], picture[..., 1] = 10 + grid(camera)[..., 0], 20 + grid(camera)[..., 1]
-    target = Canonicalisation(focal).window(camera, None)
+    target = Canonicalisation(focal=focal).window(camera, None)
     pixels, mask = resample(picture, camera, target)
     source = camera.project(target.rays(grid(target)))
     inner = mask & camera.contains(source, margin=3)
@@ -98,16 +98,16 @@ def test_a_ramp_keeps_its_grey_at_every_place(focal: float, distortion: tuple[fl
 
 def test_both_focal_lengths_become_the_canonical_one() -> None:
     camera = Camera(500.0, 250.0, 99.5, 49.5, 200, 100)
-    target = Canonicalisation(1000).window(camera, None)
+    target = Canonicalisation(focal=1000).window(camera, None)
     assert target == Camera(1000.0, 1000.0, 199.5, 199.5, 400, 400)
     distorted = Camera(500.0, 250.0, 99.5, 49.5, 200, 100, BARREL)
-    assert Canonicalisation(1000).window(distorted, None) == target
+    assert Canonicalisation(focal=1000).window(distorted, None) == target
 
 
 def test_a_picture_that_is_canonical_already_is_not_touched() -> None:
     camera = Camera(300.0, 300.0, 63.5, 47.5, 128, 96)
     noise = rng().integers(0, 256, (96, 128, 3), dtype=np.uint8)
-    pixels, mask = resample(noise, camera, Canonicalisation(300, Canvas(32)).window(camera, None))
+    pixels, mask = resample(noise, camera, Canonicalisation(focal=300, canvas=Canvas(32)).window(camera, None))
     np.testing.assert_array_equal(pixels, noise)
     assert mask.all()
 
@@ -116,21 +116,21 @@ def test_shrinking_averages_the_area() -> None:
     camera = Camera(1000.0, 1000.0, 299.5, 199.5, 600, 400)
     checks = (grid(camera).sum(axis=-1) % 2) * 255
     for focal in (100.0, 90.0):
-        target = Canonicalisation(focal).window(camera, None)
+        target = Canonicalisation(focal=focal).window(camera, None)
         pixels, _ = resample(picture_of(camera, checks), camera, target)
         assert np.abs(pixels[2:-2, 2:-2].astype(int) - 127.5).max() <= 6
-    pixels, _ = resample(picture_of(camera, checks), camera, Canonicalisation(100).window(camera, None))
+    pixels, _ = resample(picture_of(camera, checks), camera, Canonicalisation(focal=100).window(camera, None))
     assert pixels.std() < 1
     line = np.zeros((400, 600))
     line[:, 305] = 200  # a line of one pixel becomes a tenth as bright, wherever it lies
-    pixels, _ = resample(picture_of(camera, line), camera, Canonicalisation(100).window(camera, None))
+    pixels, _ = resample(picture_of(camera, line), camera, Canonicalisation(focal=100).window(camera, None))
     np.testing.assert_allclose(pixels[20, :, 0].astype(int).sum(), 20, atol=1)
 
 
 def test_shrinking_whole_blocks_gives_their_means() -> None:
     camera = Camera(200.0, 400.0, 79.5, 79.5, 160, 160)
     noise = rng().integers(0, 256, (160, 160, 3), dtype=np.uint8)
-    pixels, _ = resample(noise, camera, Canonicalisation(100).window(camera, None))
+    pixels, _ = resample(noise, camera, Canonicalisation(focal=100).window(camera, None))
     assert pixels.shape == (40, 80, 3)
     means = noise.reshape(40, 4, 80, 2, 3).mean(axis=(1, 3))
     assert np.abs(pixels - means).max() <= 1
@@ -141,7 +141,7 @@ def test_shrinking_whole_blocks_gives_their_means() -> None:
 def test_strips_make_no_seam(monkeypatch: pytest.MonkeyPatch, focal: float, distortion: tuple[float, ...]) -> None:
     camera = Camera(400.0, 330.0, 148.0, 103.0, 300, 210, distortion)
     noise = rng().integers(0, 256, (210, 300, 3), dtype=np.uint8)
-    target = Canonicalisation(focal, Canvas(28)).window(camera, None)
+    target = Canonicalisation(focal=focal, canvas=Canvas(28)).window(camera, None)
     whole, mask = resample(noise, camera, target)
     for strip in (1, 5000):
         monkeypatch.setattr(canonical, "_STRIP_PIXELS", strip)
@@ -152,7 +152,7 @@ def test_strips_make_no_seam(monkeypatch: pytest.MonkeyPatch, focal: float, dist
 
 def test_padding_is_grey_and_masked() -> None:
     camera = Camera(100.0, 100.0, 24.5, 19.5, 50, 40)
-    target = Canonicalisation(100, Canvas(32)).window(camera, None)
+    target = Canonicalisation(focal=100, canvas=Canvas(32)).window(camera, None)
     assert (target.width, target.height) == (64, 64)
     pixels, mask = resample(np.full((40, 50, 3), 255, np.uint8), camera, target)
     expected = np.zeros((64, 64), bool)
@@ -164,7 +164,7 @@ def test_padding_is_grey_and_masked() -> None:
 def test_the_mask_of_a_distorted_picture_is_where_it_is_covered() -> None:
     # Pincushion: the edges of the canonical picture lie outside the original.
     camera = Camera(100.0, 100.0, 49.5, 39.5, 100, 80, (0.4, 0.0, 0.0, 0.0, 0.0))
-    target = Canonicalisation(100).window(camera, None)
+    target = Canonicalisation(focal=100).window(camera, None)
     pixels, mask = resample(np.full((80, 100, 3), 255, np.uint8), camera, target)
     assert not mask[0, 0] and mask[40, 50] and not mask[40, 0]
     assert (pixels[~mask] == PADDING).all() and (pixels[mask] == 255).all()
@@ -173,11 +173,15 @@ def test_the_mask_of_a_distorted_picture_is_where_it_is_covered() -> None:
 def test_a_folding_distortion_shows_no_second_copy() -> None:
     """Beyond r = 1 this polynomial comes back into the picture: those places are padding, and labels there go."""
     camera = Camera(60.0, 60.0, 49.5, 39.5, 100, 80, (-1 / 3, 0.0, 0.0, 0.0, 0.0))
-    target = Canonicalisation(60, Canvas(square=200)).window(camera, None)
+    target = Canonicalisation(focal=60, canvas=Canvas(square=200)).window(camera, None)
     mask = resample(np.zeros((80, 100, 3), np.uint8), camera, target)[1]
     radius = np.linalg.norm(target.rays(grid(target))[..., :2], axis=-1)
     assert mask[radius < 0.6].all() and not mask[radius >= 1].any()
-    frame = Frame(Given(np.zeros((80, 100, 3), np.uint8)), camera, Known(np.array([[49.5, 39.5], [0, 0]]), np.ones(2)))
+    frame = Frame(
+        PictureInMemory(np.zeros((80, 100, 3), np.uint8)),
+        camera,
+        LabelsInMemory(np.array([[49.5, 39.5], [0, 0]]), np.ones(2)),
+    )
     assert canonicalise(frame, target).points.tolist() == [[target.cx, target.cy]]
 
 
@@ -188,7 +192,7 @@ def test_every_window_fits_the_canvas(size: tuple[int, int], canvas: Canvas) -> 
     camera = Camera.from_intrinsics(
         [1.1 * max(size), 1.2 * max(size), 0.48 * (width - 1), 0.53 * (height - 1), width, height]
     )
-    shape = Canonicalisation(1000, canvas, TRAINING)
+    shape = Canonicalisation(focal=1000, canvas=canvas, crop=TRAINING)
     whole = shape.whole(camera)
     for seed in range(5):
         window = shape.window(camera, rng(seed))
@@ -207,7 +211,7 @@ def test_every_window_fits_the_canvas(size: tuple[int, int], canvas: Canvas) -> 
                 assert side <= max(most, canvas.multiple)
                 assert side > min(low, full) - canvas.multiple
             assert start + side <= full or start == 0
-    uncropped = Canonicalisation(1000, canvas).window(camera, None)
+    uncropped = Canonicalisation(focal=1000, canvas=canvas).window(camera, None)
     if not canvas.square:
         assert 0 <= uncropped.width - whole.width < canvas.multiple
         assert 0 <= uncropped.height - whole.height < canvas.multiple
@@ -215,7 +219,7 @@ def test_every_window_fits_the_canvas(size: tuple[int, int], canvas: Canvas) -> 
 
 def test_crops_spread_over_their_range_and_over_the_picture() -> None:
     camera = Camera(1000.0, 1000.0, 1499.5, 999.5, 3000, 2000)
-    shape = Canonicalisation(1000, Canvas(), TRAINING)
+    shape = Canonicalisation(focal=1000, canvas=Canvas(), crop=TRAINING)
     windows = [shape.window(camera, rng(seed)) for seed in range(300)]
     widths, heights = [w.width for w in windows], [w.height for w in windows]
     assert 1000 <= min(widths) < 1020 and 1380 < max(widths) <= 1400
@@ -227,15 +231,15 @@ def test_crops_spread_over_their_range_and_over_the_picture() -> None:
 
 def test_crops_are_fitted_downwards_and_whole_pictures_upwards() -> None:
     camera = Camera(1000.0, 1000.0, 999.5, 749.5, 2000, 1500)
-    cropped = Canonicalisation(1000, Canvas(32), Crop((1000, 1000), (700, 700))).window(camera, rng())
+    cropped = Canonicalisation(focal=1000, canvas=Canvas(32), crop=Crop((1000, 1000), (700, 700))).window(camera, rng())
     assert (cropped.width, cropped.height) == (992, 672)
-    whole = Canonicalisation(1000, Canvas(32)).window(camera, None)
+    whole = Canonicalisation(focal=1000, canvas=Canvas(32)).window(camera, None)
     assert (whole.width, whole.height) == (2016, 1504)
 
 
 def test_the_same_generator_gives_the_same_window() -> None:
     camera = Camera(1100.0, 1000.0, 1499.5, 999.5, 3000, 2000)
-    shape = Canonicalisation(900, Canvas(28), TRAINING)
+    shape = Canonicalisation(focal=900, canvas=Canvas(28), crop=TRAINING)
     assert shape.window(camera, rng(4)) == shape.window(camera, rng(4))
     assert len({shape.window(camera, rng(seed)) for seed in range(20)}) == 20
     assert shape.window(camera, None) == shape.window(camera, None)
@@ -253,7 +257,7 @@ def test_the_window_shows_what_must_be_kept(
 ) -> None:
     camera = Camera(800.0, 900.0, 319.5, 239.5, 640, 480)
     keep = np.array(share) * (640, 480) - 0.5
-    shape = Canonicalisation(focal, canvas, Crop((200, 300), (150, 400)))
+    shape = Canonicalisation(focal=focal, canvas=canvas, crop=Crop((200, 300), (150, 400)))
     window = shape.window(camera, None if seed is None else rng(seed), [keep])
     # Rounding the canonical size may leave out half a pixel of the edge.
     assert window.contains(to_canonical(camera, window, keep[None]), margin=-0.5).all()
@@ -261,7 +265,7 @@ def test_the_window_shows_what_must_be_kept(
 
 def test_the_corner_pixels_can_be_kept_when_shrinking() -> None:
     camera = Camera(800.0, 800.0, 319.5, 239.5, 640, 480)
-    shape = Canonicalisation(400, Canvas(square=64))
+    shape = Canonicalisation(focal=400, canvas=Canvas(square=64))
     for keep in ([0.0, 0.0], [639.0, 479.0]):
         window = shape.window(camera, rng(), [keep])
         assert window.contains(to_canonical(camera, window, np.array([keep]))).all()
@@ -270,7 +274,7 @@ def test_the_corner_pixels_can_be_kept_when_shrinking() -> None:
 def test_points_too_far_apart_are_an_error() -> None:
     camera = Camera(1000.0, 1000.0, 319.5, 239.5, 640, 480)
     with pytest.raises(UserError, match=r"500 px apart .* takes 224 px") as caught:
-        Canonicalisation(1000, Canvas(square=224)).window(camera, None, [[50, 100], [550, 100]])
+        Canonicalisation(focal=1000, canvas=Canvas(square=224)).window(camera, None, [[50, 100], [550, 100]])
     assert "closer together" in caught.value.remedy
 
 
@@ -279,21 +283,21 @@ def test_points_too_far_apart_are_an_error() -> None:
 def test_points_that_the_canonical_picture_does_not_hold_are_an_error(keep: list[float], canvas: Canvas) -> None:
     camera = Camera(1000.0, 1000.0, 319.5, 239.5, 640, 480)
     with pytest.raises(UserError, match="no place in the canonical picture"):
-        Canonicalisation(1000, canvas).window(camera, None, [keep])
+        Canonicalisation(focal=1000, canvas=canvas).window(camera, None, [keep])
 
 
 def test_a_focal_length_in_millimetres_is_an_error() -> None:
     camera = Camera(4.2, 4.2, 319.5, 239.5, 640, 480)
     with pytest.raises(UserError, match="would become 152381 x 114286") as caught:
-        Canonicalisation(1000).window(camera, None)
+        Canonicalisation(focal=1000).window(camera, None)
     assert "not millimetres" in caught.value.remedy and "implausible" in caught.value.cause
     with pytest.raises(UserError, match="would become 0 x 0"):
-        Canonicalisation(1).window(Camera(1e6, 1e6, 319.5, 239.5, 640, 480), None)
+        Canonicalisation(focal=1).window(Camera(1e6, 1e6, 319.5, 239.5, 640, 480), None)
 
 
 def test_a_picture_of_another_size_is_an_error() -> None:
     camera = Camera(100.0, 100.0, 31.5, 23.5, 64, 48)
-    frame = Frame(Given(np.zeros((24, 32, 3), np.uint8)), camera)
+    frame = Frame(PictureInMemory(np.zeros((24, 32, 3), np.uint8)), camera)
     with pytest.raises(UserError, match="given: the picture is 32 x 24 px, its intrinsics are for 64 x 48") as caught:
         canonicalise(frame, camera)
     assert "scale with the width" in caught.value.remedy
@@ -301,9 +305,9 @@ def test_a_picture_of_another_size_is_an_error() -> None:
 
 def test_labels_move_along_and_those_outside_go() -> None:
     camera = Camera(100.0, 50.0, 31.5, 23.5, 64, 48)
-    labels = Known(np.array([[0.0, 0.0], [10.0, 20.0], [63.0, 47.0]]), np.array([1.0, 2.0, 3.0]))
-    frame = Frame(Given(np.zeros((48, 64, 3), np.uint8)), camera, labels)
-    whole = Canonicalisation(100).window(camera, None)
+    labels = LabelsInMemory(np.array([[0.0, 0.0], [10.0, 20.0], [63.0, 47.0]]), np.array([1.0, 2.0, 3.0]))
+    frame = Frame(PictureInMemory(np.zeros((48, 64, 3), np.uint8)), camera, labels)
+    whole = Canonicalisation(focal=100).window(camera, None)
     view = canonicalise(frame, whole)
     assert view.points.tolist() == [[0.0, 0.5], [10.0, 40.5], [63.0, 94.5]]
     assert view.depth_z.tolist() == [1.0, 2.0, 3.0]
@@ -329,8 +333,8 @@ def plane_frame(camera: Camera, blobs: Array) -> Frame:
     xyz = on_plane(camera, grid(camera))
     away = cKDTree(blobs).query(xyz)[0]
     grey = 40 + 200 * np.exp(-0.5 * (away / BLOB) ** 2)
-    labels = Known(grid(camera).reshape(-1, 2), xyz[..., 2].ravel())
-    return Frame(Given(picture_of(camera, grey)), camera, labels)
+    labels = LabelsInMemory(grid(camera).reshape(-1, 2), xyz[..., 2].ravel())
+    return Frame(PictureInMemory(picture_of(camera, grey)), camera, labels)
 
 
 def centroid(view: View, near: Array) -> Array:
@@ -349,7 +353,7 @@ def test_a_plane_stays_a_plane_and_its_texture_stays_on_it(focal: float, distort
     painted = on_plane(camera, np.stack(np.meshgrid(np.arange(60, 500, 75), np.arange(50, 380, 70)), -1).reshape(-1, 2))
     frame = plane_frame(camera, painted)
     crop = Crop((round(focal * 0.6), round(focal * 0.9)), (round(focal * 0.5), round(focal * 0.7)))
-    shape = Canonicalisation(focal, Canvas(14), crop)
+    shape = Canonicalisation(focal=focal, canvas=Canvas(14), crop=crop)
     seen = 0
     for seed in range(4):
         view = canonicalise(frame, shape.window(camera, rng(seed)))
@@ -367,7 +371,7 @@ def test_a_plane_stays_a_plane_and_its_texture_stays_on_it(focal: float, distort
 @pytest.mark.parametrize("square", [96, 448])
 def test_tiles_show_every_point_where_it_can_be_marked(size: tuple[int, int], square: int) -> None:
     camera = Camera.from_focal(*size, 0.8 * max(size))
-    canonicalisation = Canonicalisation(300, Canvas(square=square))
+    canonicalisation = Canonicalisation(focal=300, canvas=Canvas(square=square))
     points = rng().uniform((-0.5, -0.5), (size[0] - 0.5, size[1] - 0.5), (200, 2))
     tiles = canonicalisation.tiles(camera, points)
     assert sorted(np.concatenate([indices for _, indices in tiles]).tolist()) == list(range(200))
@@ -385,7 +389,7 @@ def test_tiles_show_every_point_where_it_can_be_marked(size: tuple[int, int], sq
 
 def test_one_tile_is_the_window_of_the_whole_picture() -> None:
     camera = Camera.from_fov(640, 480, 60)
-    canonicalisation = Canonicalisation(500, Canvas(28))
+    canonicalisation = Canonicalisation(focal=500, canvas=Canvas(28))
     ((tile, indices),) = canonicalisation.tiles(camera, [[0, 0], [639, 479]])
     assert tile == canonicalisation.window(camera, None)
     assert indices.tolist() == [0, 1]
@@ -393,12 +397,12 @@ def test_one_tile_is_the_window_of_the_whole_picture() -> None:
 
 def test_a_tile_for_a_point_outside_is_refused() -> None:
     with pytest.raises(UserError, match="no place in the canonical picture"):
-        Canonicalisation(500, Canvas(28)).tiles(Camera.from_fov(640, 480, 60), [[700, 20]])
+        Canonicalisation(focal=500, canvas=Canvas(28)).tiles(Camera.from_fov(640, 480, 60), [[700, 20]])
 
 
 @pytest.mark.parametrize(("canvas", "size"), [(Canvas(square=96), (96, 60)), (Canvas(multiple=7), (160, 100))])
 def test_focal_lengths_can_be_kept_for_comparison(canvas: Canvas, size: tuple[int, int]) -> None:
-    keeping = Canonicalisation(80, canvas, keep_focal=True)
+    keeping = Canonicalisation(focal=80, canvas=canvas, keep_focal=True)
     for focal in (70.0, 140.0):
         camera = Camera.from_focal(160, 100, focal)
         whole = keeping.whole(camera)

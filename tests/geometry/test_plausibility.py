@@ -1,25 +1,25 @@
-"""Which cameras are unlikely, and what their numbers most likely mean."""
+"""Which cameras are implausible, and what their numbers most likely mean."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.geometry.camera import Camera
-from toolkit.geometry.plausibility import doubts, is_possible, likely_intrinsics, likely_meaning
+from toolkit.geometry.plausibility import CameraSource, doubts, is_possible, likely_intrinsics, likely_meaning
 
 USUAL = Camera(1000, 1000, 639.5, 479.5, 1280, 960)
 
 
 def test_a_usual_camera_is_not_doubted() -> None:
-    assert doubts(USUAL, "--intrinsics") == ()
-    assert likely_meaning(USUAL, "--intrinsics") == ""
+    assert doubts(USUAL, CameraSource.INTRINSICS) == ()
+    assert likely_meaning(USUAL, CameraSource.INTRINSICS) == ""
     assert is_possible(USUAL)
 
 
 @pytest.mark.parametrize(
     ("focal", "source", "meaning"),
     [
-        # The diagonal is 1600 px, so 28 mm of 43.27 mm are 1035 px.
+        # The diagonal is 1600 px, so 28 mm are 1600 * 28 / 43.27 = 1035 px.
         (28, "--focal", "28 may be the 35 mm-equivalent focal length in millimetres, which is 1035 px"),
         (28, "EXIF FocalLengthIn35mmFilm", "the tags may be wrong"),
         (5.7, "--focal", "5.7 may be the lens's own focal length in millimetres"),
@@ -34,8 +34,10 @@ def test_what_a_focal_length_most_likely_means(focal: float, source: str, meanin
 
 
 def test_what_an_angle_most_likely_means() -> None:
-    assert "1.2 may be radians, which is 69 degrees" in likely_meaning(Camera.from_fov(1280, 960, 1.2), "--fov")
-    assert "the whole angle" in likely_meaning(Camera.from_fov(1280, 960, 5), "--fov")
+    assert "1.2 may be radians, which is 69 degrees" in likely_meaning(
+        Camera.from_fov(1280, 960, 1.2), CameraSource.FOV
+    )
+    assert "the whole angle" in likely_meaning(Camera.from_fov(1280, 960, 5), CameraSource.FOV)
 
 
 @given(st.floats(0.05, 20), st.integers(100, 5000), st.integers(100, 5000), st.floats(20, 110))
@@ -57,7 +59,7 @@ def test_intrinsics_of_a_resized_picture_are_scaled_to_it(scale: float, width: i
     ],
 )
 def test_a_principal_point_far_from_the_middle(cx: float, cy: float, doubt: str) -> None:
-    said = doubts(Camera(1000, 1000, cx, cy, 1280, 960), "a.json")
+    said = doubts(Camera(1000, 1000, cx, cy, 1280, 960), CameraSource.FILE)
     assert len(said) == bool(doubt)
     assert doubt in "".join(said)
 
@@ -73,7 +75,7 @@ def test_a_principal_point_far_from_the_middle(cx: float, cy: float, doubt: str)
 )
 def test_distortion_that_leaves_little_of_the_picture(distortion: tuple[float, ...], doubted: bool) -> None:
     camera = Camera(1000, 1000, 639.5, 479.5, 1280, 960, distortion)
-    assert any("the distortion" in doubt for doubt in doubts(camera, "a.json")) is doubted
+    assert any("the distortion" in doubt for doubt in doubts(camera, CameraSource.FILE)) is doubted
 
 
 def test_what_no_camera_has() -> None:

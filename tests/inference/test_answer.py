@@ -1,4 +1,4 @@
-"""The JSON of answers is what its page for users says."""
+"""The JSON form of answers is what the page ``docs/answer.md`` says."""
 
 import json
 import re
@@ -10,8 +10,9 @@ import pytest
 from tests.support.answers import NUMBER, UNREAD
 from tests.support.paths import ROOT
 from toolkit.cli.render import answers_to_json
-from toolkit.inference.answer import SCHEMA, Answer, Located
-from toolkit.modeling.consistency import Check
+from toolkit.inference.answer import SCHEMA, Answer
+from toolkit.inference.points import LocatedPoint, PointSource
+from toolkit.modeling.confidence.consistency import ConsistencyCheck
 from toolkit.qa.parsing.answer import Motion
 
 PAGE = (ROOT / "docs" / "answer.md").read_text(encoding="utf-8")
@@ -19,14 +20,14 @@ ONE, MANY = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAG
 
 
 def answered(**changes: Any) -> Answer:
-    """An answer that has everything."""
-    points = {name: Located((1620.0, 2240.5), "--point") for name in ("red", "blue")}
-    checked = Check("metric_depth", {"red": 2.0, "blue": 2.5}, 2.4, True, "2.40 m")
+    """An answer with all fields filled in."""
+    points = {name: LocatedPoint((1620.0, 2240.5), PointSource.FLAG) for name in ("red", "blue")}
+    checked = ConsistencyCheck("metric_depth", {"red": 2.0, "blue": 2.5}, 2.4, True, "2.40 m")
     return replace(NUMBER, points=points, check=checked, **changes)
 
 
 def shape(value: Any) -> Any:
-    """The keys of a value, and the kinds of what they hold; names of points are no keys, and null fits all."""
+    """The keys of a JSON value and the types of what they hold, so that two values can be compared."""
     if isinstance(value, dict):
         return {key: shape(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Asking: the picture reaches the model as in training; the camera, the points and the task are never guessed."""
+"""Asking: the picture reaches the model as in training, and camera, points and task are never guessed."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -16,10 +16,9 @@ from toolkit.config.load import load_recipe
 from toolkit.data.synthetic.rooms import Rooms, RoomSettings
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
-from toolkit.inference.answer import Located
 from toolkit.inference.asker import Asker, find_checkpoint, load
 from toolkit.inference.camera_source import CameraFlags
-from toolkit.inference.points import grid_points
+from toolkit.inference.points import LocatedPoint, PointSource, grid_points
 from toolkit.modeling.checkpoint import load_checkpoint
 from toolkit.modeling.predictor import Piece, Reply
 from toolkit.qa.mixture import Feed, Mixture
@@ -33,7 +32,7 @@ FLAGS = CameraFlags(intrinsics=(100, 100, 59.5, 44.5))
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint that knows several tasks and answers nonsense."""
+    """A checkpoint that was trained on several tasks, for so short a time that its answers are nonsense."""
     home = tmp_path_factory.mktemp("asked")
     (home / "quick.yaml").write_text(TINY)
     train(load_recipe(home / "quick.yaml", [TASKS, "trainer.steps=2", "evaluation.samples=0"]), home / "run")
@@ -46,9 +45,10 @@ def asker(folder: Path) -> Asker:
 
 
 class Scripted:
-    """Always the same text."""
+    """A predictor that always gives the same texts."""
 
     name = "scripted"
+    notes = ()
 
     def __init__(self, *texts: str) -> None:
         self._texts = texts
@@ -88,7 +88,7 @@ def test_the_model_sees_what_it_saw_in_training(asker: Asker, tmp_path: Path) ->
         sample = drawn[index]
         frame = sample.query.views[0].frame
         if frame.camera.width * 26 / frame.camera.fx > 32:
-            continue  # too wide for the model: the window is drawn in training, centred when asking
+            continue  # too wide for the model: training draws the window at random, asking takes the middle
         path = tmp_path / "room.png"
         Image.fromarray(frame.picture.read()).save(path)
         view = sample.query.views[0]
@@ -106,7 +106,7 @@ def test_answer_carries_all_that_it_rests_on(asker: Asker, photo: Path) -> None:
     assert "the point marked by the red dot" in answer.prompt
     assert [known.camera.intrinsics for known in answer.cameras] == [[100, 100, 59.5, 44.5, WIDTH, HEIGHT]]
     assert answer.cameras[0].source == "--intrinsics"
-    assert answer.points["red"] == Located((60.0, 45.0), "--point")
+    assert answer.points["red"] == LocatedPoint((60.0, 45.0), PointSource.FLAG)
     assert json.loads(json.dumps(answer.to_json()))["schema"] == 2
     assert answer.images[0].shape == (32, 32, 3)
 
@@ -126,11 +126,13 @@ def test_a_drawn_mark_is_found_and_reported(asker: Asker, tmp_path: Path) -> Non
     assert answer.points["red"].source == "a mark in the picture"
 
 
-@pytest.mark.parametrize(("places", "said"), [((), "has no compact red"), (((30, 30), (80, 60)), "has 2 compact red")])
+@pytest.mark.parametrize(
+    ("places", "problem"), [((), "has no compact red"), (((30, 30), (80, 60)), "has 2 compact red")]
+)
 def test_none_or_several_marks_are_an_error(
-    asker: Asker, tmp_path: Path, places: tuple[tuple[int, int], ...], said: str
+    asker: Asker, tmp_path: Path, places: tuple[tuple[int, int], ...], problem: str
 ) -> None:
-    with pytest.raises(UserError, match=said) as caught:
+    with pytest.raises(UserError, match=problem) as caught:
         asker.ask(marked(tmp_path, *places), "how far is the red point", camera=FLAGS)
     assert "--point red=U,V" in caught.value.remedy
 
@@ -283,7 +285,7 @@ def test_a_camera_beside_the_picture_is_used(asker: Asker, photo: Path) -> None:
     photo.with_suffix(".json").write_text(json.dumps({"intrinsics": [90, 91, 59, 44, WIDTH, HEIGHT]}))
     answer = asker.ask(photo, "how far is the red point", points={"red": (60, 45)})
     assert answer.cameras[0].camera.intrinsics == [90, 91, 59, 44, WIDTH, HEIGHT]
-    assert answer.cameras[0].source == str(photo.with_suffix(".json"))
+    assert answer.cameras[0].origin == str(photo.with_suffix(".json"))
     assert answer.warnings == ()
 
 
@@ -304,13 +306,14 @@ def test_a_camera_object_is_taken_as_it_is(asker: Asker, photo: Path) -> None:
 
 
 def doubted(first: float) -> Reply:
-    """2.00 m, where the first digit has this probability and 3 the rest."""
+    """The reply 2.00 m, whose first digit has this probability. The digit 3 has the rest."""
     sure = [Piece(text, 1.0, {text: 1.0} if text != " m" else {}) for text in (".", "0", "0", " m")]
     return Reply("2.00 m", (Piece("2", first, {"2": first, "3": 1 - first}), *sure))
 
 
 class Doubting:
     name = "doubting"
+    notes = ()
 
     def answer(self, samples: Sequence[Sample]) -> list[Reply]:
         return [doubted(0.8)] * len(samples)
@@ -342,12 +345,12 @@ def test_raw_words_reach_the_model_as_they_are(asker: Asker, photo: Path) -> Non
 
 
 def test_two_points_are_checked_against_their_depths(asker: Asker, photo: Path) -> None:
-    # At focal length 100 px, (9.5, 44.5) lies 0.5 to the left a metre of depth_z, (109.5, 44.5) 0.5 to the right.
+    # The focal length is 100 px, so for each metre of depth_z, the points lie 0.5 m to the left and to the right.
     places = {"red": (9.5, 44.5), "blue": (109.5, 44.5)}
-    for said, agrees in (("2.00 m", True), ("3.00 m", False)):
-        asker = saying(asker, said, f"{2 * 1.25**0.5:.4f} m")
-        # The first reply is the distance between the points; the next two are both depths.
-        asker.predictor.answer = sequence(said, *[f"{2 * 1.25**0.5:.4f} m"] * 2)  # type: ignore[method-assign]
+    for text, agrees in (("2.00 m", True), ("3.00 m", False)):
+        asker = saying(asker, text, f"{2 * 1.25**0.5:.4f} m")
+        # The first reply is the distance between the points, and the next two replies are their depths.
+        asker.predictor.answer = sequence(text, *[f"{2 * 1.25**0.5:.4f} m"] * 2)  # type: ignore[method-assign]
         answer = asker.ask(photo, "how far apart are red and blue", points=places, camera=FLAGS, check=True)
         assert answer.check is not None
         assert answer.check.by == "metric_depth"
@@ -367,7 +370,7 @@ def test_a_check_answers_the_question_that_was_asked(asker: Asker, photo: Path) 
 
 
 def sequence(*texts: str) -> Callable[[Sequence[Sample]], list[Reply]]:
-    """An answering method that goes through some texts."""
+    """A method ``answer`` that gives these texts one after the other."""
     left = list(texts)
     return lambda samples: [Reply(left.pop(0)) for _ in samples]
 
@@ -379,7 +382,7 @@ def test_what_cannot_be_checked_says_so(asker: Asker, photo: Path) -> None:
     assert answer.check is not None
     assert (answer.check.implied, answer.check.agrees) == (None, None)
     depth = asker.ask(photo, "how far is the red point", points={"red": (60, 45)}, camera=FLAGS, check=True)
-    assert depth.check is None  # this model knows no other task that gives a depth
+    assert depth.check is None  # this model was trained on no other task that gives a depth
     assert any("cannot be checked" in warning for warning in depth.warnings)
 
 

@@ -1,4 +1,4 @@
-"""Where a camera comes from: flags, a file beside the picture, EXIF in all orientations, or an assumption."""
+"""Where a camera comes from: flags, a file beside the picture, EXIF tags in all orientations, or an assumption."""
 
 import json
 import math
@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 
 from toolkit.errors import UserError
 from toolkit.inference.camera_source import CameraFlags, KnownCamera, camera_of
-from toolkit.inference.picture import open_picture
+from toolkit.inference.open_picture import open_picture
 
 WIDTH, HEIGHT = 400, 300
 Base = ExifTags.Base
@@ -43,7 +43,7 @@ def test_the_35_mm_focal_length_in_all_orientations(tmp_path: Path, orientation:
     found = known(path)
     upright = size if orientation < 5 else size[::-1]
     assert (found.camera.width, found.camera.height) == upright
-    # 500 px of diagonal see what 43.27 mm of film see at 28 mm.
+    # The diagonal of 500 px corresponds to the 43.27 mm of film, and the focal length to 28 mm.
     assert found.camera.fx == found.camera.fy == pytest.approx(28 * 500 / math.hypot(36, 24))
     assert (found.camera.cx, found.camera.cy) == ((upright[0] - 1) / 2, (upright[1] - 1) / 2)
     assert found.source == "EXIF FocalLengthIn35mmFilm"
@@ -51,7 +51,7 @@ def test_the_35_mm_focal_length_in_all_orientations(tmp_path: Path, orientation:
 
 
 def test_sensor_tags_and_the_resize_since(tmp_path: Path) -> None:
-    # 4 mm at 250 px a mm are 1000 px of the 4000 px picture, and 100 px of this one.
+    # 4 mm at 250 px per mm are 1000 px in the 4000 px picture, and 100 px in this one.
     tags = {"FocalLength": 4.0, "FocalPlaneXResolution": 250.0, "FocalPlaneResolutionUnit": 4}
     found = known(photo(tmp_path, ExifImageWidth=4000, ExifImageHeight=3000, **tags))
     assert found.camera.fx == pytest.approx(100)
@@ -124,7 +124,7 @@ def test_camera_of_a_field_of_view() -> None:
 
 
 def test_a_focal_length_in_millimetres_is_suspected() -> None:
-    # The diagonal is 5000 px, so 28 mm of 43.27 mm are 3236 px.
+    # The diagonal is 5000 px, so 28 mm are 5000 * 28 / 43.27 = 3236 px.
     (warning,) = of_size(4000, 3000, CameraFlags(focal=28)).warnings
     assert "28 may be the 35 mm-equivalent" in warning and "--focal 3236" in warning
 
@@ -136,7 +136,7 @@ def test_intrinsics_of_another_size_are_suspected() -> None:
 
 def test_an_assumed_camera_says_how_far_off_it_may_be() -> None:
     found = of_size(200, 100, CameraFlags())
-    # tan(30) / tan(45) and tan(30) / tan(22.5)
+    # The ratios are tan(30) / tan(45) and tan(30) / tan(22.5).
     assert found.scale == pytest.approx((0.57735, 1.39385), abs=1e-5)
     assert of_size(200, 100, CameraFlags(fov=60)).scale == (1, 1)
 

@@ -1,4 +1,4 @@
-"""The model that comes with the toolkit: it sees, it is asked where there is no other, and it says what it is."""
+"""The model that comes with the toolkit: it sees, it is asked if there is no other model, and it says what it is."""
 
 import json
 import shutil
@@ -15,13 +15,13 @@ from tests.support.command import Run
 from tests.support.paths import ROOT
 from toolkit.config.load import load_recipe
 from toolkit.errors import UserErrors
-from toolkit.evaluation.evaluate import How, measure
+from toolkit.evaluation.evaluate import EvaluationSetup, evaluate_recipe
 from toolkit.inference.asker import load
 from toolkit.inference.camera_source import CameraFlags
 from toolkit.inference.caveats import caveats, is_shipped
 from toolkit.modeling.checkpoint import load_checkpoint
-from toolkit.modeling.checkpoint_contract import based, read_contract
-from toolkit.training.train import open_base
+from toolkit.modeling.checkpoint_contract import adopt_base_contract, read_contract
+from toolkit.training.open_run_model import open_base
 from toolkit.utils.resources import model_folder
 
 FOLDER = Path(model_folder("tiny"))
@@ -29,11 +29,11 @@ MEGABYTES = 12
 RED, CAMERA = {"red": (165, 190)}, CameraFlags((210.43, 210.43, 160.27, 112.92))
 ROOM = ROOT / "docs" / "room.png"
 SPREAD = {"batch_size", "accumulate", "workers"}
-"""Settings that say how a step is spread over processes."""
+"""The settings that say how a training step is divided among processes."""
 
 
 def content(weight: torch.Tensor) -> bytes:
-    """A weight whatever it is called: files and models name them otherwise."""
+    """The numbers of a weight, for comparing weights without their names, which differ between files and models."""
     return weight.numpy().tobytes()
 
 
@@ -74,7 +74,9 @@ def test_the_card_says_what_was_measured_and_how_it_was_made(scored: Sequence[Ma
 
 def test_it_sees_rooms_that_it_was_not_trained_on() -> None:
     two = "tasks={metric_depth: {options: {decimals: 1}}, relative_depth: 1}"
-    report = measure(FOLDER, load_recipe("tiny_pretrain", ["evaluation.samples=100", "curriculum=[]", two]), How())
+    report = evaluate_recipe(
+        FOLDER, load_recipe("tiny_pretrain", ["evaluation.samples=100", "curriculum=[]", two]), EvaluationSetup()
+    )
     depth, order = report.tasks
     assert depth.metrics["delta1"] > depth.constant.metrics["delta1"] + 0.3
     assert order.metrics["accuracy"] > 0.8
@@ -97,26 +99,26 @@ def test_a_recipe_that_does_not_say_how_it_shows_questions_does_it_as_its_base(
     sources = ["sources={rooms: {kind: rooms}}", "tasks={metric_depth: 1}"]
     recipe = load_recipe("general", [*sources, "canonical.focal=80"])
     assert (recipe.model.name, recipe.marker.shape) == ("tiny", "arrow")
-    adopted = based(recipe)
+    adopted = adopt_base_contract(recipe)
     assert adopted.marker == load_recipe(FOLDER / "recipe.yaml").marker
     open_base(adopted)
-    said = " ".join(capsys.readouterr().err.split())
-    assert "as tiny was trained" in said and "marker.shape: 'arrow' -> 'dot'" in said
+    printed = " ".join(capsys.readouterr().err.split())
+    assert "as tiny was trained" in printed and "marker.shape: 'arrow' -> 'dot'" in printed
     random = load_recipe("general", [*sources, "model.name=tiny-random"])
-    assert based(random) == random
-    assert based(adopted) == adopted
+    assert adopt_base_contract(random) == random
+    assert adopt_base_contract(adopted) == adopted
     assert not capsys.readouterr().err
 
 
 def test_a_recipe_may_show_questions_otherwise_than_its_base(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UserErrors, match=r"model\.new_contract: true"):
-        open_base(based(load_recipe("general", ["reference=text", "canonical.focal=80"])))
+        open_base(adopt_base_contract(load_recipe("general", ["reference=text", "canonical.focal=80"])))
     capsys.readouterr()
-    recipe = based(load_recipe("general", ["reference=text", "model.new_contract=true"]))
+    recipe = adopt_base_contract(load_recipe("general", ["reference=text", "model.new_contract=true"]))
     assert (recipe.reference, recipe.canonical.focal, recipe.marker.shape) == ("text", 80, "dot")
     open_base(recipe)
-    said = " ".join(capsys.readouterr().err.split())
-    assert "tiny was trained otherwise: reference: the checkpoint has 'marker', the recipe 'text'" in said
+    printed = " ".join(capsys.readouterr().err.split())
+    assert "tiny was trained otherwise: reference: the checkpoint has 'marker', the recipe 'text'" in printed
 
 
 def test_it_is_asked_where_there_is_no_run(
@@ -127,14 +129,14 @@ def test_it_is_asked_where_there_is_no_run(
     answer = asker.ask(Image.open(ROOM), "how far is the red point", points=RED, camera=CAMERA)
     assert (answer.model, answer.task) == ("tiny", "metric_depth")
     assert answer.value is not None
-    (said,) = answer.warnings
+    (warning,) = answer.warnings
     (own,) = (task["metrics"]["delta1"] for task in scored if task["task"] == "metric_depth")
-    assert "comes with the toolkit" in said
-    assert f"got {own:.0%} right (within a factor of 1.25)" in said
+    assert "comes with the toolkit" in warning
+    assert f"got {own:.0%} right (within a factor of 1.25)" in warning
     raw = asker.ask(Image.open(ROOM), "what is this", raw=True, camera=CAMERA)
-    assert any("seen synthetic rooms alone" in warning for warning in raw.warnings)
+    assert any("seen synthetic rooms alone" in line for line in raw.warnings)
     (one,) = asker.ask_many(Image.open(ROOM), "how far is it", [[165, 190]], camera=CAMERA)
-    assert said in one.warnings
+    assert warning in one.warnings
 
 
 def test_a_cloud_says_whose_answers_it_is_made_of(

@@ -1,4 +1,4 @@
-"""Where points are: words of the command line, and files; every fault is named, and all of them together."""
+"""How points are written, on the command line and in files. All faults are reported together."""
 
 import json
 from pathlib import Path

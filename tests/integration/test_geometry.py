@@ -1,4 +1,4 @@
-"""Each family's vision tower sees a canonical picture at exactly the canonical focal length."""
+"""Each architecture's vision tower sees a canonical picture at exactly the canonical focal length."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.tiny_families import TWINS, build_twin
+from tests.support.tiny_architectures import TWINS, build_twin
 from toolkit.data.frames.frame import Frame
 from toolkit.geometry.camera import Camera
 from toolkit.geometry.canonical import Canonicalisation
@@ -83,10 +83,10 @@ def vlm(request: pytest.FixtureRequest) -> Vlm:
 
 
 def test_pixels_per_metre_are_right_and_the_same_both_ways(vlm: Vlm) -> None:
-    tower = READ.get(vlm.family.name, plain)
+    tower = READ.get(vlm.architecture.name, plain)
     for width, height in SIZES:
         frame, blobs = scene(width, height)
-        canonicalisation = Canonicalisation(FOCAL, vlm.geometry.canvas)
+        canonicalisation = Canonicalisation(focal=FOCAL, canvas=vlm.geometry.canvas)
         view = canonicalise(frame, canonicalisation.window(frame.camera, None))
         seen = tower(vlm, encode(vlm, ["How far?"], [[view.pixels]]))[0].float().numpy()
         assert seen.shape == view.pixels.shape[:2], (width, height)
@@ -110,7 +110,7 @@ def test_most_sizes_are_measured_and_not_cut() -> None:
     whole = 0
     for width, height in SIZES:
         frame, blobs = scene(width, height)
-        camera = Canonicalisation(FOCAL, canvas).window(frame.camera, None)
+        camera = Canonicalisation(focal=FOCAL, canvas=canvas).window(frame.camera, None)
         places = camera.project(np.c_[blobs, np.full(4, DEPTH)])
         whole += bool(camera.contains(places, 3.2 * SPREAD / DEPTH * FOCAL).all())
     assert whole >= 15

@@ -11,7 +11,7 @@ from toolkit.errors import UserError
 from toolkit.geometry.canonical import Canvas
 from toolkit.modeling.checkpoint import load_checkpoint
 from toolkit.modeling.checkpoint_contract import contract_for_remote, open_contract
-from toolkit.modeling.remote.address import Remote
+from toolkit.modeling.remote.address import RemoteModel
 from toolkit.training.train import train
 
 URL = "http://localhost:8000/v1"
@@ -34,8 +34,8 @@ def test_a_contract_needs_no_weights(folder: Path, weightless: Path) -> None:
     checkpoint, contract = load_checkpoint(folder), open_contract(weightless)
     assert contract.presenter == checkpoint.presenter
     assert contract.recipe == checkpoint.recipe
-    assert {name: task.words.version for name, task in contract.tasks.items()} == {
-        name: task.words.version for name, task in checkpoint.tasks.items()
+    assert {name: task.template_version for name, task in contract.tasks.items()} == {
+        name: task.template_version for name, task in checkpoint.tasks.items()
     }
     with pytest.raises(UserError, match="cannot be loaded"):
         load_checkpoint(weightless)
@@ -48,20 +48,20 @@ def test_a_contract_needs_the_configuration(weightless: Path) -> None:
 
 
 def test_a_served_folder_is_asked_by_its_own_contract(weightless: Path) -> None:
-    contract = contract_for_remote(Remote(str(weightless), URL))
+    contract = contract_for_remote(RemoteModel(str(weightless), URL))
     assert contract.presenter == open_contract(weightless).presenter
     assert contract.origin == str(weightless)
 
 
 def test_another_checkpoint_can_lend_its_contract(weightless: Path, tmp_path: Path) -> None:
-    assert contract_for_remote(Remote("gpt", URL), weightless).origin == str(weightless)
+    assert contract_for_remote(RemoteModel("gpt", URL), weightless).origin == str(weightless)
     with pytest.raises(UserError, match="no checkpoint of this toolkit"):
-        contract_for_remote(Remote(str(weightless), URL), tmp_path)
+        contract_for_remote(RemoteModel(str(weightless), URL), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["Qwen/Qwen2.5-VL-3B-Instruct", "toolkit", "/", "gpt:4o"])
 def test_a_stranger_is_asked_as_in_the_paper(name: str) -> None:
-    contract = contract_for_remote(Remote(name, URL))
+    contract = contract_for_remote(RemoteModel(name, URL))
     assert len(contract.tasks) == 7
     assert contract.presenter.canonicalisation.focal == 1000
     assert contract.presenter.canonicalisation.canvas == Canvas(multiple=28)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.evaluations import held_out, report, results
 from toolkit.errors import UserError
-from toolkit.modeling.replay import AnswersFile
+from toolkit.modeling.replay import ReplayPredictor
 from toolkit.qa.mixture import Mixture
 
 COUNT = 12
@@ -33,7 +33,7 @@ def test_the_samples_of_an_evaluation_are_scored_as_they_were(tmp_path: Path) ->
     made = report(lambda sample: sample.completion if len(sample.completion) % 2 else "who knows", *names)
     made.save(tmp_path)
     mixtures = held_out(*names)
-    again = results(AnswersFile(tmp_path / "samples.jsonl", mixtures), mixtures)
+    again = results(ReplayPredictor(tmp_path / "samples.jsonl", mixtures), mixtures)
     assert again.to_json()["tasks"] == made.to_json()["tasks"]
     assert again.predictor == f"file:{tmp_path / 'samples.jsonl'}"
 
@@ -41,7 +41,7 @@ def test_the_samples_of_an_evaluation_are_scored_as_they_were(tmp_path: Path) ->
 def test_any_order_and_other_keys(tmp_path: Path) -> None:
     mixtures = asked("metric_depth", "two_point_distance")
     lines = [{"model": "mine", **row} for row in reversed(rows(**mixtures))]
-    result = results(AnswersFile(write(tmp_path / "a.jsonl", [*lines, ""]), mixtures), mixtures)
+    result = results(ReplayPredictor(write(tmp_path / "a.jsonl", [*lines, ""]), mixtures), mixtures)
     assert [task.metrics["delta1"] for task in result.tasks] == [1.0, 1.0]
 
 
@@ -49,13 +49,13 @@ def test_numbers_are_in_the_tasks_unit(tmp_path: Path) -> None:
     mixtures = asked()
     samples = [mixtures["metric_depth"][index] for index in range(COUNT)]
     lines = [{"sample_sha256": sample.fingerprint(), "answer": sample.truth} for sample in samples]
-    (task,) = results(AnswersFile(write(tmp_path / "a.jsonl", lines), mixtures), mixtures).tasks
+    (task,) = results(ReplayPredictor(write(tmp_path / "a.jsonl", lines), mixtures), mixtures).tasks
     assert task.metrics["abs_rel"] == pytest.approx(0, abs=1e-9)
 
 
 def test_questions_without_a_line_count_as_unread(tmp_path: Path) -> None:
     mixtures = asked()
-    answers = AnswersFile(write(tmp_path / "a.jsonl", rows(**mixtures)[3:]), mixtures)
+    answers = ReplayPredictor(write(tmp_path / "a.jsonl", rows(**mixtures)[3:]), mixtures)
     (task,) = results(answers, mixtures).tasks
     assert task.metrics["unparsed"] == 3 / COUNT and task.metrics["delta1"] == 1 - 3 / COUNT
     assert answers.notes == (f"3 questions have no line in {answers.name}",)
@@ -78,7 +78,7 @@ def test_all_faults_are_told_with_their_lines(tmp_path: Path) -> None:
     ]
     path = write(tmp_path / "a.jsonl", lines)
     with pytest.raises(UserError) as error:
-        AnswersFile(path, mixtures)
+        ReplayPredictor(path, mixtures)
     text = str(error.value)
     assert "9 faults" in text and "line 1:" not in text
     for number, part in enumerate(
@@ -91,7 +91,7 @@ def test_all_faults_are_told_with_their_lines(tmp_path: Path) -> None:
             "cannot be true",
             "cannot be NaN",
             "another recipe",
-            "answered before",
+            "answered already",
         ),
         start=2,
     ):
@@ -103,20 +103,20 @@ def test_a_question_that_is_asked_twice_may_have_two_lines(tmp_path: Path) -> No
     twice = {"metric_depth": mixtures["metric_depth"], "again": mixtures["metric_depth"]}
     first, second = {**rows(**mixtures)[0], "answer": "1 m"}, {**rows(**mixtures)[0], "answer": "2 m"}
     path = write(tmp_path / "a.jsonl", [first, second])
-    with pytest.raises(UserError, match="answered before"):
-        AnswersFile(path, mixtures)
+    with pytest.raises(UserError, match="answered already"):
+        ReplayPredictor(path, mixtures)
     sample = mixtures["metric_depth"][0]
-    assert [reply.text for reply in AnswersFile(path, twice).answer([sample, sample])] == ["1 m", "2 m"]
-    once = AnswersFile(write(path, [second]), twice)
+    assert [reply.text for reply in ReplayPredictor(path, twice).answer([sample, sample])] == ["1 m", "2 m"]
+    once = ReplayPredictor(write(path, [second]), twice)
     assert [reply.text for reply in once.answer([sample, sample])] == ["2 m", "2 m"]
 
 
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read"):
-        AnswersFile(tmp_path / "nothing.jsonl", asked())
+        ReplayPredictor(tmp_path / "nothing.jsonl", asked())
 
 
 def test_no_text(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="not UTF-8"):
-        AnswersFile(tmp_path / "a.jsonl", asked())
+        ReplayPredictor(tmp_path / "a.jsonl", asked())

@@ -1,4 +1,4 @@
-"""``toolkit ask`` with everything that users give it: an answer with the right pixels, or plain words and exit 2."""
+"""``toolkit ask`` with everything that users give it: an answer about the right pixels, or a clear error and exit 2."""
 
 import io
 import json
@@ -21,6 +21,7 @@ from PIL import Image, features
 
 from tests.support import picture_scenes as scenes
 from tests.support.bad_questions import ALL, ASK, ASKED_CLOUDS, CLOUDS, FOCAL, GOOD_CAMERA, MODEL, POSE, QUESTION, RED
+from tests.support.command import Run
 from tests.support.odd_pictures import DOUBTS, GOOD, TAGS
 from tests.support.paths import ROOT
 from tests.support.training import TINY
@@ -29,19 +30,18 @@ from toolkit.cli.options import print_json
 from toolkit.config.load import load_recipe
 from toolkit.errors import UserError
 from toolkit.inference.camera_source import CameraFlags, camera_of
-from toolkit.inference.picture import open_picture
+from toolkit.inference.open_picture import open_picture
 from toolkit.modeling.checkpoint import load_checkpoint
 from toolkit.modeling.predictor import Reply
 from toolkit.training.train import train
 
 Ended = tuple[int, str, str]
-Run = Callable[..., Ended]
 Damage = Callable[[Path], object]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint that knows several tasks."""
+    """A checkpoint that was trained on several tasks."""
     home = tmp_path_factory.mktemp("asked")
     (home / "quick.yaml").write_text(TINY)
     tasks = "tasks={metric_depth: 1, relative_depth: 1, two_point_distance: 1, camera_pose: 1, travel_time: 1}"
@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to ask from, with a picture."""
+    """A folder to ask from, which holds one picture."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     scenes.saved()(tmp_path / "a.png")
@@ -59,20 +59,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def run(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run ``toolkit`` in this process: exit code, stdout, stderr; what Python or Pillow warn of is an error."""
+def run(here: Path, run: Run) -> Run:
+    """Run a command in this process, from the folder ``here``. Warnings of Pillow, NumPy and the toolkit are errors."""
 
     def call(*words: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["toolkit", *map(str, words)])
-        code = 0
         with warnings.catch_warnings():
             warnings.filterwarnings("error", module="PIL|toolkit|numpy")
-            try:
-                main()
-            except SystemExit as ended:
-                code = int(ended.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
+            return run(*words)
 
     return call
 
@@ -82,13 +75,13 @@ loaded = cache(load_checkpoint)
 
 @pytest.fixture
 def says(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The model says 2.42 m, at once."""
+    """Make the model answer 2.42 m at once, without computing anything."""
     monkeypatch.setattr("toolkit.inference.asker.load_checkpoint", loaded)
 
     def generate(vlm: object, prompts: Sequence[str], *_: object, **__: object) -> list[Reply]:
         return [Reply("2.42 m") for _ in prompts]
 
-    monkeypatch.setattr("toolkit.modeling.predictor.generate", generate)
+    monkeypatch.setattr("toolkit.modeling.vlm.vlm_predictor.generate", generate)
 
 
 def files(folder: Path) -> dict[str, tuple[int, int]]:
@@ -143,7 +136,7 @@ def test_clouds_that_a_model_cannot_give(
     run: Run, here: Path, folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "toolkit.modeling.predictor.generate", lambda _, prompts, *__, **___: [Reply("?")] * len(prompts)
+        "toolkit.modeling.vlm.vlm_predictor.generate", lambda _, prompts, *__, **___: [Reply("?")] * len(prompts)
     )
     bad = ASKED_CLOUDS[name]
     before = files(here)
@@ -197,7 +190,7 @@ def test_an_inner_folder_of_a_checkpoint(run: Run, folder: Path) -> None:
 
 
 def seen(run: Run, folder: Path, picture: str, *words: object) -> tuple[np.ndarray, list[str]]:
-    """What the model saw of a picture, and the warnings."""
+    """What the model saw of a picture, and the warnings that were printed."""
     code, out, err = run("ask", picture, QUESTION, *RED, *words, "--model", folder, "--save", "seen.png")
     assert (code, out) == (0, "2.42 m\n"), err
     pixels = np.asarray(Image.open("seen.png"))
@@ -222,7 +215,7 @@ def test_every_kind_of_picture_reaches_the_model_as_it_is(run: Run, here: Path, 
 def test_a_picture_of_20000_pixels(
     run: Run, here: Path, folder: Path, says: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10**5)  # Pillow would refuse this one as it would a larger one
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10**5)  # so that Pillow itself would refuse this picture
     scenes.blank(20000, 600)(here / "wide.png")
     words = ("wide.png", QUESTION, "--point", "red=9000,300", "--focal", "5500", "--model", folder)
     code, out, err = run("ask", *words)
@@ -232,7 +225,7 @@ def test_a_picture_of_20000_pixels(
 
 
 @pytest.mark.usefixtures("says")
-@pytest.mark.filterwarnings("ignore:Metadata Warning")  # of Pillow, when it writes them
+@pytest.mark.filterwarnings("ignore:Metadata Warning")  # Pillow warns when it writes such tags
 @pytest.mark.parametrize("name", TAGS)
 def test_odd_exif_tags(run: Run, here: Path, folder: Path, name: str) -> None:
     tags, source, told = TAGS[name]
@@ -317,7 +310,9 @@ def test_damaged_files_are_never_a_traceback(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("words", [("a.png", QUESTION, *RED), ("a.png", "how far is it", "--grid", "3x3")])
-@pytest.mark.parametrize("at", ["toolkit.inference.asker.load_checkpoint", "toolkit.modeling.predictor.generate"])
+@pytest.mark.parametrize(
+    "at", ["toolkit.inference.asker.load_checkpoint", "toolkit.modeling.vlm.vlm_predictor.generate"]
+)
 def test_ctrl_c(run: Run, folder: Path, words: tuple[str, ...], at: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> None:
         os.kill(os.getpid(), signal.SIGINT)
@@ -333,7 +328,7 @@ def test_ctrl_c(run: Run, folder: Path, words: tuple[str, ...], at: str, monkeyp
 
 def command(*words: str, out: Any) -> subprocess.CompletedProcess[str]:
     code = "import sys; sys.argv[0] = 'toolkit'; from toolkit.cli.main import main; main()"
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}  # most fail when the buffer is written
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}  # output fails when the buffer is written
     return subprocess.run([sys.executable, "-c", code, *words], stdout=out, stderr=-1, text=True, env=env, check=False)
 
 
@@ -346,7 +341,9 @@ def test_nobody_reads_on() -> None:
 
 
 def test_answers_where_stdout_takes_ascii_alone(here: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("toolkit.modeling.predictor.generate", lambda *_, **__: [Reply("2 m\N{SUPERSCRIPT TWO}")])
+    monkeypatch.setattr(
+        "toolkit.modeling.vlm.vlm_predictor.generate", lambda *_, **__: [Reply("2 m\N{SUPERSCRIPT TWO}")]
+    )
     out = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, "ascii", write_through=True))
     monkeypatch.setattr(sys, "argv", ["toolkit", "ask", *ASK, *FOCAL, "--raw", "--model", str(folder)])
@@ -378,7 +375,7 @@ def test_a_folder_that_cannot_be_written(run: Run, folder: Path, says: None) -> 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
-    """Start servers, to which questions are sent without long waits."""
+    """A function that starts servers. The toolkit waits only shortly for them."""
     pytest.importorskip("openai", reason="the extra `remote` is not installed")
     from tests.support.server import Server
     from toolkit.modeling.remote.address import RemoteSettings

@@ -14,7 +14,7 @@ from toolkit.errors import UserError
 from toolkit.qa.marker import Marker, Shape, find_marks
 from toolkit.qa.query import Point
 from toolkit.utils.arrays import Pixels
-from toolkit.utils.colors import COLORS, rgb
+from toolkit.utils.colors import COLORS
 
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 HUED = [color for color in COLORS if color != "white"]
@@ -39,12 +39,12 @@ BACKGROUNDS = {"black": plain(0), "white": plain(255), "grey": plain(), "noise":
 
 
 def painted(marked: Pixels, before: Pixels) -> set[tuple[int, int]]:
-    """Changed pixels (u, v)."""
+    """The pixels (u, v) that were changed."""
     return {(int(u), int(v)) for v, u in np.argwhere((marked != before).any(axis=-1))}
 
 
 def filled(marked: Pixels, color: str) -> set[tuple[int, int]]:
-    return {(int(u), int(v)) for v, u in np.argwhere((marked == rgb(color)).all(axis=-1))}
+    return {(int(u), int(v)) for v, u in np.argwhere((marked == COLORS[color]).all(axis=-1))}
 
 
 def lab(color: tuple[int, int, int]) -> np.ndarray:
@@ -89,7 +89,7 @@ def test_the_arrow_turns_where_it_does_not_fit(u: int) -> None:
 
 def test_a_small_arrow_by_hand() -> None:
     marked = Marker("arrow", 5, 1).draw(plain(height=9, width=11), [point("red", 8, 4)])
-    red, white = (marked == rgb("red")).all(-1), (marked == 255).all(-1)
+    red, white = (marked == COLORS["red"]).all(-1), (marked == 255).all(-1)
     assert ["".join("#" if red[v, u] else "o" if white[v, u] else "." for u in range(11)) for v in range(9)] == [
         "...........",
         "....ooo....",
@@ -156,7 +156,7 @@ def test_a_mark_contrasts_with_every_background(color: str) -> None:
     others = painted(marked, before) - filled(marked, color)
     edge = {tuple(marked[v, u].tolist()) for u, v in others}
     assert edge in ({(0, 0, 0)}, {(255, 255, 255)})
-    fill, outline = lab(rgb(color)), lab(edge.pop())
+    fill, outline = lab(COLORS[color]), lab(edge.pop())
     assert abs(fill[0] - outline[0]) > 35, "fill and outline differ in lightness, whatever lies behind"
     for grey in range(0, 256, 5):
         behind = lab((grey, grey, grey))
@@ -177,7 +177,7 @@ def test_unknown_names_are_errors_with_a_hint() -> None:
     with pytest.raises(UserError, match="unknown marker colour 'purpel'") as caught:
         Marker(colors=("red", "purpel"))
     assert "red" in caught.value.remedy
-    for make in (lambda: rgb("gren"), lambda: find_marks(plain(), "gren")):
+    for make in (lambda: Marker(colors=("red", "gren")), lambda: find_marks(plain(), "gren")):
         with pytest.raises(UserError, match="unknown marker colour 'gren'") as caught:
             make()
         assert "did you mean green" in caught.value.remedy
@@ -213,7 +213,7 @@ def test_drawn_marks_are_found(shape: Shape, color: str, size: int) -> None:
 def test_a_filled_circle_is_found(color: str, compressed: bool) -> None:
     for radius in (4, 6, 9):
         picture = photo()
-        cv2.circle(picture, (211, 77), radius, rgb(color), thickness=-1)
+        cv2.circle(picture, (211, 77), radius, COLORS[color], thickness=-1)
         found = find_marks(jpeg(picture) if compressed else picture, color)
         assert len(found) == 1
         assert np.linalg.norm(found[0] - (211, 77)) < 1.5
@@ -222,7 +222,7 @@ def test_a_filled_circle_is_found(color: str, compressed: bool) -> None:
 def test_several_marks_are_several() -> None:
     picture = photo()
     for place in [(40, 40), (200, 60), (100, 200)]:
-        cv2.circle(picture, place, 6, rgb("red"), thickness=-1)
+        cv2.circle(picture, place, 6, COLORS["red"], thickness=-1)
     found = find_marks(picture, "red")
     np.testing.assert_allclose(found[np.argsort(found[:, 0])], [[40, 40], [100, 200], [200, 60]], atol=0.5)
     assert len(find_marks(photo(), "red")) == 0
@@ -230,14 +230,14 @@ def test_several_marks_are_several() -> None:
 
 def test_large_thin_and_tiny_areas_are_no_marks() -> None:
     picture = photo()
-    picture[100:200, 50:150] = rgb("red")  # a wall
-    picture[210:225, 160:300] = rgb("red")  # a kerb, wide and low
-    picture[10:150, 290:300] = rgb("red")  # a post, high and narrow
-    picture[20, 10:34] = rgb("red")  # a short straight line could be one
-    cv2.line(picture, (180, 60), (202, 82), rgb("red"))  # a slanted one covers little of its box
-    picture[60, 310:312] = rgb("red")  # a speck
+    picture[100:200, 50:150] = COLORS["red"]  # a wall
+    picture[210:225, 160:300] = COLORS["red"]  # a kerb, wide and low
+    picture[10:150, 290:300] = COLORS["red"]  # a post, high and narrow
+    picture[20, 10:34] = COLORS["red"]  # a short straight line could be one
+    cv2.line(picture, (180, 60), (202, 82), COLORS["red"])  # a slanted one covers little of its box
+    picture[60, 310:312] = COLORS["red"]  # a speck
     np.testing.assert_allclose(find_marks(picture, "red"), [[21.5, 20]])
-    cv2.circle(picture, (250, 120), 6, rgb("red"), thickness=-1)
+    cv2.circle(picture, (250, 120), 6, COLORS["red"], thickness=-1)
     assert find_marks(picture, "red").tolist() == [[21.5, 20], [250, 120]]
 
 

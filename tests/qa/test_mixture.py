@@ -1,4 +1,4 @@
-"""The mixture: deterministic by index alone, in the shares that were asked for."""
+"""The mixture: its samples depend only on seed and index, and have the shares that were asked for."""
 
 import multiprocessing
 from collections import Counter
@@ -15,12 +15,15 @@ from toolkit.data.synthetic.rooms import Rooms, RoomSettings
 from toolkit.errors import UserError
 from toolkit.geometry.canonical import Canonicalisation, Canvas, Crop
 from toolkit.qa.marker import Marker
-from toolkit.qa.mixture import Feed, Mixture, Phase, generator
-from toolkit.qa.registry import get_task
+from toolkit.qa.mixture import Feed, Mixture, Phase, sample_generator
 from toolkit.qa.sample import Hints, Presenter
+from toolkit.qa.tasks.registry import get_task
+from toolkit.utils.colors import COLORS
 
 SAMPLES = 2000
-PRESENTER = Presenter(Canonicalisation(26, Canvas(square=32), Crop((24, 32), (24, 32))), Marker("dot", 2))
+PRESENTER = Presenter(
+    Canonicalisation(focal=26, canvas=Canvas(square=32), crop=Crop((24, 32), (24, 32))), Marker("dot", 2)
+)
 
 
 def small_rooms(first: int = 0) -> Rooms:
@@ -35,12 +38,12 @@ def mixture(seed: int = 3, **tasks: float) -> Mixture:
 
 
 def fingerprint(index: int) -> str:
-    """Run in worker processes, which build the mixture anew."""
+    """The fingerprint of a sample, for worker processes, which build the mixture again."""
     return mixture()[index].fingerprint()
 
 
 def fingerprint_of(job: tuple[Mixture, int]) -> str:
-    """Run in worker processes, to which the mixture is pickled."""
+    """The fingerprint of a sample, for worker processes, which get the mixture pickled."""
     return job[0][job[1]].fingerprint()
 
 
@@ -48,7 +51,7 @@ def fingerprint_of(job: tuple[Mixture, int]) -> str:
 def test_samples_depend_on_seed_and_index_alone() -> None:
     whole = mixture()
     alone = [whole[index].fingerprint() for index in range(SAMPLES)]
-    assert len(set(alone)) > 0.98 * SAMPLES  # a few pairs of pictures come twice: there are 60 pictures
+    assert len(set(alone)) > 0.98 * SAMPLES  # a few pairs of pictures occur twice, because there are only 60 pictures
     order = np.random.default_rng(0).permutation(SAMPLES)
     restarted = mixture()
     shuffled = {int(index): restarted[int(index)].fingerprint() for index in order}
@@ -71,13 +74,13 @@ def test_another_seed_gives_other_samples() -> None:
 
 
 def test_generators_of_neighbours_are_apart() -> None:
-    draws = [generator(seed, index).random(4) for seed in (0, 1) for index in range(50)]
+    draws = [sample_generator(seed, index).random(4) for seed in (0, 1) for index in range(50)]
     assert len({tuple(draw) for draw in draws}) == 100
     assert np.abs(np.corrcoef(draws[0:2])[0, 1]) < 1
 
 
 def within(count: int, share: float, total: int) -> bool:
-    """Whether a count is within four standard deviations of its share."""
+    """Whether a count differs by less than four standard deviations from what its share of the total predicts."""
     return abs(count - share * total) <= 4 * np.sqrt(total * share * (1 - share))
 
 
@@ -131,7 +134,7 @@ def test_a_share_of_zero_is_never_drawn() -> None:
 def test_truth_is_what_the_scene_says(manifest: Path) -> None:
     source = load_manifest(manifest)
     tasks = tuple((get_task(name), 1.0) for name in ("principal_axis_distance", "metric_depth"))
-    drawn = Mixture(tasks, (Feed("walls", source),), Presenter(Canonicalisation(50)), 0, 50)
+    drawn = Mixture(tasks, (Feed("walls", source),), Presenter(Canonicalisation(focal=50)), 0, 50)
     for index in range(50):
         sample = drawn[index]
         (point,) = sample.query.points
@@ -155,7 +158,7 @@ def test_points_keep_clear_of_the_border_and_of_each_other() -> None:
 def test_marks_stand_where_the_points_are() -> None:
     from toolkit.qa.marker import find_marks
 
-    big = Presenter(Canonicalisation(80, Canvas(square=96)), Marker("dot", 5, colors=("red", "blue")))
+    big = Presenter(Canonicalisation(focal=80, canvas=Canvas(square=96)), Marker("dot", 5, colors=("red", "blue")))
     drawn = Mixture(((get_task("metric_depth"), 1.0),), (Feed("rooms", Rooms(RoomSettings(rooms=20))),), big, 0, 20)
     for index in range(20):
         sample = drawn[index]
@@ -165,7 +168,7 @@ def test_marks_stand_where_the_points_are() -> None:
 
 
 def test_text_reference_leaves_the_picture_alone() -> None:
-    plain = Presenter(Canonicalisation(26, Canvas(square=32)), reference="text")
+    plain = Presenter(Canonicalisation(focal=26, canvas=Canvas(square=32)), reference="text")
     drawn = Mixture(((get_task("relative_depth"), 1.0),), (Feed("rooms", small_rooms()),), plain, 0, 5)
     sample = drawn[0]
     assert (sample.images[0] == sample.query.views[0].pixels).all()
@@ -179,8 +182,8 @@ def several(presenter: Presenter, questions: int, **tasks: float) -> Mixture:
     return Mixture(chosen, (Feed("rooms", Rooms(RoomSettings(rooms=20, views=2))),), presenter, 1, 40, questions)
 
 
-MARKED = Presenter(Canonicalisation(80, Canvas(square=96)), Marker("dot", 3))
-WRITTEN = Presenter(Canonicalisation(80, Canvas(square=96)), reference="text")
+MARKED = Presenter(Canonicalisation(focal=80, canvas=Canvas(square=96)), Marker("dot", 3, colors=tuple(COLORS)))
+WRITTEN = Presenter(Canonicalisation(focal=80, canvas=Canvas(square=96)), reference="text")
 
 
 @pytest.mark.parametrize("presenter", [MARKED, WRITTEN], ids=["marker", "text"])
@@ -195,7 +198,7 @@ def test_several_questions_share_a_picture_and_no_point(presenter: Presenter) ->
                 assert np.abs(one.pixel - other.pixel).max() >= presenter.separation
         for i, turn in enumerate(sample.turns):
             for other in (point for earlier in sample.turns[:i] for point in earlier.query.points):
-                # Two degrees: beyond a mark's own width, and beyond what its neighbour's answer tells.
+                # Two degrees are more than the width of a mark, and the answers for the two points differ.
                 assert min(np.abs(other.pixel - point.pixel).max() for point in turn.query.points) >= 0.04 * 80
         assert len(sample.images) == 1
         assert all(turn.query.views == sample.query.views for turn in sample.turns)
@@ -247,7 +250,7 @@ def test_a_task_that_no_source_can_feed(tmp_path: Path) -> None:
 def test_a_source_whose_points_cannot_be_marked_is_named(tmp_path: Path) -> None:
     source = load_manifest(write_manifest(tmp_path, [line(0, pixel_coords=[[0, 0]], depth=[2.0])]))
     tasks = ((get_task("metric_depth"), 1.0),)
-    drawn = Mixture(tasks, (Feed("corner", source),), Presenter(Canonicalisation(100)), 0, 1)
+    drawn = Mixture(tasks, (Feed("corner", source),), Presenter(Canonicalisation(focal=100)), 0, 1)
     with pytest.raises(UserError, match="'corner' gave no picture to ask 'metric_depth' about"):
         drawn[0]
 
@@ -257,7 +260,7 @@ def test_redraws_are_counted(tmp_path: Path) -> None:
     drawn = Mixture(
         ((get_task("metric_depth"), 1.0),),
         (Feed("half", load_manifest(write_manifest(tmp_path, rows))),),
-        Presenter(Canonicalisation(100)),
+        Presenter(Canonicalisation(focal=100)),
         0,
         40,
     )
@@ -277,7 +280,7 @@ def test_held_out_presenter_shows_whole_pictures() -> None:
 
 
 def test_a_question_can_leave_open_which_point_it_means() -> None:
-    shown = Presenter(Canonicalisation(80, Canvas(square=96)), reference="none")
+    shown = Presenter(Canonicalisation(focal=80, canvas=Canvas(square=96)), reference="none")
     silent, written = (replace(mixture(metric_depth=1.0), presenter=each) for each in (shown, WRITTEN))
     for index in range(5):
         one, other = silent[index], written[index]

@@ -28,22 +28,22 @@ def test_every_variant_of_an_ablation_is_a_recipe_of_its_own(name: str) -> None:
 
 
 def test_what_several_ablations_share_is_run_once(tmp_path: Path) -> None:
-    runs = ablations.planned(list(COMPARISONS), 3, tmp_path, [])
+    runs = ablations.plan_runs(list(COMPARISONS), 3, tmp_path, [])
     every = [run for variants in runs.values() for each in variants.values() for run in each]
     assert len(every) == 3 * 13
     assert len({run.folder for run in every}) == 3 * 10
     for name, variant in (("tasks", 0), ("labels", 0)):
         assert list(runs[name].values())[variant] == runs["reference"]["a mark in the picture"]
-    assert runs["questions"]["one question a picture"] == runs["reference"]["coordinates in the text"]
-    assert ablations.planned(["labels"], 3, tmp_path, []) == {"labels": runs["labels"]}
+    assert runs["questions"]["one question per picture"] == runs["reference"]["coordinates in the text"]
+    assert ablations.plan_runs(["labels"], 3, tmp_path, []) == {"labels": runs["labels"]}
     with pytest.raises(ValueError, match="makes two variants of 'reference' the same"):
-        ablations.planned(["cameras"], 2, tmp_path, ["reference=text"])
+        ablations.plan_runs(["cameras"], 2, tmp_path, ["reference=text"])
 
 
 def test_a_comparison_named_twice_is_run_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     monkeypatch.setattr(ablations.Run, "train", lambda run, more: seen.append(run))
-    monkeypatch.setattr(ablations, "table", lambda name, runs: f"{name}: {[len(each) for each in runs.values()]}")
+    monkeypatch.setattr(ablations, "to_text", lambda name, runs: f"{name}: {[len(each) for each in runs.values()]}")
     monkeypatch.setattr(sys, "argv", ["ablations.py", "cameras", "cameras", "--seeds", "2", "--output", str(tmp_path)])
     ablations.main()
     assert len(seen) == 4

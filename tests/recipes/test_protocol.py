@@ -15,13 +15,13 @@ from toolkit.config.recipe import ManifestSource, Recipe
 from toolkit.config.validate import validate
 from toolkit.data.convert.registry import get_format
 from toolkit.errors import UserError
-from toolkit.evaluation.evaluate import How, measure
-from toolkit.evaluation.report import Report
-from toolkit.evaluation.sample_record import Record
+from toolkit.evaluation.evaluate import EvaluationSetup, evaluate_recipe
+from toolkit.evaluation.reports.report import Report
+from toolkit.evaluation.sample_record import SampleRecord
 
 SETS = ("argoverse2", "ddad", "eth3d", "ibims1", "nuscenes", "nyuv2", "scannetpp", "sunrgbd")
 NAMES = (*SETS, "all")
-TWO_METRES = How("constant:2.0 m")
+TWO_METRES = EvaluationSetup("constant:2.0 m")
 IBIMS1 = REAL / "ibims1" / "depthlm_format.jsonl"
 
 
@@ -55,7 +55,7 @@ def test_the_recipe_for_all_asks_the_same_sets() -> None:
 def test_what_is_to_be_converted_can_be(name: str) -> None:
     form, *options = (sources(load_recipe(f"protocol/{name}"))[name].convert or "").split()
     assert form == name
-    splits = get_format(name).ABOUT.splits
+    splits = get_format(name).INFO.splits
     assert not options or not splits or options[1] in splits
 
 
@@ -65,7 +65,7 @@ def test_without_data_it_is_said_what_to_fetch_and_convert(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError) as caught:
-        measure(None, load_recipe(f"protocol/{name}"), TWO_METRES)
+        evaluate_recipe(None, load_recipe(f"protocol/{name}"), TWO_METRES)
     said, written = str(caught.value), find_recipe(f"protocol/{name}").read_text()
     for each in SETS if name == "all" else [name]:
         assert f"{tmp_path}/data/{each}/manifest.jsonl: there is no such manifest" in said
@@ -80,10 +80,10 @@ def test_only_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     path = write_manifest(tmp_path, [line(0)])
     there = [f"sources.{name}.path={path}" for name in SETS if name not in ("ddad", "nyuv2")]
     with pytest.raises(UserError, match="2 faults") as caught:
-        measure(None, load_recipe("protocol/all", [*there, "sources.ddad.path=my sets/ddad/manifest.jsonl"]))
+        evaluate_recipe(None, load_recipe("protocol/all", [*there, "sources.ddad.path=my sets/ddad/manifest.jsonl"]))
     assert "toolkit data convert ddad SOURCE 'my sets/ddad' --split val" in str(caught.value)
     with pytest.raises(UserError, match="data/nyuv2") as caught:
-        measure(None, load_recipe("protocol/all", [*there, "sources.ddad.weight=0"]))
+        evaluate_recipe(None, load_recipe("protocol/all", [*there, "sources.ddad.weight=0"]))
     assert "ddad" not in str(caught.value)
 
 
@@ -99,7 +99,7 @@ def test_three_pictures_are_measured(name: str, tmp_path: Path) -> None:
         f"sources.{each}.path={write_manifest(tmp_path, rows)}" for each in load_recipe(f"protocol/{name}").sources
     ]
     recipe = load_recipe(f"protocol/{name}", [*paths, f"evaluation.samples={24 if name == 'all' else 6}"])
-    report = measure(None, recipe, TWO_METRES)
+    report = evaluate_recipe(None, recipe, TWO_METRES)
     # Distances are up to 1.22 times the depth_z: from 2.0 to 2.44 m, 1.0 to 1.22 m and 4.0 to 4.88 m.
     right = [record.images[0]["name"].endswith("0.png") for record in report.records]
     assert 0 < sum(right) < len(right)
@@ -118,7 +118,7 @@ def check_sources(report: Report, right: list[bool]) -> None:
         assert (value, count) == (pytest.approx(np.mean(own)), len(own))
     assert len(task.sources) > 4
     mean = np.mean([value for value, _ in task.sources.values()])
-    assert f"mean of the sources {mean:.3f}" in report.as_markdown({})
+    assert f"mean of the sources {mean:.3f}" in report.to_markdown({})
 
 
 def test_a_recipe_that_only_measures_can_be_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ def published() -> dict[str, dict[str, np.ndarray]]:
     return found
 
 
-def implied(record: Record, picture: Mapping[str, np.ndarray], reading: str) -> float:
+def implied(record: SampleRecord, picture: Mapping[str, np.ndarray], reading: str) -> float:
     """The distance [m] that the label at a question's point implies, by the published file alone."""
     focal, _, cu, cv, _, _ = record.cameras[0]
     fx, fy, cx, cy = picture["camera"]
@@ -163,11 +163,11 @@ def test_always_two_metres_on_ibims1_is_what_the_labels_imply(reading: str, of_a
     everything = [picture["labels"] * rays for picture, rays in zip(pictures.values(), lengths, strict=True)]
     assert share(np.concatenate(everything)) == pytest.approx(of_all, abs=1e-6)
     words = [f"sources.ibims1.path={IBIMS1}", f"sources.ibims1.depth_type={reading}", "evaluation.samples=100"]
-    report = measure(None, load_recipe("protocol/ibims1", words), TWO_METRES)
+    report = evaluate_recipe(None, load_recipe("protocol/ibims1", words), TWO_METRES)
     distances = [implied(record, pictures[_name(record, pictures)], reading) for record in report.records]
     assert [record.truth for record in report.records] == pytest.approx(distances, abs=1e-6)
     assert delta1(report) == share(np.array(distances))
 
 
-def _name(record: Record, pictures: Mapping[str, object]) -> str:
+def _name(record: SampleRecord, pictures: Mapping[str, object]) -> str:
     return next(name for name in pictures if record.images[0]["name"].endswith(name))

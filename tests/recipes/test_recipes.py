@@ -5,18 +5,19 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import REAL
-from tests.support.tiny_families import build_twin
+from tests.support.tiny_architectures import build_twin
 from tests.support.training import QUICK
 from tests.support.walls import line, write_manifest
 from toolkit.config.build import make_plan
 from toolkit.config.load import load_recipe, recipe_names
 from toolkit.errors import UserError
-from toolkit.evaluation.evaluate import How, measure
-from toolkit.modeling.checkpoint_contract import based
+from toolkit.evaluation.evaluate import EvaluationSetup, evaluate_recipe
+from toolkit.modeling.checkpoint_contract import adopt_base_contract
 from toolkit.modeling.vlm.load_vlm import prepare_training
 from toolkit.modeling.vlm.vlm import save_vlm
-from toolkit.qa.registry import expand
-from toolkit.training.train import open_base, train
+from toolkit.qa.tasks.registry import expand_groups
+from toolkit.training.open_run_model import open_base
+from toolkit.training.train import train
 from toolkit.training.trainer import learning_rate, make_trainer
 
 TWIN_OF = {
@@ -83,9 +84,9 @@ def test_photos_take_a_step(tmp_path: Path) -> None:
 def test_ordinary_questions_measure_a_model_that_was_never_trained_and_can_be_trained_on(tmp_path: Path) -> None:
     small = [f"sources.shapes.settings.{key}" for key in ("pictures=40", "width=[96, 120]", "height=[80, 96]")]
     recipe = load_recipe("general", [*QUICK, *small, "canonical.focal=80", "evaluation.max_new_tokens=4"])
-    save_vlm(open_base(based(recipe)), tmp_path / "base")
-    before = measure(tmp_path / "base", recipe, How())
-    assert {task.task: task.count for task in before.tasks} == dict.fromkeys(expand(["general"]), 2)
+    save_vlm(open_base(adopt_base_contract(recipe)), tmp_path / "base")
+    before = evaluate_recipe(tmp_path / "base", recipe, EvaluationSetup())
+    assert {task.task: task.count for task in before.tasks} == dict.fromkeys(expand_groups(["general"]), 2)
     assert train(recipe, tmp_path / "run").report is not None
 
 

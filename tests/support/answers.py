@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 from toolkit.geometry.camera import Camera
-from toolkit.inference.answer import Answer, Located
+from toolkit.geometry.plausibility import CameraSource
+from toolkit.inference.answer import Answer
 from toolkit.inference.camera_source import KnownCamera
+from toolkit.inference.points import LocatedPoint, PointSource
 
 CAMERA = Camera.from_fov(4032, 3024, 65)
 
@@ -18,8 +20,8 @@ NUMBER = Answer(
     text="2.42 m",
     task="metric_depth",
     prompt="How far is the point marked by the red dot from the camera, in meters?",
-    points={"red": Located((1620.0, 2240.5), "--point")},
-    cameras=[KnownCamera(CAMERA, "EXIF FocalLengthIn35mmFilm")],
+    points={"red": LocatedPoint((1620.0, 2240.5), PointSource.FLAG)},
+    cameras=[KnownCamera(CAMERA, CameraSource.EXIF_35MM)],
     model="runs/all_tasks",
 )
 

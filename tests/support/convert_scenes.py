@@ -5,9 +5,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from toolkit.data.convert.base_format import Options
+from toolkit.data.convert.base_format import ConvertOptions
 from toolkit.data.convert.convert import convert
-from toolkit.data.convert.parallel.job import Job
+from toolkit.data.convert.parallel.job import ConvertJob
 from toolkit.data.frames.frame import Frame
 from toolkit.data.manifest.manifest import load_manifest
 from toolkit.geometry.camera import Camera
@@ -83,7 +83,7 @@ def grey(path: Path, camera: Camera, seed: int = 0) -> None:
 
 def converted(name: str, source: Path, dest: Path, **options: object) -> list[Frame]:
     """The Frames of the manifest that a conversion writes; they load, pictures and depth maps decoded."""
-    convert(Job(name, source, dest, Options(**options)))  # type: ignore[arg-type]
+    convert(ConvertJob(name, source, dest, ConvertOptions(**options)))  # type: ignore[arg-type]
     return list(load_manifest(dest / "manifest.jsonl", decode=True).frames)
 
 

@@ -1,4 +1,4 @@
-"""A tiny random twin of each family of depth models, saved as its folders on the hub are."""
+"""A tiny random twin of each architecture of depth models, saved as its folders on the hub are."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -12,29 +12,18 @@ from toolkit.geometry.pose import inverse
 from toolkit.utils.arrays import Array
 
 LENS = Camera(300, 300, 158.25, 101.5, 320, 200)
-
-
 DAY, DRIVE = "2011_09_26", "2011_09_26_drive_0001_sync"
-
-
 EARTH, LATITUDE, LONGITUDE = 6378137.0, 49.0, 8.4
-
 
 # The car: where the IMU stands, and what stands where on the car.
 IMUS = [pose(0.0, 0.1, 0.9, yaw=1.0), pose(1.2, 0.15, 0.91, yaw=2.5)]
-
-
 VELO_FROM_IMU = rigid(Rotation.from_euler("z", 0.4, degrees=True).as_matrix(), [-0.81, 0.32, -0.8])
-
 
 REFERENCE_FROM_VELO = inverse(
     rigid(Rotation.from_euler("xyz", [0.3, -0.5, 0.6], degrees=True).as_matrix(), [0.27, 0.06, -0.08]) @ FORWARD
 )
 
-
 RECTIFIES = Rotation.from_euler("xyz", [0.4, -0.6, 0.3], degrees=True).as_matrix()
-
-
 OFFSETS = {"02": np.array([0.06, -0.003, 0.005]), "03": np.array([-0.47, 0.002, 0.003])}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from toolkit.modeling.remote.address import Remote
+from toolkit.modeling.remote.address import RemoteModel
 
 Body = dict[str, Any]
 
@@ -67,8 +67,8 @@ class Server:
         threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
-    def remote(self) -> Remote:
-        return Remote("tiny", f"http://127.0.0.1:{self._http.server_address[1]}/v1")
+    def remote(self) -> RemoteModel:
+        return RemoteModel("tiny", f"http://127.0.0.1:{self._http.server_address[1]}/v1")
 
     def chat(self, body: Body, path: str, key: str) -> Answer:
         assert path == "/v1/chat/completions"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.support.tiny_families import build_twin
+from tests.support.tiny_architectures import build_twin
 from tests.support.walls import line, write_manifest
 from toolkit.config.load import load_recipe
 from toolkit.config.recipe import Recipe
@@ -41,7 +41,7 @@ def interrupt_at(step: int, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Non
 
 
 def twin_recipe(name: str, folder: Path, *more: str) -> Recipe:
-    """Four steps of a family's twin on a manifest."""
+    """Four steps of an architecture's twin on a manifest."""
     vlm = build_twin(name)
     save_vlm(vlm, folder / "twin")
     manifest = write_manifest(folder, [line(index) for index in range(6)])

@@ -11,7 +11,8 @@ import pytest
 
 from tests.support.training import TINY
 from tests.support.walls import line, write_manifest
-from toolkit.config.build import asking, make_plan, make_tasks
+from toolkit.config.build import make_plan, recipe_with_tasks
+from toolkit.config.build_presenter import make_tasks
 from toolkit.config.load import load_recipe
 from toolkit.config.recipe import Recipe, ShapesSource
 from toolkit.data.frames.frame import Frame
@@ -20,27 +21,28 @@ from toolkit.data.manifest.manifest import load_manifest
 from toolkit.data.synthetic.rooms import Rooms, RoomSettings
 from toolkit.data.synthetic.shapes import Shapes, ShapeSettings
 from toolkit.errors import UserError
-from toolkit.evaluation.compare import compare, read_entry
-from toolkit.evaluation.evaluate import How, is_stock, measure
+from toolkit.evaluation.evaluate import EvaluationSetup, evaluate_recipe, is_stock
+from toolkit.evaluation.reports.compare import compare, read_evaluation
 from toolkit.geometry.camera import Camera
 from toolkit.geometry.canonical import Canonicalisation, Canvas, Crop
 from toolkit.inference.asker import Asker
 from toolkit.modeling.checkpoint import load_checkpoint
-from toolkit.modeling.checkpoint_contract import as_trained
+from toolkit.modeling.checkpoint_contract import adopt_contract
 from toolkit.modeling.vlm.vlm import save_vlm
 from toolkit.qa.canonical_view import View
 from toolkit.qa.mixture import Feed, Mixture, can_feed
 from toolkit.qa.query import Query
-from toolkit.qa.registry import expand, get_task, task_groups
-from toolkit.qa.routing import route
 from toolkit.qa.sample import Presenter, Sample
-from toolkit.qa.task import GENERAL
-from toolkit.training.train import open_base, train
+from toolkit.qa.tasks.registry import expand_groups, get_task, task_groups
+from toolkit.qa.tasks.routing import route
+from toolkit.qa.tasks.task import GENERAL
+from toolkit.training.open_run_model import open_base
+from toolkit.training.train import train
 from toolkit.utils.colors import PALETTE
 
 THREE = ("object_color", "object_count", "object_side")
 SHAPES = Shapes(ShapeSettings(pictures=400, width=(160, 200), height=(130, 150)))
-PRESENTER = Presenter(Canonicalisation(170, Canvas(multiple=14), Crop((126, 168), (98, 126))))
+PRESENTER = Presenter(Canonicalisation(focal=170, canvas=Canvas(multiple=14), crop=Crop((126, 168), (98, 126))))
 RNG = np.random.default_rng(0)
 
 
@@ -161,7 +163,7 @@ def test_cropping_leaves_questions_about_what_is_still_whole() -> None:
 
 
 def test_things_are_large_at_the_focal_length_of_real_models() -> None:
-    whole = Presenter(Canonicalisation(1000, Canvas(multiple=28)))
+    whole = Presenter(Canonicalisation(focal=1000, canvas=Canvas(multiple=28)))
     for index in range(4):
         view = whole.view(Shapes(ShapeSettings()).frame(index))
         assert min(max(x.box[2] - x.box[0], x.box[3] - x.box[1]) for x in view.objects) > 80
@@ -235,7 +237,7 @@ def test_which_sources_can_feed_which_tasks(tmp_path: Path) -> None:
 
 
 def test_pictures_that_show_nothing_whole_are_named_with_what_helps() -> None:
-    window = Presenter(Canonicalisation(1000, Canvas(square=42)))
+    window = Presenter(Canonicalisation(focal=1000, canvas=Canvas(square=42)))
     with pytest.raises(UserError, match="gave no picture to ask 'object_side' about") as caught:
         mixture("object_side", presenter=window)[0]
     assert "canonical.focal" in caught.value.remedy
@@ -243,8 +245,9 @@ def test_pictures_that_show_nothing_whole_are_named_with_what_helps() -> None:
 
 def test_the_group_stands_for_its_tasks() -> None:
     assert task_groups()[GENERAL] == list(THREE)
-    assert expand(["metric_depth", "general"]) == ["metric_depth", *THREE]
-    assert expand(["object_side", "general", "unknown"]) == ["object_side", "object_color", "object_count", "unknown"]
+    assert expand_groups(["metric_depth", "general"]) == ["metric_depth", *THREE]
+    mixed = expand_groups(["object_side", "general", "unknown"])
+    assert mixed == ["object_side", "object_color", "object_count", "unknown"]
 
 
 def shares(**tasks: object) -> dict[str, float]:
@@ -307,7 +310,7 @@ def depth(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_is_trained_beside_depth_and_asked(mixed: Path) -> None:
     saved = json.loads((mixed / "run" / "toolkit.json").read_text())
     assert set(saved["templates"]) == {"metric_depth", *THREE}
-    asker = Asker.of(load_checkpoint(mixed / "run"), max_new_tokens=4)
+    asker = Asker.from_checkpoint(load_checkpoint(mixed / "run"), max_new_tokens=4)
     frame = SHAPES.frame(0)
     answer = asker.ask(frame.picture.read(), "What color is the star?", camera=frame.camera)
     assert (answer.task, answer.prompt, answer.interval) == ("object_color", "What color is the star?", None)
@@ -316,46 +319,46 @@ def test_it_is_trained_beside_depth_and_asked(mixed: Path) -> None:
 
 
 def test_held_out_pictures_of_training_are_known(mixed: Path) -> None:
-    own = asking(load_recipe(mixed / "recipe.yaml", FEW), ["object_color"])
-    assert measure(mixed / "run", own).about["notes"][-1] == "overlap with training: none"
+    own = recipe_with_tasks(load_recipe(mixed / "recipe.yaml", FEW), ["object_color"])
+    assert evaluate_recipe(mixed / "run", own).about["notes"][-1] == "overlap with training: none"
     less = load_recipe(mixed / "recipe.yaml", [*FEW, "sources.shapes.settings.pictures=30"])
     with pytest.raises(UserError, match="was trained on what it would be measured on"):
-        measure(mixed / "run", less)
+        evaluate_recipe(mixed / "run", less)
 
 
 def test_before_and_after_are_asked_the_same(depth: Path, tmp_path: Path) -> None:
     assert is_stock(depth / "base") and not is_stock(depth / "run")
     folders = (tmp_path / "before", tmp_path / "after")
     reports = [
-        measure(depth / "base", load_recipe("general", [*SMALL, "canonical.focal=26"]), output=folders[0]),
-        measure(depth / "run", load_recipe("general", SMALL), output=folders[1]),
+        evaluate_recipe(depth / "base", load_recipe("general", [*SMALL, "canonical.focal=26"]), output=folders[0]),
+        evaluate_recipe(depth / "run", load_recipe("general", SMALL), output=folders[1]),
     ]
     for report in reports:
         assert {task.task: task.count for task in report.tasks} == dict.fromkeys(THREE, 4)
     assert [r.sample_sha256 for r in reports[0].records] == [r.sample_sha256 for r in reports[1].records]
     assert "not trained by this toolkit" in reports[0].about["notes"][-1]
     tasks = {name: get_task(name) for name in THREE}
-    found = compare([read_entry(folder, tasks) for folder in folders], tasks)
+    found = compare([read_evaluation(folder, tasks) for folder in folders], tasks)
     assert found.left_out == (0, 0)
     assert {row.key for row in found.rows} == {"accuracy", "unparsed"}
 
 
 def test_a_recipe_that_says_how_is_held_to_it(depth: Path) -> None:
     general = load_recipe("general", SMALL)
-    shown = as_trained(depth / "run", general)
+    shown = adopt_contract(depth / "run", general)
     assert (shown.canonical.focal, shown.marker.shape) == (26, "dot")
     assert shown.tasks == general.tasks and shown.sources == general.sources
     with pytest.raises(UserError, match="do not fit together"):
-        measure(depth / "run", load_recipe("general", [*SMALL, "canonical.focal=30"]))
+        evaluate_recipe(depth / "run", load_recipe("general", [*SMALL, "canonical.focal=30"]))
     more = load_recipe(depth / "recipe.yaml", [*FEW, "tasks={camera_pose: 1}"])
     with pytest.raises(UserError, match="was not trained on camera_pose"):
-        measure(depth / "run", more)
+        evaluate_recipe(depth / "run", more)
 
 
 def test_a_model_that_was_never_trained_here_is_measured_as_the_recipe_says(quick: Path, tmp_path: Path) -> None:
     recipe = load_recipe(quick, FEW)
     save_vlm(open_base(recipe), tmp_path / "base")
-    report = measure(tmp_path / "base", recipe, How("constant"))
+    report = evaluate_recipe(tmp_path / "base", recipe, EvaluationSetup("constant"))
     assert {task.task for task in report.tasks} == {"metric_depth", "two_point_distance"}
 
 
@@ -367,24 +370,24 @@ def test_what_training_has_begun_is_no_stock_model(quick: Path, tmp_path: Path) 
     for folder in (tmp_path / "run", tmp_path / "run" / "training" / "checkpoint-2", tmp_path):
         assert not is_stock(folder)
         with pytest.raises(UserError, match="no checkpoint of this toolkit"):
-            measure(folder, load_recipe(quick))
+            evaluate_recipe(folder, load_recipe(quick))
 
 
 def test_asking_by_name_brings_pictures_along(tmp_path: Path) -> None:
     depth = load_recipe(write(tmp_path, DEPTH))
-    general = asking(depth, ["general"])
+    general = recipe_with_tasks(depth, ["general"])
     assert list(general.tasks) == list(THREE)
     assert [source.kind for source in general.sources.values()] == ["shapes"]  # rooms are not needed
     assert set(make_plan(general, Canvas(square=32)).held_out) == set(THREE)
-    both = asking(depth, ["general", "metric_depth"])
+    both = recipe_with_tasks(depth, ["general", "metric_depth"])
     assert {source.kind for source in both.sources.values()} == {"shapes", "rooms"}
-    mixed = asking(load_recipe(write(tmp_path, MIXED)), ["general"])
+    mixed = recipe_with_tasks(load_recipe(write(tmp_path, MIXED)), ["general"])
     (source,) = mixed.sources.values()
     assert isinstance(source, ShapesSource) and source.settings.pictures == 60
-    only = asking(
+    only = recipe_with_tasks(
         load_recipe(tmp_path / "recipe.yaml", ["tasks.relative_depth.options.margin=0.3"]), ["relative_depth"]
     )
     assert only.tasks["relative_depth"].options == {"margin": 0.3}
     assert only.sources == load_recipe(tmp_path / "recipe.yaml").sources
     with pytest.raises(UserError, match="unknown task 'metric_dept'"):
-        asking(depth, ["metric_dept"])
+        recipe_with_tasks(depth, ["metric_dept"])

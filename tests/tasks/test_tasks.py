@@ -9,9 +9,9 @@ from toolkit.geometry.canonical import Canonicalisation
 from toolkit.qa.canonical_view import View
 from toolkit.qa.marker import Marker
 from toolkit.qa.query import Query, point_in
-from toolkit.qa.registry import get_task, task_names
 from toolkit.qa.sample import Presenter
-from toolkit.qa.task import Task
+from toolkit.qa.tasks.registry import get_task, task_names
+from toolkit.qa.tasks.task import Task
 
 SEVEN = (
     "camera_pose",
@@ -115,10 +115,10 @@ def example(name: str) -> Query:
 @pytest.mark.parametrize("think", [False, True])
 def test_every_phrasing_is_written_and_read_back(name: str, think: bool) -> None:
     task, query = get_task(name), example(name)
-    presenter = Presenter(Canonicalisation(100), Marker(), think=think)
+    presenter = Presenter(Canonicalisation(focal=100), Marker(), think=think)
     prompts = set()
     for seed in range(30):
-        sample = presenter.present(task, query, np.random.default_rng(seed))
+        sample = presenter.present(task, query, task.label(query), np.random.default_rng(seed))
         value = task.read(sample.completion, query)
         scores = task.metric.score(sample.truth, value)
         assert scores[task.metric.headline] == 1.0, sample.completion
@@ -129,18 +129,19 @@ def test_every_phrasing_is_written_and_read_back(name: str, think: bool) -> None
 
 @pytest.mark.parametrize("name", SEVEN)
 def test_its_own_questions_route_to_it_alone(name: str) -> None:
-    from toolkit.qa.routing import route
+    from toolkit.qa.tasks.routing import route
 
     task, query = get_task(name), example(name)
     every: dict[str, Task] = {each: get_task(each) for each in SEVEN}
-    presenter = Presenter(Canonicalisation(100))
+    presenter = Presenter(Canonicalisation(focal=100))
     for seed in range(20):
-        prompt = presenter.present(task, query, np.random.default_rng(seed)).prompt
+        prompt = presenter.present(task, query, rng=np.random.default_rng(seed)).prompt
         assert route(prompt, task.points, task.images, every).name == name, prompt
 
 
 def test_the_working_is_shown() -> None:
-    sample = Presenter(Canonicalisation(100)).present(get_task("travel_speed"), one_point(time=4.0))
+    task, query = get_task("travel_speed"), one_point(time=4.0)
+    sample = Presenter(Canonicalisation(focal=100)).present(task, query, task.label(query))
     assert sample.completion == "5.00 m / 4.0 s = 1.25 m/s"
 
 

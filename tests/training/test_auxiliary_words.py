@@ -1,4 +1,4 @@
-"""Words for image tokens: a letter for the distance at each patch, the name of the mark in it."""
+"""Auxiliary words: a letter for the distance at each patch, the name of the mark in it, and where a mark lies."""
 
 from itertools import pairwise
 from string import ascii_letters
@@ -12,7 +12,7 @@ from toolkit.geometry.canonical import Canonicalisation, Canvas
 from toolkit.qa.canonical_view import View, canonicalise
 from toolkit.qa.query import point_in
 from toolkit.qa.sample import Hints
-from toolkit.training.auxiliary_words import NEAREST, RATIO, letter, patch_words, point_words
+from toolkit.training.auxiliary_words import NEAREST, RATIO, distance_letter, patch_words, point_words
 
 SIDE = 12
 ALL = Hints(patches=1)
@@ -21,19 +21,19 @@ ALL = Hints(patches=1)
 @pytest.fixture(scope="module")
 def view() -> View:
     frame = Rooms(RoomSettings(rooms=1)).frame(0)
-    return canonicalise(frame, Canonicalisation(70, Canvas(square=96)).window(frame.camera, None))
+    return canonicalise(frame, Canonicalisation(focal=70, canvas=Canvas(square=96)).window(frame.camera, None))
 
 
 @pytest.mark.parametrize(
     ("distance", "expected"), [(0.1, "a"), (0.5, "a"), (0.57, "b"), (11.9, "z"), (12.1, "A"), (1e6, "Z")]
 )
 def test_letter_of_a_distance(distance: float, expected: str) -> None:
-    assert letter(distance) == expected
+    assert distance_letter(distance) == expected
 
 
 def test_letters_are_even_steps_of_the_logarithm() -> None:
     firsts = [NEAREST * RATIO ** (k + 1e-6) for k in range(len(ascii_letters))]
-    assert [letter(first) for first in firsts] == list(ascii_letters)
+    assert [distance_letter(first) for first in firsts] == list(ascii_letters)
     assert all(b / a == pytest.approx(24 ** (1 / 26)) for a, b in pairwise(firsts))
 
 
@@ -44,7 +44,7 @@ def test_each_patch_has_the_letter_of_the_distance_at_its_centre(view: View) -> 
         centre = np.array([column, row]) * SIDE + (SIDE - 1) / 2
         near = np.abs(view.points - centre).max(axis=1) <= 0.75
         distances = view.camera.distance_from_z(view.points[near], view.depth_z[near])
-        assert words[row, column] in ([letter(distance) for distance in distances] or [""])
+        assert words[row, column] in ([distance_letter(distance) for distance in distances] or [""])
         seen += bool(near.any())
     assert seen == np.count_nonzero(words != "") > 30
 
@@ -60,7 +60,7 @@ def test_a_second_picture_has_distances_from_the_first_camera(view: View) -> Non
         near = np.abs(view.points - centre).max(axis=1) <= 0.75
         pixels = np.column_stack([view.points[near], np.ones(near.sum())])
         places = pixels @ np.linalg.inv(view.camera.matrix).T * view.depth_z[near][:, None] @ moved[:3, :3].T
-        assert word in ([letter(float(np.linalg.norm(place + moved[:3, 3]))) for place in places] or [""])
+        assert word in ([distance_letter(float(np.linalg.norm(place + moved[:3, 3]))) for place in places] or [""])
     assert (own != first).mean() > 0.3
 
 
@@ -84,7 +84,7 @@ def test_sparse_labels_say_what_they_know() -> None:
     points = np.array([[5.5, 5.5], [15.0, 5.5], [17.0, 18.2]])
     frame = Rooms(RoomSettings(rooms=1)).frame(0)
     view = View(frame, np.zeros((24, 24, 3), np.uint8), camera, points, np.array([2.0, 2.0, 4.0]))
-    near, far = (letter(float(camera.distance_from_z(points[k], view.depth_z[k]))) for k in (0, 2))
+    near, far = (distance_letter(float(camera.distance_from_z(points[k], view.depth_z[k]))) for k in (0, 2))
     assert patch_words(view, (), SIDE, ALL) == [near, "", "", far]
 
 
@@ -106,4 +106,4 @@ def test_a_share_of_the_letters_is_told_and_every_mark(view: View) -> None:
 )
 def test_point_words_say_column_row_and_distance(view: View, pixel: tuple[float, float], expected: str) -> None:
     point = point_in(view, "red", pixel, 3.0)
-    assert point_words(view, point) == (*expected, letter(point.distance))
+    assert point_words(view, point) == (*expected, distance_letter(point.distance))

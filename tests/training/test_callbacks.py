@@ -14,11 +14,12 @@ from safetensors.torch import load_file
 from tests.support.training import interrupt_at
 from toolkit.config.load import load_recipe
 from toolkit.errors import UserError, UserErrors
-from toolkit.evaluation.report import Report
+from toolkit.evaluation.reports.report import Report
 from toolkit.modeling.vlm.load_vlm import open_saved
-from toolkit.modeling.vlm.lora_targets import merged
-from toolkit.training.callbacks import Best, read_best, score_of
-from toolkit.training.train import measure, open_adapted, open_base, train
+from toolkit.modeling.vlm.lora_targets import merge_adapters
+from toolkit.training.callbacks import BestEvaluation, read_best, score_of
+from toolkit.training.open_run_model import open_adapted, open_base
+from toolkit.training.train import evaluate_held_out, train
 
 WATCHED = ["evaluation.every=2", "evaluation.samples=4", "evaluation.max_new_tokens=4"]
 
@@ -46,7 +47,7 @@ def tell(monkeypatch: pytest.MonkeyPatch, first: list[float]) -> None:
     scores: Iterator[float] = iter(first)
 
     def told(*args: Any, **named: Any) -> Report:
-        report = measure(*args, **named)
+        report = evaluate_held_out(*args, **named)
         score = next(scores, None)
         if score is None:
             return report
@@ -54,7 +55,7 @@ def tell(monkeypatch: pytest.MonkeyPatch, first: list[float]) -> None:
             report, tasks=tuple(replace(task, metrics={**task.metrics, "delta1": score}) for task in report.tasks)
         )
 
-    monkeypatch.setattr("toolkit.training.train.measure", told)
+    monkeypatch.setattr("toolkit.training.train.evaluate_held_out", told)
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_the_best_weights_are_the_ones_at_the_end(lora: list[str], quick: Path, 
     recipe = load_recipe(quick, [*WATCHED, *lora, "evaluation.keep=best", "trainer.save_every=4"])
     train(recipe, tmp_path / "run")
     saved = tmp_path / "run" / "training" / "checkpoint-4"
-    vlm = merged(open_adapted(recipe, saved)) if lora else open_saved(recipe.model, saved)
+    vlm = merge_adapters(open_adapted(recipe, saved)) if lora else open_saved(recipe.model, saved)
     at_four = vlm.model.state_dict()
     final = open_saved(recipe.model, tmp_path / "run").model.state_dict()
     assert same(at_four, final)
@@ -120,10 +121,10 @@ def test_what_another_run_left_is_not_the_best(quick: Path, tmp_path: Path, monk
     whole = interrupt_at(0, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         train(load_recipe(quick, [*WATCHED, "evaluation.keep=best"]), tmp_path / "run")
-    assert read_best(tmp_path / "run" / "training") == Best(0, 0.9, "mean of headlines")
+    assert read_best(tmp_path / "run" / "training") == BestEvaluation(0, 0.9, "mean of headlines")
     whole()
     train(load_recipe(quick, [*WATCHED, "evaluation.keep=best", "trainer.learning_rate=0.02"]), tmp_path / "run")
-    assert read_best(tmp_path / "run" / "training") == Best(6, 0.4, "mean of headlines")
+    assert read_best(tmp_path / "run" / "training") == BestEvaluation(6, 0.4, "mean of headlines")
 
 
 @pytest.mark.parametrize("first", [math.nan, -math.inf])

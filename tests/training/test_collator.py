@@ -1,4 +1,4 @@
-"""Loss on the answers alone: for every family, one picture and two, one question and several."""
+"""Loss on the answers alone: for every architecture, one picture and two, one question and several."""
 
 from dataclasses import replace
 from typing import Any
@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.family_batches import ANSWERS, PROMPTS, every_family, one_and_two
-from tests.support.tiny_families import TWINS, build_twin
+from tests.support.architecture_batches import ANSWERS, PROMPTS, every_architecture, one_and_two
+from tests.support.tiny_architectures import TWINS, build_twin
 from toolkit.data.synthetic.rooms import Rooms, RoomSettings
 from toolkit.errors import UserError
 from toolkit.geometry.canonical import Canonicalisation, Canvas
-from toolkit.modeling.vlm.architectures import GeometryError
+from toolkit.modeling.vlm.architectures import PictureSizeError
 from toolkit.modeling.vlm.vlm import Vlm, chat_text, conversation, encode
 from toolkit.qa.mixture import Feed, Mixture, Phase
-from toolkit.qa.registry import get_task
 from toolkit.qa.sample import Hints, Presenter
+from toolkit.qa.tasks.registry import get_task
 from toolkit.training.auxiliary_words import patch_words, point_words
-from toolkit.training.collator import IGNORED, PATCHES, POINTS, Collator, row_of
+from toolkit.training.collator import IGNORED, PATCHES, POINTS, Collator, make_row
 
 MORE = [("How far is the blue one?", "12.05 m"), ("And which is closer?", "red")]
 
@@ -35,7 +35,7 @@ def row(images: list[np.ndarray], more: list[tuple[str, str]]) -> dict[str, Any]
     return conversation(PROMPTS[0], images, ANSWERS[0], more)
 
 
-@every_family
+@every_architecture
 @pytest.mark.parametrize("more", [[], MORE], ids=["one question", "three questions"])
 def test_loss_is_on_the_answers_alone(name: str, more: list[tuple[str, str]]) -> None:
     vlm, twin = build_twin(name), TWINS[name]
@@ -47,7 +47,7 @@ def test_loss_is_on_the_answers_alone(name: str, more: list[tuple[str, str]]) ->
         assert len(learnt(vlm, labels)) == len(answers)
 
 
-@every_family
+@every_architecture
 def test_the_sequence_is_the_chat_template_itself(name: str) -> None:
     vlm = build_twin(name)
     (image,) = one_and_two(vlm)[0]
@@ -60,7 +60,7 @@ def test_the_sequence_is_the_chat_template_itself(name: str) -> None:
     assert batch["input_ids"][0].tolist() == asked + rest
 
 
-@every_family
+@every_architecture
 def test_image_tokens_are_taught_the_words_of_their_patches(name: str) -> None:
     vlm = build_twin(name)
     images = list(one_and_two(vlm)[1])
@@ -76,7 +76,7 @@ def test_image_tokens_are_taught_the_words_of_their_patches(name: str) -> None:
         Collator(vlm)([{**row(images, []), PATCHES: words[1:]}])
 
 
-@every_family
+@every_architecture
 def test_names_of_points_are_taught_where_they_lie(name: str) -> None:
     vlm = build_twin(name)
     images = list(one_and_two(vlm)[0])
@@ -94,7 +94,7 @@ def test_names_of_points_are_taught_where_they_lie(name: str) -> None:
         Collator(vlm)([{**row(images, []), POINTS: {"mauve": ("7", "0", "k")}}])
 
 
-@every_family
+@every_architecture
 def test_words_of_points_leave_answers_as_they_are(name: str) -> None:
     vlm = build_twin(name)
     images = list(one_and_two(vlm)[0])
@@ -107,14 +107,14 @@ def test_words_of_points_leave_answers_as_they_are(name: str) -> None:
 def test_rows_carry_hints_where_the_sample_says_so() -> None:
     tasks = ((get_task("camera_pose"), 1.0), (get_task("two_point_distance"), 1.0))
     feeds = (Feed("rooms", Rooms(RoomSettings(rooms=3, views=2))),)
-    presenter = Presenter(Canonicalisation(80, Canvas(square=96)))
+    presenter = Presenter(Canonicalisation(focal=80, canvas=Canvas(square=96)))
     samples = {
         hints: [Mixture(tasks, feeds, presenter, 0, 9, phases=(Phase(9, tasks, hints),))[i] for i in range(9)]
         for hints in (Hints(), Hints(0.5), Hints(0.5, points=True))
     }
     unmarked = Mixture(tasks, feeds, presenter, 0, 9, phases=(Phase(9, tasks, Hints(1, marked=False)),))[0]
-    assert not any(word.startswith(" ") for word in row_of(unmarked, 12)[PATCHES])
-    plain, patches, both = ([row_of(sample, 12) for sample in each] for each in samples.values())
+    assert not any(word.startswith(" ") for word in make_row(unmarked, 12)[PATCHES])
+    plain, patches, both = ([make_row(sample, 12) for sample in each] for each in samples.values())
     assert all(row[PATCHES] is None and row[POINTS] is None for row in plain)
     assert all(row[PATCHES] is not None and row[POINTS] is None for row in patches)
     for row, sample in zip(both, samples[Hints(0.5, points=True)], strict=True):
@@ -127,12 +127,12 @@ def test_rows_carry_hints_where_the_sample_says_so() -> None:
             moved = np.linalg.inv(poses[0]) @ poses[1]
             told = replace(sample.hints, seed=sample.hints.seed + 1)
             assert row[PATCHES][64:] == patch_words(second, (), 12, told, moved) != patch_words(second, (), 12, told)
-        assert not {PATCHES, POINTS} & set(row_of(sample))
+        assert not {PATCHES, POINTS} & set(make_row(sample))
     assert len({sample.hints.seed for sample in samples[Hints(0.5)]}) == 9
     assert {sample.task for sample in samples[Hints(0.5)]} == {"camera_pose", "two_point_distance"}
 
 
-@every_family
+@every_architecture
 def test_lengths(name: str) -> None:
     vlm, twin = build_twin(name), TWINS[name]
     images = list(one_and_two(vlm)[1])
@@ -153,7 +153,7 @@ def test_rows_are_not_changed() -> None:
 
 def test_a_batch_of_another_size_is_stopped() -> None:
     vlm = build_twin("Qwen3-VL")
-    with pytest.raises(GeometryError, match="multiples of"):
+    with pytest.raises(PictureSizeError, match="multiples of"):
         Collator(vlm)([row([np.zeros((33, 47, 3), np.uint8)], [])])
 
 

@@ -70,8 +70,8 @@ def test_ready_configurations_are_what_accelerate_reads(path: Path) -> None:
     assert bool(config.fsdp_config) != bool(config.deepspeed_config)
 
 
-def test_the_page_names_each_familys_decoder_layer() -> None:
-    from tests.support.tiny_families import TWINS, build_twin
+def test_the_page_names_each_architectures_decoder_layer() -> None:
+    from tests.support.tiny_architectures import TWINS, build_twin
     from toolkit.modeling.vlm.lora_targets import decoder_layer
 
     page = (ROOT / "docs" / "launch.md").read_text()

@@ -11,16 +11,16 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from tests.support.tiny_families import TWINS
+from tests.support.tiny_architectures import TWINS
 from toolkit.config.load import load_recipe
 from toolkit.errors import UserError
-from toolkit.evaluation.contamination import FILE
+from toolkit.evaluation.contamination import TRAINED_ON_FILE
 from toolkit.modeling.checkpoint import load_checkpoint
 from toolkit.modeling.checkpoint_contract import CONTRACT, read_contract
 from toolkit.modeling.vlm.generation import generate
 from toolkit.modeling.vlm.vlm import chat_text
+from toolkit.training.dry_run.preview import preview
 from toolkit.training.export import export
-from toolkit.training.preview import preview
 from toolkit.training.train import train
 
 LORA = ["model.lora.rank=4", "trainer.learning_rate=0.05", "evaluation.samples=2"]
@@ -41,17 +41,19 @@ def test_an_adapter_is_merged_and_compared(adapted: Path, tmp_path: Path) -> Non
     assert all(torch.allclose(one[name], other[name], atol=1e-6) for name in one)
     assert not (tmp_path / "out" / "adapter_config.json").exists()
     assert load_checkpoint(tmp_path / "out").recipe == load_checkpoint(adapted).recipe
-    assert (tmp_path / "out" / FILE).read_bytes() == (adapted / FILE).read_bytes()  # which pictures it has seen
+    assert (tmp_path / "out" / TRAINED_ON_FILE).read_bytes() == (
+        adapted / TRAINED_ON_FILE
+    ).read_bytes()  # which pictures it has seen
     assert read_contract(tmp_path / "out")["central_labels"] == read_contract(adapted)["central_labels"] != {}
 
 
 def test_a_saved_step_can_be_exported_too(adapted: Path, tmp_path: Path) -> None:
     step = max((adapted / "training").glob("checkpoint-*"), key=lambda path: path.stat().st_mtime)
     (adapted / CONTRACT).unlink()  # as of a run that is not finished
-    seen = (adapted / FILE).read_bytes()
-    (adapted / FILE).unlink()
+    seen = (adapted / TRAINED_ON_FILE).read_bytes()
+    (adapted / TRAINED_ON_FILE).unlink()
     assert export(step, tmp_path / "out").adapter
-    assert (tmp_path / "out" / FILE).read_bytes() == seen
+    assert (tmp_path / "out" / TRAINED_ON_FILE).read_bytes() == seen
     assert read_contract(tmp_path / "out")["central_labels"] != {}
 
 
@@ -63,9 +65,10 @@ def test_a_full_run_is_exported(quick: Path, tmp_path: Path) -> None:
 
 def test_another_model_is_noticed(adapted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "toolkit.training.export.merged", lambda vlm: type(vlm)(vlm.model.unload(), vlm.processor, vlm.family)
+        "toolkit.training.export.merge_adapters",
+        lambda vlm: type(vlm)(vlm.model.unload(), vlm.processor, vlm.architecture),
     )
-    with pytest.raises(UserError, match="answers otherwise"):
+    with pytest.raises(UserError, match="answers differently"):
         export(adapted, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir() if "out" in path.name] == []
 
@@ -112,7 +115,7 @@ print(json.dumps(answers))
 @pytest.mark.slow
 def test_without_this_toolkit_the_answers_are_the_same(quick: Path, adapted: Path, tmp_path: Path) -> None:
     export(adapted, tmp_path / "out")
-    samples = [seen.sample for seen in preview(load_recipe(quick, LORA), 3).seen]
+    samples = [each.sample for each in preview(load_recipe(quick, LORA), 3).samples]
     vlm = load_checkpoint(tmp_path / "out").vlm
     for index, sample in enumerate(samples):
         Image.fromarray(np.asarray(sample.images[0])).save(tmp_path / f"{index}.png")
@@ -140,7 +143,7 @@ def test_without_this_toolkit_the_answers_are_the_same(quick: Path, adapted: Pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TWINS)
-def test_every_family_exports_its_adapter(name: str, tmp_path: Path) -> None:
+def test_every_architecture_exports_its_adapter(name: str, tmp_path: Path) -> None:
     from tests.support.training import twin_recipe
 
     recipe = twin_recipe(name, tmp_path, "model.lora.rank=2", "trainer.learning_rate=0.05", "trainer.steps=2")

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.support.paths import ROOT
-from tests.support.tiny_families import TWINS
+from tests.support.tiny_architectures import TWINS
 from tests.support.training import TINY, interrupt_at, twin_recipe
 from toolkit.config.load import load_recipe
 from toolkit.training.train import train
@@ -71,7 +71,9 @@ def test_ten_kills_change_nothing(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
 @pytest.mark.parametrize("name", TWINS)
-def test_every_family_resumes_exactly(name: str, lora: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_architecture_resumes_exactly(
+    name: str, lora: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recipe = twin_recipe(name, tmp_path, *(["model.lora.rank=2"] if lora else []))
     train(recipe, tmp_path / "whole")
     restore = interrupt_at(3, monkeypatch)
@@ -86,7 +88,7 @@ def test_every_family_resumes_exactly(name: str, lora: bool, tmp_path: Path, mon
 
 
 def test_a_half_written_checkpoint_is_passed_over(tmp_path: Path) -> None:
-    from toolkit.training.train import find_start
+    from toolkit.training.run_folder import find_start
 
     recipe_path = tmp_path / "quick.yaml"
     recipe_path.write_text(TINY)

@@ -14,8 +14,9 @@ from tests.support.training import interrupt_at
 from toolkit.config.load import load_recipe
 from toolkit.errors import UserError
 from toolkit.modeling.checkpoint import load_checkpoint
-from toolkit.training.preview import look, preview
-from toolkit.training.train import open_base, train
+from toolkit.training.dry_run.preview import preview, preview_samples
+from toolkit.training.open_run_model import open_base
+from toolkit.training.train import train
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -37,7 +38,7 @@ def test_a_run_leaves_a_whole_checkpoint(quick: Path, tmp_path: Path) -> None:
     assert set(saved["templates"]) == {"metric_depth", "two_point_distance"}
     assert saved["data_licenses"] == ["CC0-1.0 (synthetic)"]
     card = (tmp_path / "run" / "README.md").read_text()
-    assert re.search(r"Trained on 1 x CPU \(\S+, \d+ threads a process\), \d+\.\d minutes\.", card)
+    assert re.search(r"Trained on 1 x CPU \(\S+, \d+ threads per process\), \d+\.\d minutes\.", card)
     assert "| metric_depth | 8 | delta1 |" in card
     lines = (tmp_path / "run" / "evaluation" / "samples.jsonl").read_text().splitlines()
     assert len(lines) == 16
@@ -62,26 +63,26 @@ def test_a_curriculum_is_shown_and_trained(quick: Path, tmp_path: Path) -> None:
         "{share: 0.5, tasks: {metric_depth: 1}, questions_per_image: 2}",
     ]
     recipe = load_recipe(quick, [f"curriculum=[{', '.join(phases)}]", "trainer.steps=15", "evaluation.samples=2"])
-    *shown, asked, again = preview(recipe, 50).seen
-    assert [len(seen.sample.turns) for seen in (shown[0], shown[30], asked, again)] == [1, 1, 2, 2]
-    answers = [f"{seen.sample.completion}<end>" for seen in shown]
-    assert all(seen.learnt.endswith(answer) for seen, answer in zip(shown, answers, strict=True))
-    for seen, answer in zip(shown, answers, strict=True):
-        words = seen.learnt.removesuffix(answer)
-        assert bool(words) == (seen.sample.task == "metric_depth")
-        assert not words or f" {seen.sample.query.points[0].name}" in words
+    *shown, asked, again = preview(recipe, 50).samples
+    assert [len(each.sample.turns) for each in (shown[0], shown[30], asked, again)] == [1, 1, 2, 2]
+    answers = [f"{each.sample.completion}<end>" for each in shown]
+    assert all(each.learnt.endswith(answer) for each, answer in zip(shown, answers, strict=True))
+    for each, answer in zip(shown, answers, strict=True):
+        words = each.learnt.removesuffix(answer)
+        assert bool(words) == (each.sample.task == "metric_depth")
+        assert not words or f" {each.sample.query.points[0].name}" in words
     assert train(recipe, tmp_path / "run").moved > 0.9
 
 
 def test_what_models_are_measured_by_is_shown(quick: Path) -> None:
     recipe = load_recipe(quick)
-    shown = preview(recipe, 5, held_out=True).seen
+    shown = preview(recipe, 5, held_out=True).samples
     tasks = list(recipe.tasks)
-    assert [seen.sample.task for seen in shown] == [tasks[index % len(tasks)] for index in range(5)]
-    trained = {name for seen in preview(recipe, 30).seen for name in seen.sample.frames}
-    assert not trained & {name for seen in shown for name in seen.sample.frames}
+    assert [each.sample.task for each in shown] == [tasks[index % len(tasks)] for index in range(5)]
+    trained = {name for each in preview(recipe, 30).samples for name in each.sample.frames}
+    assert not trained & {name for each in shown for name in each.sample.frames}
     two = load_recipe(quick, ["evaluation.samples=2"])
-    assert len(preview(two, 50, held_out=True).seen) == 2 * len(tasks)  # all there is, and no more
+    assert len(preview(two, 50, held_out=True).samples) == 2 * len(tasks)  # all there is, and no more
     with pytest.raises(UserError, match="no question to show"):
         preview(load_recipe(quick, ["evaluation.samples=0"]), 5, held_out=True)
 
@@ -110,7 +111,7 @@ def test_frozen_parts_do_not_move(quick: Path, tmp_path: Path) -> None:
     vlm = load_checkpoint(tmp_path / "run").vlm
     after = vlm.model.state_dict()
     moved = {name for name in before if not torch.equal(before[name], after[name])}
-    assert {vlm.family.part(name) for name in moved} == {"language"}
+    assert {vlm.architecture.part(name) for name in moved} == {"language"}
 
 
 def test_a_lora_run_saves_adapter_and_merged_model(quick: Path, tmp_path: Path) -> None:
@@ -183,19 +184,19 @@ def test_going_on_from_a_checkpoint_needs_its_contract(quick: Path, tmp_path: Pa
 @pytest.mark.parametrize("task", ["metric_depth", "camera_pose", "travel_speed", "relative_depth"])
 def test_loss_is_on_the_answer_alone(quick: Path, task: str) -> None:
     shown = preview(load_recipe(quick, [f"tasks={{{task}: 1}}"]), 3)
-    for seen in shown.seen:
-        assert seen.learnt == seen.sample.completion + "<end>"
-        assert seen.lengths.image == 16 * len(seen.sample.images)
+    for each in shown.samples:
+        assert each.learnt == each.sample.completion + "<end>"
+        assert each.lengths.image == 16 * len(each.sample.images)
 
 
-def test_look_uses_the_trainers_own_collator(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_preview_uses_the_trainers_own_collator(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = load_recipe(quick)
     vlm = open_base(recipe)
     monkeypatch.setattr(
         "toolkit.training.collator.check_geometry", lambda *_: (_ for _ in ()).throw(UserError("checked"))
     )
     with pytest.raises(UserError, match="checked"):
-        look(vlm, [preview(recipe, 1).seen[0].sample])
+        preview_samples(vlm, [preview(recipe, 1).samples[0].sample])
 
 
 def test_reporting_to_what_is_not_installed(quick: Path, tmp_path: Path) -> None:
@@ -248,7 +249,7 @@ def test_optional_speed_ups_say_what_is_missing(setting: str, package: str, quic
 
 
 def test_a_run_that_diverges_is_stopped(quick: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no number any more") as caught:
+    with pytest.raises(UserError, match="not a finite number any more") as caught:
         train(load_recipe(quick, ["trainer.learning_rate=1e30", "evaluation.samples=0"]), tmp_path / "run")
     assert "lower trainer.learning_rate" in caught.value.remedy
     assert not (tmp_path / "run" / "toolkit.json").exists()
@@ -314,4 +315,4 @@ def test_an_answer_that_cannot_be_read_back_is_an_error(quick: Path, tmp_path: P
 def test_questions_that_find_no_room_are_told(quick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     crowded = ["questions_per_image=12", "reference=text", "canonical.focal=120", "trainer.steps=1"]
     train(load_recipe(quick, [*crowded, "evaluation.samples=0"]), tmp_path / "run")
-    assert "questions a picture, not 12" in capsys.readouterr().err
+    assert "questions per picture, not 12" in capsys.readouterr().err

@@ -12,9 +12,9 @@ from toolkit.config.load import load_recipe
 from toolkit.data.synthetic.rooms import Rooms, RoomSettings
 from toolkit.geometry.canonical import Canonicalisation, Canvas
 from toolkit.qa.mixture import Feed, Mixture
-from toolkit.qa.registry import get_task
 from toolkit.qa.sample import Presenter
-from toolkit.training.trainer import arranged, sft_config
+from toolkit.qa.tasks.registry import get_task
+from toolkit.training.trainer import arrange_samples, sft_config
 
 STEPS, STEP, WINDOW = 100, 8, 16 * 8
 
@@ -22,7 +22,7 @@ STEPS, STEP, WINDOW = 100, 8, 16 * 8
 def mixture(seed: int = 0, **shares: float) -> Mixture:
     feeds = (Feed("rooms", Rooms(RoomSettings(rooms=20, views=2))),)
     tasks = tuple((get_task(name), share) for name, share in shares.items())
-    return Mixture(tasks, feeds, Presenter(Canonicalisation(80, Canvas(square=96))), seed, 1000)
+    return Mixture(tasks, feeds, Presenter(Canonicalisation(focal=80, canvas=Canvas(square=96))), seed, 1000)
 
 
 def pictures(drawn: Mixture, indices: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -38,7 +38,7 @@ def test_pictures_are_counted_without_drawing() -> None:
 
 def test_steps_show_one_picture_or_two() -> None:
     drawn = mixture(metric_depth=0.7, camera_pose=0.3)
-    order = arranged(drawn, STEPS, STEP)
+    order = arrange_samples(drawn, STEPS, STEP)
     assert np.array_equal(np.sort(order), np.arange(STEPS * STEP))
     for start in range(0, len(order), WINDOW):
         window = np.sort(order[start : start + WINDOW])
@@ -54,9 +54,9 @@ def test_steps_show_one_picture_or_two() -> None:
 
 def test_the_order_depends_on_the_seed_alone() -> None:
     shares = {"metric_depth": 0.7, "camera_pose": 0.3}
-    order = arranged(mixture(**shares), STEPS, STEP)
-    assert np.array_equal(order, arranged(mixture(**shares), STEPS, STEP))
-    assert not np.array_equal(order, arranged(mixture(seed=1, **shares), STEPS, STEP))
+    order = arrange_samples(mixture(**shares), STEPS, STEP)
+    assert np.array_equal(order, arrange_samples(mixture(**shares), STEPS, STEP))
+    assert not np.array_equal(order, arrange_samples(mixture(seed=1, **shares), STEPS, STEP))
 
 
 def test_the_learning_rate_falls_as_often_as_asked(tmp_path: Path) -> None:
@@ -78,4 +78,4 @@ def test_the_learning_rate_falls_as_often_as_asked(tmp_path: Path) -> None:
 
 def test_where_all_show_as_many_the_order_stays() -> None:
     drawn = mixture(metric_depth=0.5, two_point_distance=0.5)
-    assert np.array_equal(arranged(drawn, STEPS, STEP), np.arange(STEPS * STEP))
+    assert np.array_equal(arrange_samples(drawn, STEPS, STEP), np.arange(STEPS * STEP))

@@ -1,43 +1,44 @@
-"""``toolkit data``: bringing data in, and looking at it before training on it."""
+"""``toolkit data``: commands that convert data, check it, and show it before a model is trained on it."""
 
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from toolkit.cli.options import Include, Json, Output, Overrides, RecipeName, console, print_json, recipe_of
-from toolkit.config.build import open_source
-from toolkit.config.load import load_recipe
-from toolkit.data.manifest.manifest import load_manifest
-from toolkit.data.statistics import Statistics, describe
 
 if TYPE_CHECKING:
     from toolkit.config.recipe import Recipe
-    from toolkit.data.convert.parallel.job import Outcome
+    from toolkit.data.convert.parallel.job import ConvertOutcome
+    from toolkit.data.statistics import SourceStatistics
 
 MANIFESTS = (".jsonl", ".json", ".ndjson")
-"""Endings of manifests; other files are recipes."""
+"""The endings of manifests; all other files are recipes."""
 
 
-def collect(given: str, overrides: Sequence[str], pictures: int) -> list[Statistics]:
+def collect_statistics(given: str, overrides: Sequence[str], pictures: int) -> "list[SourceStatistics]":
     """The statistics of a manifest, or of all sources of a recipe.
 
     Args:
-        given: A manifest, or a recipe's path or name.
-        overrides: For a recipe, ``key=value``.
-        pictures: Most pictures of a source whose depth is read.
+        given: The path of a manifest, or the path or name of a recipe.
+        overrides: Changes to the recipe, as ``key=value``.
+        pictures: The largest number of pictures of each source whose depth is read.
 
     Raises:
-        UserError: If it is faulty.
+        UserError: If the manifest or the recipe has faults.
     """
+    from toolkit.config.build import open_source
+    from toolkit.config.load import load_recipe
+    from toolkit.data.manifest.manifest import load_manifest
+    from toolkit.data.statistics import measure_statistics
+
     if Path(given).suffix in MANIFESTS:
-        return [describe(given, load_manifest(Path(given), depth_type=None), pictures)]
+        return [measure_statistics(given, load_manifest(Path(given), depth_type=None), pictures)]
     recipe = load_recipe(given, overrides)
-    return [describe(name, open_source(settings), pictures) for name, settings in recipe.sources.items()]
+    return [measure_statistics(name, open_source(settings), pictures) for name, settings in recipe.sources.items()]
 
 
 data = typer.Typer(help="Bring data in, and look at it before training on it.", no_args_is_help=True)
@@ -48,19 +49,19 @@ def data_preview(
     recipe: RecipeName,
     overrides: Overrides = None,
     count: Annotated[int, typer.Option(min=1, help="Samples to show.")] = 8,
-    held_out: Annotated[bool, typer.Option("--held-out", help="Show what models are measured by.")] = False,
+    held_out: Annotated[bool, typer.Option("--held-out", help="Show the held-out samples.")] = False,
     output: Output = None,
     include: Include = None,
 ) -> None:
-    """What the model will see: marked pictures, prompts, the tokens that carry loss, lengths, memory."""
-    show_preview(recipe_of(recipe, overrides, include), count, output or Path("runs") / "preview", held_out)
+    """Show what the model will see: marked pictures, prompts, the tokens that carry loss, lengths, memory."""
+    print_preview(recipe_of(recipe, overrides, include), count, output or Path("runs") / "preview", held_out)
 
 
 @data.command("validate", epilog="Example: toolkit data validate data/manifest.jsonl")
 def data_validate(
     path: Annotated[Path, typer.Argument(metavar="MANIFEST_OR_RECIPE")], overrides: Overrides = None
 ) -> None:
-    """Check every line of a manifest, or a recipe and all that it names; all faults are reported."""
+    """Check every line of a manifest, or a recipe and everything that it names. All faults are reported together."""
     from toolkit.config.validate import validate
 
     print(validate(path, overrides or []))
@@ -68,21 +69,21 @@ def data_validate(
 
 @data.command("audit", epilog="Example: toolkit data audit data/manifest.jsonl --frames 100 --json")
 def data_audit(
-    manifest: Annotated[Path, typer.Argument(help="A .jsonl file; its lines need not say their depth_type.")],
-    frames: Annotated[int, typer.Option(min=1, help="Lines that are read whole, drawn by the seed.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="Of the sample.")] = 0,
+    manifest: Annotated[Path, typer.Argument(help="A .jsonl file. Its lines need not state their depth_type.")],
+    frames: Annotated[int, typer.Option(min=1, help="How many random frames are read with their pictures.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="The seed that draws these frames.")] = 0,
     output: Output = None,
-    to_json: Json = False,
+    json_: Json = False,
 ) -> None:
-    """Find faults of labels without ground truth: verdicts with evidence, and a sheet of the worst frames."""
+    """Find faults in labels without ground truth: print verdicts with evidence, and draw the worst frames."""
     from toolkit.data.audit.audit import audit
     from toolkit.utils.progress import err
 
     report = audit(manifest, frames, seed)
-    if to_json:
+    if json_:
         print_json(report.to_json())
     else:
-        console().print(report.table())
+        console().print(report.to_table())
     sheet = (output or Path("runs") / "audit") / f"{manifest.stem}.png"
     if report.save_sheet(sheet):
         err.print(f"wrote {sheet}, the worst frames")
@@ -92,14 +93,12 @@ def data_audit(
 def data_stats(
     path: Annotated[str, typer.Argument(metavar="MANIFEST_OR_RECIPE")],
     overrides: Overrides = None,
-    output: Annotated[Path | None, typer.Option(help="Also draw it: a PNG.")] = None,
-    pictures: Annotated[int, typer.Option(min=1, help="Most pictures a source whose depth is read.")] = 1000,
+    output: Annotated[Path | None, typer.Option(help="Also save a plot, as PNG.")] = None,
+    pictures: Annotated[int, typer.Option(min=1, help="Read the depth of at most so many pictures per source.")] = 1000,
     json_: Json = False,
 ) -> None:
-    """What data holds, source by source: depth, cameras, sequences, poses, licences, whom to name."""
-    from toolkit.cli.data import collect
-
-    found = collect(path, overrides or [], pictures)
+    """Show what each source holds: depths, cameras, sequences, poses, licences, and attributions."""
+    found = collect_statistics(path, overrides or [], pictures)
     if output:
         from toolkit.data.statistics_plot import save_statistics
 
@@ -107,7 +106,7 @@ def data_stats(
     if json_:
         print_json([each.to_json() for each in found])
         return
-    print("\n\n".join(each.said() for each in found))
+    print("\n\n".join(each.to_text() for each in found))
     if output:
         print(f"wrote {output}")
 
@@ -115,85 +114,90 @@ def data_stats(
 @data.command("split", epilog="Example: toolkit data split data/manifest.jsonl --share 0.2 --output data/parts")
 def data_split(
     manifest: Annotated[Path, typer.Argument(metavar="MANIFEST")],
-    output: Annotated[Path, typer.Option(help="Folder for train.jsonl and held_out.jsonl.")],
-    share: Annotated[float, typer.Option(help="Approximate share of the pictures held out.")] = 0.2,
-    seed: Annotated[int, typer.Option(min=0, help="Draws the sequences; training draws by 0.")] = 0,
+    output: Annotated[Path, typer.Option(help="The folder for train.jsonl and held_out.jsonl.")],
+    share: Annotated[float, typer.Option(help="The approximate share of pictures that are held out.")] = 0.2,
+    seed: Annotated[int, typer.Option(min=0, help="The seed that draws the sequences; training uses 0.")] = 0,
     by_picture: Annotated[
-        bool, typer.Option("--by-picture", help="A picture that states no sequence is one of its own.")
+        bool, typer.Option("--by-picture", help="Treat a picture without a sequence as a sequence of its own.")
     ] = False,
 ) -> None:
-    """Split a manifest into one to train on and one to measure on: sequences are never divided."""
+    """Split a manifest into one for training and one that is held out. Sequences are never divided."""
     from toolkit.data.manifest.split import split_manifest
 
     for side in split_manifest(manifest, share, output, seed, by_picture):
-        print(side.said())
+        print(side.to_text())
 
 
 @data.command("mix", epilog="Example: toolkit data mix recipes/all_tasks.yaml sampling=size")
 def data_mix(
     recipe: RecipeName,
     overrides: Overrides = None,
-    count: Annotated[int, typer.Option(min=1, help="Samples drawn of each source and task.")] = 200,
-    processes: Annotated[int, typer.Option(min=1, help="How many train together.")] = 1,
+    count: Annotated[int, typer.Option(min=1, help="Draw so many samples of each source and task.")] = 200,
+    processes: Annotated[int, typer.Option(min=1, help="How many processes train together.")] = 1,
     include: Include = None,
     json_: Json = False,
 ) -> None:
-    """What a training run would see: per source and task the share, samples, epochs and the spread of distances."""
+    """Show what a training run would see: per source and task the share, samples, epochs and spread of distances."""
     from toolkit.config.build import make_plan
-    from toolkit.modeling.checkpoint_contract import based, recipe_canvas
-    from toolkit.training.mixture_summary import mix, table, totals
+    from toolkit.modeling.checkpoint_contract import adopt_base_contract, recipe_canvas
+    from toolkit.training.dry_run.mixture_summary import summarise_mixture, to_table, totals_to_text
+    from toolkit.utils.json import to_json
 
-    settings = based(recipe_of(recipe, overrides, include))
+    settings = adopt_base_contract(recipe_of(recipe, overrides, include))
     plan = make_plan(settings, recipe_canvas(settings))
-    streams = mix(plan.train, count, processes)
+    streams = summarise_mixture(plan.train, count, processes)
     if json_:
-        print_json([asdict(stream) for stream in streams])
+        print_json(to_json(streams))
         return
-    console().print(table(streams))
-    print("\n".join(["", *totals(streams)]))
+    console().print(to_table(streams))
+    print(f"\n{totals_to_text(streams)}")
 
 
 @data.command("formats", epilog="Example: toolkit data formats kitti")
 def data_formats(
-    name: Annotated[str | None, typer.Argument(metavar="[FORMAT]", help="Show one: licence, expected folders.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[FORMAT]", help="Show one format: its licence and expected folders.")
+    ] = None,
 ) -> None:
-    """List the data sets that can be converted, or show one."""
-    from toolkit.data.convert.registry import describe_format, describe_formats
+    """List the data sets that can be converted, or show one of them."""
+    from toolkit.data.convert.registry import formats_to_text, get_format
 
-    print(describe_format(name) if name else describe_formats())
+    print(get_format(name).INFO.to_text() if name else formats_to_text())
 
 
 @data.command("convert", epilog="Example: toolkit data convert kitti ~/kitti data/kitti --points 200 --workers 8")
 def data_convert(
-    form: Annotated[str, typer.Argument(metavar="FORMAT", help="A set's name: toolkit data formats lists them.")],
-    source: Annotated[Path, typer.Argument(help="The set as downloaded and unpacked.")],
-    dest: Annotated[Path, typer.Argument(help="Folder for manifest.jsonl.")],
-    points: Annotated[int, typer.Option(min=1, help="Labels a picture, where depth is sampled.")] = 100,
-    seed: Annotated[int, typer.Option(help="Of the sampling.")] = 0,
-    edge_margin: Annotated[int, typer.Option(min=0, help="Keep labels so many px from jumps of depth.")] = 0,
+    form: Annotated[str, typer.Argument(metavar="FORMAT", help="The format; toolkit data formats lists them.")],
+    source: Annotated[Path, typer.Argument(help="The data set as downloaded and unpacked.")],
+    dest: Annotated[Path, typer.Argument(help="The folder for manifest.jsonl.")],
+    points: Annotated[int, typer.Option(min=1, help="Labels per picture, if depth is sampled.")] = 100,
+    seed: Annotated[int, typer.Option(help="The seed of the sampling.")] = 0,
+    edge_margin: Annotated[int, typer.Option(min=0, help="Keep labels so many px away from jumps of depth.")] = 0,
     images: Annotated[
         Literal["reference", "link", "copy"],
-        typer.Option(help="Name the set's own files, link to them in DEST, or copy them there."),
+        typer.Option(help="Refer to the pictures of the data set, link to them in DEST, or copy them there."),
     ] = "reference",
-    split: Annotated[list[str] | None, typer.Option(help="Only this split; may be repeated.")] = None,
-    camera: Annotated[list[str] | None, typer.Option(help="Only this camera; may be repeated.")] = None,
-    license_: Annotated[str, typer.Option("--license", help="State another licence than the set's.")] = "",
-    attribution: Annotated[str, typer.Option(help="Name others than the set's authors.")] = "",
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one a CPU.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first pictures, for a quick look.")] = None,
+    split: Annotated[list[str] | None, typer.Option(help="Convert only this split; may be repeated.")] = None,
+    camera: Annotated[list[str] | None, typer.Option(help="Convert only this camera; may be repeated.")] = None,
+    license_: Annotated[str, typer.Option("--license", help="State a licence in place of the data set's.")] = "",
+    attribution: Annotated[str, typer.Option(help="State an attribution in place of the data set's authors.")] = "",
+    workers: Annotated[int | None, typer.Option(min=1, help="Number of processes; by default one per CPU.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Convert only the first pictures, for a quick look.")] = None,
     shard: Annotated[str | None, typer.Option(metavar="I/N", help="Convert one of N shares; merge them later.")] = None,
     skip_bad: Annotated[bool, typer.Option(help="Leave out what is missing or damaged.")] = False,
 ) -> None:
-    """Make a manifest of a public data set, or of a plain folder; what was done before is not done again."""
-    from toolkit.data.convert.base_format import Options
+    """Make a manifest of a public data set, or of a plain folder. What was converted before is not converted again."""
+    from toolkit.data.convert.base_format import ConvertOptions
     from toolkit.data.convert.convert import convert
-    from toolkit.data.convert.parallel.job import Job, parse_shard
+    from toolkit.data.convert.parallel.job import ConvertJob, parse_shard
     from toolkit.utils.progress import err
 
-    options = Options(points, seed, edge_margin, images, tuple(split or ()), tuple(camera or ()), license_, attribution)
+    options = ConvertOptions(
+        points, seed, edge_margin, images, tuple(split or ()), tuple(camera or ()), license_, attribution
+    )
     share = parse_shard(shard) if shard else None
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    job = Job(form, source, dest, options, workers or cpus, limit, share, skip_bad)
+    job = ConvertJob(form, source, dest, options, workers or cpus, limit, share, skip_bad)
     try:
         _print_outcome(convert(job), dest)
     except KeyboardInterrupt:
@@ -206,14 +210,15 @@ def data_merge(
     dest: Annotated[Path, typer.Argument(help="The folder that all shards were converted to.")],
     skip_bad: Annotated[bool, typer.Option(help="Leave out what is missing or damaged.")] = False,
 ) -> None:
-    """Join the shards that toolkit data convert --shard made, once all are done."""
+    """Join the shards that toolkit data convert --shard made, after all of them are done."""
     from toolkit.data.convert.parallel.merge import merge
 
     _print_outcome(merge(dest, skip_bad), dest)
 
 
-def _print_outcome(outcome: "Outcome", dest: Path) -> None:
-    from toolkit.data.convert.overlay import save_overlay
+def _print_outcome(outcome: "ConvertOutcome", dest: Path) -> None:
+    """Print what was converted to ``dest``, and what was left out."""
+    from toolkit.data.convert.draw_labels import save_overlay
     from toolkit.data.convert.parallel.merge import FAULTS
     from toolkit.errors import UserErrors
     from toolkit.utils.progress import err
@@ -230,17 +235,23 @@ def _print_outcome(outcome: "Outcome", dest: Path) -> None:
     print(f"{'wrote' if outcome.fresh else 'complete already:'} {outcome.manifest}: {outcome.pictures} pictures")
 
 
-def show_preview(recipe: "Recipe", count: int, folder: Path, held_out: bool = False) -> None:
-    """Write and describe what the model will see."""
-    from toolkit.training.preview import describe, preview
+def print_preview(recipe: "Recipe", count: int, folder: Path, held_out: bool = False) -> None:
+    """Save pictures of what the model will see, and print them as text.
+
+    Args:
+        recipe: The recipe.
+        count: The number of samples.
+        folder: The folder for the pictures.
+        held_out: Whether the held-out samples are shown, and not those for training.
+    """
+    from toolkit.training.dry_run.preview import preview
     from toolkit.utils.files import make_folder
 
     make_folder(folder)
-    shown = preview(recipe, count, held_out)
-    written = shown.save(folder)
-    for index, seen in enumerate(shown.seen):
-        print(describe(index, seen))
+    samples = preview(recipe, count, held_out)
+    written = samples.save(folder)
+    print(samples.to_text())
     for path in written:
         print(f"wrote {path}")
-    for line in shown.needs().lines() if shown.needs else ():
-        print(line)
+    if samples.estimate:
+        print(samples.estimate().to_text())

@@ -1,6 +1,6 @@
-"""The ``toolkit`` command: results on stdout, everything else on stderr; exit 0 done, 2 a user's mistake.
+"""The ``toolkit`` command. Results go to stdout, everything else to stderr. It exits with 0, or 2 for a user's mistake.
 
-Imports that take time stand inside the commands, so that ``--help`` answers at once.
+Imports that take time are inside the commands, so that ``--help`` answers at once.
 """
 
 import errno
@@ -16,7 +16,7 @@ import typer
 
 from toolkit.cli.ask import ask
 from toolkit.cli.cloud import cloud
-from toolkit.cli.data import data, show_preview
+from toolkit.cli.data import data, print_preview
 from toolkit.cli.options import (
     Include,
     Json,
@@ -52,43 +52,61 @@ app.command(
 )(cloud)
 
 
-_NOT_OUR_FAULT = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG, errno.EPIPE)
+_USERS_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG, errno.EPIPE)
+
+
+def _print_version(asked: bool) -> None:
+    """Print the version of the toolkit, and exit."""
+    if asked:
+        from toolkit.utils.versions import TOOLKIT, version_of
+
+        print(f"{TOOLKIT} {version_of(TOOLKIT)}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """The options of the whole program. The help text of the program is given above, to ``typer.Typer``."""
 
 
 def main() -> None:
-    """Run the command line; a user's mistake prints problem, cause and remedy, and exits with 2."""
+    """Run the command line. For a user's mistake, print problem, cause and remedy, and exit with 2."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be valid text
     try:
         try:
             app()
         finally:
-            if sys.stdout is not None:  # it is None where it was closed before the start
+            if sys.stdout is not None:  # it is None if it was closed before the start
                 sys.stdout.flush()
     except UserError as error:
-        _say(error)
+        _print_error(error)
         sys.exit(2)
     except OSError as error:
-        if error.errno not in _NOT_OUR_FAULT:
+        if error.errno not in _USERS_ERRORS:
             raise
         if error.filename is None:
-            _drop_output()
+            _discard_output()
         if error.errno == errno.EPIPE:
-            sys.exit(1)  # as in `| head`: who reads has enough, and typer, which meets most of these, exits so
-        _say(UserError(f"{error.filename or 'the output'}: {error.strerror}"))
+            sys.exit(1)  # as with `| head`: the reader has seen enough; typer, too, exits with 1 here
+        _print_error(UserError(f"{error.filename or 'the output'}: {error.strerror}"))
         sys.exit(2)
 
 
-def _say(error: UserError) -> None:
-    """Print an error; on a terminal, in lines of whole words."""
+def _print_error(error: UserError) -> None:
+    """Print an error. On a terminal, its lines are wrapped between words."""
     text = f"error: {error}"
     if sys.stderr is not None and sys.stderr.isatty():
         text = wrapped(text, shutil.get_terminal_size().columns)
     print(text, file=sys.stderr)
 
 
-def _drop_output() -> None:
-    """Send what could not be written nowhere, or the interpreter would try again when it ends."""
+def _discard_output() -> None:
+    """Discard the output that could not be written; otherwise the interpreter tries to write it again at the end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -97,7 +115,7 @@ def train(
     recipe: RecipeName,
     overrides: Overrides = None,
     output: Output = None,
-    resume: Annotated[str, typer.Option(help="auto, never, or a checkpoint to go on from.")] = "auto",
+    resume: Annotated[str, typer.Option(help="auto, never, or a checkpoint to continue from.")] = "auto",
     include: Include = None,
     dry_run: Annotated[bool, typer.Option(help="Show what would be trained on, and stop.")] = False,
 ) -> None:
@@ -105,7 +123,7 @@ def train(
     settings = recipe_of(recipe, overrides, include)
     folder = output or settings.output or Path("runs") / Path(recipe).stem
     if dry_run:
-        show_preview(settings, 8, folder / "preview")
+        print_preview(settings, 8, folder / "preview")
         return
     from toolkit.training.train import train as run
     from toolkit.utils.progress import err, is_first_process
@@ -113,7 +131,7 @@ def train(
     try:
         trained = run(settings, folder, resume)
     except KeyboardInterrupt:
-        err.print("interrupted; the same command goes on from the last saved step")
+        err.print("interrupted; the same command continues from the last saved step")
         sys.exit(130)
     if not is_first_process():
         return
@@ -121,7 +139,7 @@ def train(
     err.print(f"trained on {trained.samples} samples in {trained.seconds:.0f} s, {rate:.1f} samples/s")
     err.print(f"{trained.moved:.1%} of the trainable weights moved")
     if trained.report:
-        console().print(trained.report.table())
+        console().print(trained.report.to_table())
     print(f"saved {trained.folder}")
     err.print(f'ask it: toolkit ask PICTURE "how far is the red point" --point red=U,V --model {trained.folder}')
 
@@ -131,7 +149,7 @@ def evaluate(
     checkpoint: Annotated[
         str,
         typer.Argument(
-            help="A folder that toolkit train wrote, or of a downloaded model, or tiny; - takes the recipe's settings."
+            help="A folder of toolkit train or of a downloaded model, or tiny; - takes the recipe's settings."
         ),
     ],
     recipe: RecipeName,
@@ -148,60 +166,70 @@ def evaluate(
     ] = False,
     tasks: Annotated[
         str | None,
-        typer.Option(metavar="NAME,…", help="Ask these in place of the recipe's; general: ordinary questions."),
+        typer.Option(
+            metavar="NAME,…", help="Ask these tasks instead of the recipe's; general stands for ordinary questions."
+        ),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Questions a task, for a quick look.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="The number of questions for each task, for a quick look.")
+    ] = None,
     output: Output = None,
     include: Include = None,
     to_json: Json = False,
 ) -> None:
-    """Measure a checkpoint on a recipe's held-out pictures, beside the best constant answer."""
+    """Measure a checkpoint on a recipe's held-out pictures, and compare it with the best constant answer."""
     settings = recipe_of(recipe, [*(overrides or []), *([f"evaluation.samples={limit}"] if limit else [])], include)
     if tasks:
-        from toolkit.config.build import asking
+        from toolkit.config.build import recipe_with_tasks
 
-        settings = asking(settings, tasks.split(","))
-    from toolkit.evaluation.evaluate import How, is_stock, measure
+        settings = recipe_with_tasks(settings, tasks.split(","))
+    from toolkit.evaluation.evaluate import EvaluationSetup, evaluate_recipe, is_stock
     from toolkit.modeling.checkpoint_contract import read_contract
     from toolkit.utils.files import make_folder
     from toolkit.utils.progress import err
 
-    asked = None if checkpoint == "-" else Path(model_folder(checkpoint))
-    if asked is not None and not is_stock(asked):
-        read_contract(asked)  # before anything is written into its folder
-    short = re.sub(r"[^\w.-]+", "-", predictor).strip("-")
-    ours = asked is not None and is_shipped(asked)  # its folder is not the user's to write in
-    cut = [f"first-{limit}"] if limit else []
-    named = "-".join([*cut, *([TINY] if ours else []), Path(recipe).stem, *(tasks.split(",") if tasks else []), short])
-    folder = output or (Path("runs") if asked is None or ours else asked) / "evaluation" / named
+    measured = None if checkpoint == "-" else Path(model_folder(checkpoint))
+    if measured is not None and not is_stock(measured):
+        read_contract(measured)  # before anything is written into its folder
+    shipped = measured is not None and is_shipped(measured)  # nothing may be written into the toolkit's own folder
+    words = [
+        *([f"first-{limit}"] if limit else []),
+        *([TINY] if shipped else []),
+        Path(recipe).stem,
+        *(tasks.split(",") if tasks else []),
+        re.sub(r"[^\w.-]+", "-", predictor).strip("-"),
+    ]
+    folder = output or (Path("runs") if measured is None or shipped else measured) / "evaluation" / "-".join(words)
     make_folder(folder)
-    report = measure(asked, settings, How(predictor, check, allow_overlap), folder)
+    report = evaluate_recipe(measured, settings, EvaluationSetup(predictor, check, allow_overlap), folder)
     err.print(f"wrote {folder}")
     if to_json:
         print_json(report.to_json())
     else:
-        console().print(report.table())
+        console().print(report.to_table())
 
 
 @app.command("compare", epilog="Example: toolkit compare runs/a/evaluation/mine-vlm runs/b/evaluation/mine-vlm")
 def compare_reports(
     reports: Annotated[list[Path], typer.Argument(help="Folders that toolkit eval wrote; the first is the reference.")],
-    number: Annotated[list[str] | None, typer.Option(help="Which number to compare, such as rmse; may repeat.")] = None,
+    number: Annotated[
+        list[str] | None, typer.Option(help="A number to compare, such as rmse; may be repeated.")
+    ] = None,
     include: Include = None,
     to_json: Json = False,
 ) -> None:
-    """Put evaluations side by side, with paired differences on the questions that all were asked."""
+    """Compare evaluations side by side, with paired differences on the questions that all of them asked."""
     include_tasks(include)
-    from toolkit.evaluation.compare import compare, read_entry
-    from toolkit.qa.registry import get_task, task_names
+    from toolkit.evaluation.reports.compare import compare, read_evaluation
+    from toolkit.qa.tasks.registry import get_task, task_names
     from toolkit.utils.progress import err
 
     tasks = {name: get_task(name) for name in task_names()}
-    found = compare([read_entry(path, tasks) for path in reports], tasks, number or ())
+    found = compare([read_evaluation(path, tasks) for path in reports], tasks, number or ())
     if to_json:
         print_json(found.to_json())
         return
-    console().print(found.table())
+    console().print(found.to_table())
     for name, count in zip(found.names, found.left_out, strict=True):
         if count:
             err.print(f"{name}: {count} questions were not asked of all others and are left out")
@@ -213,7 +241,7 @@ def rescore_samples(
     include: Include = None,
     to_json: Json = False,
 ) -> None:
-    """Read and score the answers of an evaluation again, without a model; the report is written anew."""
+    """Read and score the answers of an evaluation again, without a model, and write its report again."""
     include_tasks(include)
     from toolkit.evaluation.rescore import rescore
 
@@ -221,7 +249,7 @@ def rescore_samples(
     if to_json:
         print_json(report.to_json())
     else:
-        console().print(report.table())
+        console().print(report.to_table())
 
 
 @app.command(epilog="Example: toolkit export runs/all_tasks exported/all_tasks")
@@ -232,13 +260,13 @@ def export(
     dest: Annotated[Path, typer.Argument(help="A new folder.")],
     include: Include = None,
 ) -> None:
-    """Write a plain model folder, LoRA adapters merged, and prove that it answers as before."""
+    """Write a plain model folder, with LoRA adapters merged, and prove that the model answers as before."""
     include_tasks(include)
     from toolkit.training.export import export as run
 
     exported = run(Path(model_folder(checkpoint)), dest)
-    merged = "adapter merged" if exported.adapter else "no adapter to merge"
-    print(f"wrote {exported.folder}: {merged}; logits differ by {exported.difference:.2%} of their spread")
+    adapter = "adapter merged" if exported.adapter else "no adapter to merge"
+    print(f"wrote {exported.folder}: {adapter}; logits differ by {exported.difference:.2%} of their spread")
 
 
 @app.command("tasks", epilog="Example: toolkit tasks travel_time")
@@ -249,17 +277,17 @@ def list_tasks(
 ) -> None:
     """List the tasks, or show one with its phrasings."""
     include_tasks(include)
-    from toolkit.qa.registry import get_task, task_names
-    from toolkit.qa.routing import describe_needs
+    from toolkit.qa.tasks.registry import get_task, task_names
+    from toolkit.qa.tasks.routing import needs_to_text
 
     tasks = [get_task(name)] if name else [get_task(each) for each in task_names()]
     template = tasks[0].words.path.read_text(encoding="utf-8") if name else ""
     if to_json:
-        print_json([task.describe() for task in tasks])
+        print_json([task.to_json() for task in tasks])
         return
     for task in tasks:
-        about = task.describe()
-        print(f"{task.name:<25} {describe_needs(task):<25} {about['summary']}")
+        about = task.to_json()
+        print(f"{task.name:<25} {needs_to_text(task):<25} {about['summary']}")
     if template:
         print(template)
 
@@ -282,7 +310,7 @@ def list_recipes(
 
 @app.command("env", epilog="Example: toolkit env --json")
 def show_env(to_json: Json = False) -> None:
-    """Versions and devices, for a bug report."""
+    """Print versions and devices, for a bug report."""
     import platform
 
     import torch

@@ -1,4 +1,4 @@
-"""What commands share: options, and how results are printed."""
+"""What the commands share: options, and the printing of results."""
 
 import json
 import sys
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def parse_intrinsics(given: str) -> tuple[float, float, float, float]:
-    """fx, fy, cx, cy [px] from ``FX,FY,CX,CY``.
+    """Parse the intrinsics fx, fy, cx, cy [px] from a text like ``FX,FY,CX,CY``.
 
     Raises:
-        UserError: If these are not four numbers.
+        UserError: If the text is not four numbers.
     """
     try:
         fx, fy, cx, cy = (float(number) for number in given.split(","))
@@ -33,26 +33,18 @@ def parse_intrinsics(given: str) -> tuple[float, float, float, float]:
 
 RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or the name of a built-in recipe.")]
 
-
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Replace settings: trainer.steps=50.")
 ]
 
-
 Output = Annotated[Path | None, typer.Option(help="Output folder.")]
-
-
 Include = Annotated[list[Path] | None, typer.Option(help="Python file with tasks of your own; may be repeated.")]
-
-
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-_PAGE = 120  # columns of a table that goes into a file or a pipe
+_PAGE_WIDTH = 120  # columns of a table that goes into a file or a pipe
 
 
 def print_json(value: Any) -> None:
-    """A value as JSON on stdout; in ASCII alone where stdout takes no other characters."""
+    """Print a value as JSON on stdout. If stdout takes only ASCII, all other characters are escaped."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
@@ -62,25 +54,25 @@ def print_json(value: Any) -> None:
 
 
 def console() -> "Console":
-    """Where results go."""
+    """The console for results."""
     from rich.console import Console
 
     out = Console()
     if not out.is_terminal:
-        out.width = _PAGE
+        out.width = _PAGE_WIDTH
     return out
 
 
 def include_tasks(files: list[Path] | None) -> None:
-    """Load Python files with tasks."""
-    from toolkit.qa.registry import load_tasks
+    """Load the tasks in the user's Python files."""
+    from toolkit.qa.tasks.registry import load_tasks
 
     for path in files or []:
         load_tasks(path)
 
 
 def recipe_of(name: str, overrides: list[str] | None, include: list[Path] | None) -> "Recipe":
-    """A recipe with what the command line replaces in it."""
+    """Load a recipe, with the values that the command line replaces and the Python files that it adds."""
     from toolkit.config.load import load_recipe
 
     recipe = load_recipe(name, overrides or [])

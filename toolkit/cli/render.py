@@ -1,4 +1,4 @@
-"""Answers on a terminal: the answer first, then what it rests on, and last what to beware of."""
+"""Printing answers: first the answer, then what it is based on, and last the warnings."""
 
 import csv
 import io
@@ -12,57 +12,56 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from toolkit.geometry.plausibility import CameraSource
 from toolkit.inference.answer import Answer
 from toolkit.inference.camera_source import KnownCamera
-from toolkit.modeling.uncertainty import COVERAGE
+from toolkit.modeling.confidence.consistency import ConsistencyCheck
+from toolkit.modeling.confidence.uncertainty import COVERAGE
 from toolkit.utils.progress import err
 
-Line = tuple[str, Text]
-"""What a line is about, and its words."""
+LabelledLine = tuple[str, Text]
+"""A label, such as "camera", and the text that belongs to it."""
+
+_LABEL_WIDTH = 8  # characters of the longest label
+_SQUARE = 0.001  # pixels count as square if fx and fy differ by a smaller share than this
 
 
-_LABEL = 8  # characters of the longest word that says what a line is about
-
-
-_SQUARE = 0.001  # pixels count as square where the focal lengths differ by a smaller share
-
-
-def show_answer(answer: Answer, out: Console) -> None:
-    """Print an answer: the answer itself to ``out``, all else to stderr."""
+def print_answer(answer: Answer, out: Console) -> None:
+    """Print an answer: the answer itself to ``out``, and everything else to stderr."""
     if out.is_terminal:
-        _show_large(answer, out)
+        _print_on_terminal(answer, out)
     else:
-        said = answer.said or (answer.text if not answer.task else f"the answer cannot be read: {answer.text!r}")
-        out.print(said, soft_wrap=True, markup=False, highlight=False)
-    show_lines(_basis(answer, with_range=not out.is_terminal))
-    show_warnings(answer.warnings)
+        text = answer.said or (answer.text if not answer.task else f"the answer cannot be read: {answer.text!r}")
+        out.print(text, soft_wrap=True, markup=False, highlight=False)
+    print_lines(_basis(answer, with_interval=not out.is_terminal))
+    print_warnings(answer.warnings)
 
 
-def show_many(answers: Sequence[Answer]) -> None:
-    """Print the same asked about many points: the table to stdout, all else to stderr."""
-    print(as_csv(answers), end="")
-    show_lines([("camera", camera_words(answers[0].cameras[0])), ("model", Text(answers[0].model))])
+def print_answers(answers: Sequence[Answer]) -> None:
+    """Print the answers to one question about many points: a table to stdout, and everything else to stderr."""
+    print(answers_to_csv(answers), end="")
+    print_lines([("camera", camera_to_text(answers[0].cameras[0])), ("model", Text(answers[0].model))])
     unread = sum(answer.value is None for answer in answers)
-    lost = [f"{unread} of {len(answers)} answers cannot be read; their values are empty"] if unread else []
-    show_warnings([*lost, *answers[0].warnings])
+    notes = [f"{unread} of {len(answers)} answers cannot be read; their values are empty"] if unread else []
+    print_warnings([*notes, *answers[0].warnings])
 
 
-def show_lines(lines: Iterable[Line]) -> None:
-    """Print to stderr: on a terminal in two columns, else a line each."""
+def print_lines(lines: Iterable[LabelledLine]) -> None:
+    """Print labelled lines to stderr, on a terminal as a table with two columns."""
     if not err.is_terminal:
-        for about, words in lines:
-            err.print(Text.assemble(f"  {about:<{_LABEL}} ", words))
+        for label, text in lines:
+            err.print(Text.assemble(f"  {label:<{_LABEL_WIDTH}} ", text))
         return
     table = Table.grid(padding=(0, 1))
-    table.add_column(style="dim", no_wrap=True, min_width=_LABEL)
+    table.add_column(style="dim", no_wrap=True, min_width=_LABEL_WIDTH)
     table.add_column(overflow="fold")
-    for about, words in lines:
-        table.add_row(about, words)
+    for label, text in lines:
+        table.add_row(label, text)
     err.print(Padding(table, (0, 0, 0, 2)))
 
 
-def show_warnings(warnings: Iterable[str]) -> None:
-    """Print warnings to stderr; on a terminal in lines of whole words."""
+def print_warnings(warnings: Iterable[str]) -> None:
+    """Print warnings to stderr, on a terminal wrapped between words."""
     table = Table.grid(padding=(0, 1))
     for warning in warnings:
         label = Text("warning:", "bold yellow")
@@ -74,12 +73,12 @@ def show_warnings(warnings: Iterable[str]) -> None:
         err.print(table)
 
 
-def camera_words(known: KnownCamera) -> Text:
-    """A camera as people compare them: by its field of view and focal length."""
+def camera_to_text(known: KnownCamera) -> Text:
+    """A camera for people: its field of view, its focal length, the size of the picture, and where it comes from."""
     camera = known.camera
     focal = f"{camera.fx:.4g}" if abs(camera.fx / camera.fy - 1) < _SQUARE else f"{camera.fx:.4g} x {camera.fy:.4g}"
     undone = ", distortion undone" if camera.distortion else ""
-    source = "assumed" if known.source == "assumed" else f"from {known.source}"
+    source = "assumed" if known.source is CameraSource.ASSUMED else f"from {known.origin}"
     return Text(
         f"{camera.fov[0]:.1f}° wide, focal length {focal} px{undone}; {camera.width} x {camera.height} px; "
         f"{_harmless(source)}"
@@ -87,7 +86,7 @@ def camera_words(known: KnownCamera) -> Text:
 
 
 def answers_to_json(answers: Sequence[Answer]) -> dict[str, Any]:
-    """The same asked about many points: what all share once, then the points."""
+    """The answers to one question about many points as JSON: first what they share, then the answer for each point."""
     shared = ("schema", "task", "unit", "camera", "coverage", "model", "warnings")
     whole = [answer.to_json() for answer in answers]
     own = ("value", "said", "interval", "probability", "text", "prompt")
@@ -100,8 +99,8 @@ def answers_to_json(answers: Sequence[Answer]) -> dict[str, Any]:
     }
 
 
-def as_csv(answers: Sequence[Answer]) -> str:
-    """The same asked about many points, a line each; empty where the answer cannot be read."""
+def answers_to_csv(answers: Sequence[Answer]) -> str:
+    """The answers to one question about many points as CSV, with an empty value where an answer cannot be read."""
     lines = io.StringIO()
     table = csv.writer(lines, lineterminator="\n")
     table.writerow(["u", "v", "value", "low", "high", "unit"])
@@ -114,13 +113,13 @@ def as_csv(answers: Sequence[Answer]) -> str:
 
 
 def _pixel(answer: Answer) -> tuple[float, float]:
-    """The one point that an answer is about."""
-    (place,) = answer.points.values()
-    return place.pixel
+    """The pixel (u, v) [px] of the one point that an answer is about."""
+    (point,) = answer.points.values()
+    return point.pixel
 
 
-def _show_large(answer: Answer, out: Console) -> None:
-    """The answer on a terminal: framed, or as it is where it is a text of its own."""
+def _print_on_terminal(answer: Answer, out: Console) -> None:
+    """Print an answer on a terminal: in a frame, or as it is if it answers the user's own words."""
     if not answer.task:
         out.print(Padding(Text(_harmless(answer.text) or "(no words)", style="bold"), (1, 2)))
         return
@@ -130,35 +129,35 @@ def _show_large(answer: Answer, out: Console) -> None:
         words = f"it says: {answer.text}" if answer.text.strip() else "it says nothing"
         lines, style = [Text("the answer cannot be read", style="bold yellow"), Text(_harmless(words))], "yellow"
     if answer.interval:
-        lines.append(Text(_range(answer)))
+        lines.append(Text(_interval_to_text(answer)))
     out.print(Panel(Text("\n").join(lines), ROUNDED, expand=False, padding=(1, 3), border_style=style))
 
 
-def _range(answer: Answer) -> str:
-    """The interval in words."""
+def _interval_to_text(answer: Answer) -> str:
+    """The interval of an answer for people, and where it comes from."""
     low, high = answer.interval or (0.0, 0.0)
     about = "" if isinstance(answer.value, int | float) else "distance moved: "
     assumed = ", with any usual camera" if any(known.scale != (1.0, 1.0) for known in answer.cameras) else ""
     return f"{about}{low:.2f} to {high:.2f} {answer.unit or 'm'} ({COVERAGE:.0%}, by its own account{assumed})"
 
 
-def _basis(answer: Answer, with_range: bool) -> Iterator[Line]:
-    """What an answer rests on."""
-    if answer.interval and with_range:
-        yield "between", Text(_range(answer))
+def _basis(answer: Answer, with_interval: bool) -> Iterator[LabelledLine]:
+    """Yield lines that say what an answer is based on."""
+    if answer.interval and with_interval:
+        yield "between", Text(_interval_to_text(answer))
     if answer.check is not None:
-        yield "check", _checked(answer)
+        yield "check", _check_to_text(answer.check)
     yield "asked", Text(_harmless(f"{answer.task or 'in your words'}: {answer.prompt}"))
-    for name, place in answer.points.items():
-        yield "point", Text(f"{name} at ({place.pixel[0]:g}, {place.pixel[1]:g}), from {place.source}")
+    for name, point in answer.points.items():
+        yield "point", Text(f"{name} at ({point.pixel[0]:g}, {point.pixel[1]:g}), from {point.source}")
     for index, known in enumerate(answer.cameras, start=1):
-        yield f"camera {index}" if len(answer.cameras) > 1 else "camera", camera_words(known)
+        yield f"camera {index}" if len(answer.cameras) > 1 else "camera", camera_to_text(known)
     yield "model", Text(_harmless(answer.model))
 
 
-def _checked(answer: Answer) -> Text:
-    check = answer.check
-    if check is None or check.implied is None:
+def _check_to_text(check: ConsistencyCheck) -> Text:
+    """The result of comparing an answer with the model's own depths, for people."""
+    if check.implied is None:
         return Text("the answers about depth cannot be read, so this one cannot be checked")
     depths = ", ".join(f"{name} {depth:.2f} m" for name, depth in check.depths.items() if depth is not None)
     verdict, style = {True: ("agrees", "green"), False: ("disagrees", "bold red"), None: ("cannot be told", "")}[
@@ -168,5 +167,5 @@ def _checked(answer: Answer) -> Text:
 
 
 def _harmless(text: str) -> str:
-    """A text without what a terminal would obey: models and names of files may hold escape sequences."""
+    """A text without control characters, because the words of models and names of files may hold escape sequences."""
     return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)

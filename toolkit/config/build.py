@@ -1,44 +1,42 @@
-"""What a recipe amounts to, once the model's canvas is known: a training mixture and held-out questions."""
+"""What a recipe builds once the model's canvas is known: a training mixture and held-out questions."""
 
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from toolkit.config.build_presenter import make_presenter, make_tasks, task_shares
 from toolkit.config.recipe import AnySource, ManifestSource, Recipe, RoomsSource, ShapesSource, TaskSettings
 from toolkit.data.manifest.manifest import load_manifest
-from toolkit.data.sources.source import Part, Source, examples, overview, split
+from toolkit.data.sources.source import Source, SourcePart, examples, overview, split
 from toolkit.data.synthetic.rooms import Rooms
 from toolkit.data.synthetic.shapes import Shapes, ShapeSettings
 from toolkit.errors import UserError, raise_all
-from toolkit.geometry.canonical import Canonicalisation, Canvas, Crop
-from toolkit.qa.marker import Marker
+from toolkit.geometry.canonical import Canvas
 from toolkit.qa.mixture import Feed, Mixture, Phase, can_feed
-from toolkit.qa.registry import expand, get_task, load_tasks
 from toolkit.qa.sample import Hints, Presenter
-from toolkit.qa.task import GENERAL, Task
+from toolkit.qa.tasks.registry import expand_groups, get_task, load_tasks
+from toolkit.qa.tasks.task import GENERAL, Task
 from toolkit.utils.progress import processes
 
 EVALUATION_SEED = 1_000_003
-"""Added to the recipe's seed for held-out questions, so that they are drawn apart from training."""
-
+"""The number added to the recipe's seed for held-out questions, so that their draws differ from those of training."""
 
 GENERAL_PICTURES = ShapesSource(kind="shapes", settings=ShapeSettings(seed=EVALUATION_SEED))
-"""What ordinary questions are about where a recipe has no such pictures; none of another seed is among them."""
+"""The pictures for ordinary questions if the recipe has none. Sources with other seeds have other pictures."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a run trains and is measured on.
+class RunPlan:
+    """What a run trains on and is measured on.
 
     Attributes:
         train: The training mixture.
-        held_out: One mixture a task, of pictures that training does not see. Tasks that the held-out
-            pictures cannot feed are missing.
-        notes: What the user should know about how this came about.
+        held_out: One mixture for each task, of pictures that training does not see. Tasks that cannot be asked about
+            the held-out pictures are missing.
+        notes: What the user should know about how the data was split.
     """
 
     train: Mixture
@@ -47,17 +45,17 @@ class Plan:
 
     @property
     def licenses(self) -> tuple[str, ...]:
-        """Licences of the data, as far as the sources state them."""
+        """The licences of the data, as far as the sources state them."""
         return tuple(sorted({license for feed in self.train.feeds for license in _licenses(feed)}))
 
 
 @dataclass(frozen=True)
-class Questions:
-    """What a model is measured by.
+class HeldOutQuestions:
+    """The questions that a model is measured on.
 
     Attributes:
-        held_out: One mixture a task.
-        sources: Where their pictures come from.
+        held_out: One mixture for each task.
+        sources: The sources of the pictures.
         notes: What a reader of the results should know.
     """
 
@@ -66,55 +64,62 @@ class Questions:
     notes: tuple[str, ...] = ()
 
 
-def make_plan(recipe: Recipe, canvas: Canvas) -> Plan:
-    """The mixtures of a recipe for a model that takes pictures of this canvas.
+def make_plan(recipe: Recipe, canvas: Canvas) -> RunPlan:
+    """Build the mixtures of a recipe.
+
+    Args:
+        recipe: The recipe.
+        canvas: The picture sizes that the model takes.
 
     Raises:
-        UserError: If a task is unknown, a source faulty, or a task cannot be fed.
+        UserError: If a task is unknown, a source is faulty, or no source has what a task needs.
     """
     tasks = make_tasks(recipe)
     _check_names(recipe.include)
     _check_colors(recipe, tasks)
-    opened = _opened(recipe)
-    for name, (rest, held) in opened.items():
-        _check_rest(name, recipe, rest, held)
-    feeds = tuple(Feed(name, train, _weight(recipe, name, train)) for name, (train, _) in opened.items())
-    kept = _kept(recipe, opened)
+    opened = _open_sources(recipe)
+    for name, (train, held_out) in opened.items():
+        _check_training_part(name, recipe, train, held_out)
+    feeds = tuple(Feed(name, train, _sampling_weight(recipe, name, train)) for name, (train, _) in opened.items())
+    held_out_feeds = _make_held_out_feeds(recipe, opened)
     presenter = make_presenter(recipe, canvas)
     settings = recipe.trainer
     length = settings.steps * settings.batch_size * settings.accumulate
-    phases = _phases(recipe, tasks, length * processes())
-    train = Mixture(tasks, feeds, presenter, recipe.seed, length, recipe.questions_per_image, phases)
-    held_out, notes = _held_out(recipe, tasks, kept, presenter)
-    splits = [_describe_split(name, *parts) for name, parts in opened.items()]
-    return Plan(train, held_out, (*splits, *notes))
+    phases = _make_phases(recipe, tasks, length * processes())
+    mixture = Mixture(tasks, feeds, presenter, recipe.seed, length, recipe.questions_per_image, phases)
+    questions, notes = _make_held_out_mixtures(recipe, tasks, held_out_feeds, presenter)
+    splits = [_split_to_text(name, *parts) for name, parts in opened.items()]
+    return RunPlan(mixture, questions, (*splits, *notes))
 
 
-def make_questions(recipe: Recipe, canvas: Canvas) -> Questions:
-    """What a recipe measures a model by, which need not be able to train one: sources may be held out whole.
+def make_questions(recipe: Recipe, canvas: Canvas) -> HeldOutQuestions:
+    """Build the held-out questions of a recipe. Unlike in ``make_plan``, nothing needs to be left for training.
+
+    Args:
+        recipe: The recipe.
+        canvas: The picture sizes that the model takes.
 
     Raises:
-        UserError: If a task is unknown or a source faulty, or no held-out picture can be asked about.
+        UserError: If a task is unknown, a source is faulty, or no picture is held out.
     """
     tasks = make_tasks(recipe)
-    opened = _opened(recipe)
-    kept = _kept(recipe, opened)
-    if not kept:
+    feeds = _make_held_out_feeds(recipe, _open_sources(recipe))
+    if not feeds:
         raise UserError("no picture is held out to measure on", remedy="raise the sources' held_out")
-    held_out, notes = _held_out(recipe, tasks, kept, make_presenter(recipe, canvas))
-    return Questions(held_out, tuple(feed.source for feed in kept), tuple(notes))
+    held_out, notes = _make_held_out_mixtures(recipe, tasks, feeds, make_presenter(recipe, canvas))
+    return HeldOutQuestions(held_out, tuple(feed.source for feed in feeds), tuple(notes))
 
 
-def _opened(recipe: Recipe) -> dict[str, tuple[Source, Source]]:
-    """The training part and the held-out part of each source that has a share."""
+def _open_sources(recipe: Recipe) -> dict[str, tuple[Source, Source]]:
+    """Open each source that has a weight above 0, split into its training part and its held-out part."""
     _check_converted(recipe)
-    return {name: _open(settings) for name, settings in recipe.sources.items() if settings.weight > 0}
+    return {name: _open_and_split(settings) for name, settings in recipe.sources.items() if settings.weight > 0}
 
 
 def _check_converted(recipe: Recipe) -> None:
-    """Check that the manifests are there of which the recipe says how they are made; all that are not are named."""
+    """Check that manifests with a ``convert`` command exist. The error names all that are missing."""
     missing = [
-        _unconverted(name, settings.path, settings.convert)
+        _not_converted_error(name, settings.path, settings.convert)
         for name, settings in recipe.sources.items()
         if isinstance(settings, ManifestSource)
         and settings.weight > 0
@@ -126,7 +131,7 @@ def _check_converted(recipe: Recipe) -> None:
     raise_all("the recipe's data", missing)
 
 
-def _unconverted(name: str, path: Path, convert: str) -> UserError:
+def _not_converted_error(name: str, path: Path, convert: str) -> UserError:
     form, *options = convert.split()
     here = Path.cwd()
     dest = path.parent.relative_to(here) if path.parent.is_relative_to(here) else path.parent
@@ -139,32 +144,32 @@ def _unconverted(name: str, path: Path, convert: str) -> UserError:
     )
 
 
-def _weight(recipe: Recipe, name: str, train: Source) -> float:
-    """How often training draws a source, against the others."""
+def _sampling_weight(recipe: Recipe, name: str, train: Source) -> float:
+    """How often training draws a source, relative to the other sources."""
     if recipe.sampling == "uniform":
         return 1.0
     return recipe.sources[name].weight * (len(train) if recipe.sampling == "size" else 1)
 
 
-def _kept(recipe: Recipe, opened: Mapping[str, tuple[Source, Source]]) -> tuple[Feed, ...]:
-    """The held-out parts that hold anything."""
+def _make_held_out_feeds(recipe: Recipe, opened: Mapping[str, tuple[Source, Source]]) -> tuple[Feed, ...]:
+    """The held-out parts of the sources, without empty ones."""
     return tuple(Feed(name, held, recipe.sources[name].weight) for name, (_, held) in opened.items() if len(held))
 
 
-def _check_rest(name: str, recipe: Recipe, rest: Source, held: Source) -> None:
-    """Check that something of a source is left to train on."""
+def _check_training_part(name: str, recipe: Recipe, train: Source, held_out: Source) -> None:
+    """Check that the training part of a source is not empty."""
     settings = recipe.sources[name]
-    if not len(rest) and isinstance(settings, ManifestSource):
+    if not len(train) and isinstance(settings, ManifestSource):
         raise UserError(
             f"{settings.path}: no picture is left for training",
-            cause=f"{len(held)} in all, and a share of {settings.held_out:g} is held out",
+            cause=f"{len(held_out)} in all, and a share of {settings.held_out:g} is held out",
             remedy="lower the source's held_out, or give more pictures; to measure: toolkit eval; "
             "to see what it measures by: toolkit data preview --held-out",
         )
 
 
 def _check_colors(recipe: Recipe, tasks: tuple[tuple[Task, float], ...]) -> None:
-    """Check that the markers have colours for all points of all questions about one picture."""
+    """Check that the marker has enough colours for all points of all questions about one picture."""
     needed = max(
         max(task.points for task, _ in tasks),
         recipe.questions_per_image * max(task.points for task, _ in tasks if task.images == 1)
@@ -179,19 +184,8 @@ def _check_colors(recipe: Recipe, tasks: tuple[tuple[Task, float], ...]) -> None
         )
 
 
-def make_tasks(recipe: Recipe) -> tuple[tuple[Task, float], ...]:
-    """The recipe's tasks and their shares; loads the files that it includes.
-
-    The tasks of a group share its share evenly; those that the recipe names by themselves have their own.
-    """
-    for path in recipe.include:
-        load_tasks(path)
-    shares = _shares(recipe, {name: settings.weight for name, settings in recipe.tasks.items()})
-    return tuple((get_task(name, **options), shares[name]) for name, options in _options(recipe) if shares[name] > 0)
-
-
 def _check_names(include: Sequence[Path]) -> None:
-    """Check that a checkpoint can keep a copy of each file in one folder."""
+    """Check that a checkpoint can keep copies of all included files in one folder."""
     kept: dict[str, Path] = {}
     for path in include:
         other = kept.setdefault(path.name, path)
@@ -203,32 +197,21 @@ def _check_names(include: Sequence[Path]) -> None:
             )
 
 
-def _members(recipe: Recipe, name: str) -> list[str]:
-    """The tasks that a name of the recipe stands for."""
-    return [each for each in expand([name]) if each == name or each not in recipe.tasks]
+def _make_phases(recipe: Recipe, tasks: Sequence[tuple[Task, float]], samples: int) -> tuple[Phase, ...]:
+    """Make the phases of the recipe's curriculum.
 
-
-def _options(recipe: Recipe) -> list[tuple[str, Mapping[str, Any]]]:
-    """The names of the recipe's tasks, and their options."""
-    return [(each, settings.options) for name, settings in recipe.tasks.items() for each in _members(recipe, name)]
-
-
-def _shares(recipe: Recipe, given: Mapping[str, float]) -> dict[str, float]:
-    """Shares by task: those of a group are shared evenly."""
-    members = {name: _members(recipe, name) for name in given}
-    return {each: given[name] / len(members[name]) for name in given for each in members[name]}
-
-
-def _phases(recipe: Recipe, tasks: Sequence[tuple[Task, float]], samples: int) -> tuple[Phase, ...]:
-    """The recipe's curriculum for a run of so many samples.
+    Args:
+        recipe: The recipe.
+        tasks: The tasks of the recipe with their shares.
+        samples: The number of samples of the whole run.
 
     Raises:
-        UserError: If nothing is left to ask in a phase.
+        UserError: If nothing is asked in a phase.
     """
     ends = np.cumsum([phase.share for phase in recipe.curriculum])
     phases = []
     for number, (phase, end) in enumerate(zip(recipe.curriculum, ends, strict=True), start=1):
-        shares = _shares(recipe, phase.tasks)
+        shares = task_shares(recipe, phase.tasks)
         asked = tuple((task, shares[task.name]) for task, _ in tasks if shares.get(task.name))
         if not asked:
             raise UserError(
@@ -247,35 +230,19 @@ def _phases(recipe: Recipe, tasks: Sequence[tuple[Task, float]], samples: int) -
     return tuple(phases)
 
 
-def make_presenter(recipe: Recipe, canvas: Canvas) -> Presenter:
-    """How the recipe shows and words its questions."""
-    crop = recipe.canonical.crop
-    return Presenter(
-        Canonicalisation(
-            recipe.canonical.focal,
-            canvas,
-            Crop(crop.width, crop.height) if crop else None,
-            recipe.canonical.keep_focal,
-        ),
-        Marker(**recipe.marker.model_dump()),
-        recipe.reference,
-        recipe.think,
-    )
+def recipe_with_tasks(recipe: Recipe, names: Sequence[str]) -> Recipe:
+    """The same recipe with other tasks.
 
-
-def asking(recipe: Recipe, names: Sequence[str]) -> Recipe:
-    """The same recipe, asking tasks or groups of tasks by name.
-
-    Ordinary questions need pictures of shapes: where the recipe has none, ``GENERAL_PICTURES`` are added. Where
-    nothing else is asked, other sources are left out.
+    Ordinary questions need pictures of shapes. If the recipe has none, ``GENERAL_PICTURES`` are added. If only ordinary
+    questions are asked, other sources are left out.
 
     Args:
-        recipe: Says how questions are shown, about which pictures, and with which options.
-        names: Names of tasks or groups.
+        recipe: The recipe, which says how questions are shown, about which pictures, and with which options of tasks.
+        names: The names of tasks or groups of tasks.
     """
     for path in recipe.include:
         load_tasks(path)
-    tasks = [get_task(name) for name in expand(names)]
+    tasks = [get_task(name) for name in expand_groups(names)]
     settings = {task.name: recipe.tasks.get(task.name) or recipe.tasks.get(task.group) for task in tasks}
     shapes = {name: source for name, source in recipe.sources.items() if isinstance(source, ShapesSource)}
     sources: dict[str, AnySource] = {}
@@ -288,7 +255,7 @@ def asking(recipe: Recipe, names: Sequence[str]) -> Recipe:
 
 
 def open_source(settings: AnySource) -> Source:
-    """A source whole, but for the synthetic pictures that are held out."""
+    """Open a source. A manifest is opened whole; a synthetic source gives its training pictures."""
     if isinstance(settings, ShapesSource):
         return Shapes(settings.settings)
     if isinstance(settings, RoomsSource):
@@ -296,8 +263,8 @@ def open_source(settings: AnySource) -> Source:
     return load_manifest(Path(settings.path), settings.depth_type)
 
 
-def _open(settings: AnySource) -> tuple[Source, Source]:
-    """The training part of a source and its held-out part."""
+def _open_and_split(settings: AnySource) -> tuple[Source, Source]:
+    """Open a source, split into its training part and its held-out part."""
     whole = open_source(settings)
     if isinstance(settings, ShapesSource):
         shapes = settings.settings
@@ -310,9 +277,10 @@ def _open(settings: AnySource) -> tuple[Source, Source]:
     return split(whole, settings.held_out, seed=0)
 
 
-def _held_out(
+def _make_held_out_mixtures(
     recipe: Recipe, tasks: tuple[tuple[Task, float], ...], feeds: tuple[Feed, ...], presenter: Presenter
 ) -> tuple[dict[str, Mixture], list[str]]:
+    """Make one mixture for each task that the held-out pictures can be asked about, and notes on the other tasks."""
     mixtures, notes = {}, []
     for task, _ in tasks:
         if any(can_feed(feed.source, task) for feed in feeds):
@@ -328,14 +296,14 @@ def _held_out(
     return mixtures, notes
 
 
-def _describe_split(name: str, train: Source, held_out: Source) -> str:
-    """How a source is split, in words."""
-    said = f"{name}: {len(train)} pictures to train on, {len(held_out)} held out"
-    if isinstance(train, Part) and isinstance(held_out, Part):
+def _split_to_text(name: str, train: Source, held_out: Source) -> str:
+    """How many pictures of a source are for training and how many are held out, as text for people."""
+    text = f"{name}: {len(train)} pictures to train on, {len(held_out)} held out"
+    if isinstance(train, SourcePart) and isinstance(held_out, SourcePart):
         both = _sequences(train) & _sequences(held_out)
         if both:
-            return f"{said}; the sequence {min(both)!r} is on both sides, since it is too long to be held out whole"
-    return said
+            return f"{text}; the sequence {min(both)!r} is on both sides, since it is too long to be held out whole"
+    return text
 
 
 def _sequences(source: Source) -> set[str]:
@@ -343,7 +311,7 @@ def _sequences(source: Source) -> set[str]:
 
 
 def _licenses(feed: Feed) -> set[str]:
-    """All licences that a source's Frames state; those of one generator have one."""
+    """All licences that the Frames of a source state. All Frames of a synthetic source have the same one."""
     stated = (
         {frame.license for frame in examples(feed.source)}
         if feed.source.alike

@@ -1,4 +1,4 @@
-"""Reading recipes: YAML, dotted overrides, and every fault together with its place."""
+"""Reading recipes: YAML files, dotted overrides, and all faults together, each with its place."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,17 @@ from pydantic import BaseModel, ValidationError
 
 from toolkit.config.recipe import ManifestSource, Recipe, RoomsSource, ShapesSource, TaskSettings
 from toolkit.errors import UserError, did_you_mean, raise_all
-from toolkit.utils.resources import folder
+from toolkit.utils.resources import RECIPES
 
-Place = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
+"""The keys that lead to a value of a recipe, from the outermost to the innermost."""
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2 floats: 1e-5 is a number; and a key that comes twice is an error."""
+    """A YAML loader for which 1e-5 is a number, as in YAML 1.2, and a key that comes twice is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """A mapping, whose keys are all different."""
+        """Make a mapping whose keys are all different."""
         keys = [key.value for key, _ in node.value]
         for key, _ in node.value:
             if keys.count(key.value) > 1:
@@ -37,23 +38,26 @@ _Loader.add_implicit_resolver(
 
 @dataclass(frozen=True)
 class _Document:
-    """A recipe's values, and where each stands."""
+    """The values of a recipe, and the place of each key: a file and line, or the command line."""
 
     values: dict[str, Any]
-    places: dict[Place, str]
+    places: dict[KeyPath, str]
 
 
 def recipe_names() -> list[str]:
-    """Names of the recipes that come with the toolkit, subfolders included."""
-    root = folder("recipes")
+    """The names of the recipes that come with the toolkit, including those in subfolders."""
+    root = RECIPES
     return sorted(str(path.relative_to(root).with_suffix("")) for path in root.rglob("*.yaml"))
 
 
 def find_recipe(name: str | Path) -> Path:
-    """The recipe's file: a path, or the name of a recipe that comes with the toolkit.
+    """Find the file of a recipe.
+
+    Args:
+        name: The path of a file, or the name of a recipe that comes with the toolkit.
 
     Raises:
-        UserError: If there is none.
+        UserError: If there is no such recipe.
     """
     path = Path(name)
     if path.is_file():
@@ -63,7 +67,7 @@ def find_recipe(name: str | Path) -> Path:
             f"{name}: this is a folder, not a recipe", remedy="give a .yaml file, or a name of `toolkit recipes`"
         )
     inner = path.relative_to("recipes") if path.parts[:1] == ("recipes",) else path
-    builtin = (folder("recipes") / inner).with_suffix(".yaml")
+    builtin = (RECIPES / inner).with_suffix(".yaml")
     if builtin.is_file():
         return builtin
     raise UserError(f"{name}: there is no such recipe", remedy=did_you_mean(str(inner.with_suffix("")), recipe_names()))
@@ -80,28 +84,28 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read, override and check a recipe.
 
     Args:
-        name: A file, or the name of a recipe that comes with the toolkit.
-        overrides: ``key.of.the.recipe=value``; they win over the file.
+        name: The path of a file, or the name of a recipe that comes with the toolkit.
+        overrides: Words like ``key.of.the.recipe=value``, which replace values of the file.
 
     Raises:
-        UserError: If the file is missing or is no YAML mapping.
-        UserErrors: If keys or values are wrong: all of them.
+        UserError: If the file is missing or does not hold a YAML mapping.
+        UserErrors: If keys or values are wrong. It holds all these faults.
     """
     path = find_recipe(name)
-    document = _read(path)
+    document = _read_document(path)
     for override in overrides:
-        _apply(document, override)
-    return _checked(document, str(path))
+        _apply_override(document, override)
+    return _validate(document, str(path))
 
 
 def dump_recipe(recipe: Recipe) -> str:
-    """The resolved recipe as YAML; reading it gives the same recipe."""
+    """Write all values of a recipe as YAML. Reading it gives the same recipe."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
 def differences(old: Recipe, new: Recipe) -> list[str]:
-    """What differs between two recipes, as ``key: old -> new`` lines."""
-    before, after = _flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json"))
+    """The differences between two recipes, one text ``key: old -> new`` for each."""
+    before, after = _flatten(old.model_dump(mode="json")), _flatten(new.model_dump(mode="json"))
     return [
         f"{'.'.join(key)}: {before.get(key)!r} -> {after.get(key)!r}"
         for key in sorted(before.keys() | after.keys())
@@ -109,17 +113,18 @@ def differences(old: Recipe, new: Recipe) -> list[str]:
     ]
 
 
-def _flat(values: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+def _flatten(values: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    """Turn nested mappings into one mapping, from the keys that lead to a value to the value."""
     flat: dict[tuple[str, ...], Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
-            flat |= _flat(value, (*prefix, key))
+            flat |= _flatten(value, (*prefix, key))
         else:
             flat[(*prefix, key)] = value
     return flat
 
 
-def _read(path: Path) -> _Document:
+def _read_document(path: Path) -> _Document:
     try:
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=_Loader)
@@ -133,17 +138,18 @@ def _read(path: Path) -> _Document:
         raise UserError(f"{path}: an anchor of the recipe holds itself", remedy="write the section out")
     if node is None or not isinstance(values, dict):
         raise UserError(f"{path}: the recipe is empty or no mapping", remedy="start from `toolkit recipes NAME`")
-    places = {place: f"{path}, line {line}" for place, line in _lines(node).items()}
-    return _Document(_absolute(values, _base(path)), places)
+    places = {place: f"{path}, line {line}" for place, line in _key_lines(node).items()}
+    return _Document(_make_paths_absolute(values, _base_folder(path)), places)
 
 
-def _base(path: Path) -> Path:
-    """Where a recipe's relative paths begin: beside it, or in the current folder if it comes with the toolkit."""
-    comes_with_us = path.resolve().is_relative_to(folder("recipes").resolve())
+def _base_folder(path: Path) -> Path:
+    """The folder that relative paths refer to: that of the recipe, or the current one if it comes with the toolkit."""
+    comes_with_us = path.resolve().is_relative_to(RECIPES.resolve())
     return Path.cwd() if comes_with_us else path.parent
 
 
 def _holds_itself(node: yaml.Node, above: tuple[int, ...] = ()) -> bool:
+    """Whether a YAML node lies inside itself, through an anchor. ``above`` names the nodes that hold this one."""
     if id(node) in above:
         return True
     inner: list[yaml.Node] = []
@@ -154,35 +160,36 @@ def _holds_itself(node: yaml.Node, above: tuple[int, ...] = ()) -> bool:
     return any(_holds_itself(each, (*above, id(node))) for each in inner)
 
 
-def _lines(node: yaml.Node, place: Place = ()) -> dict[Place, int]:
-    """The line on which each key stands."""
-    lines: dict[Place, int] = {}
+def _key_lines(node: yaml.Node, place: KeyPath = ()) -> dict[KeyPath, int]:
+    """The number of the line on which each key stands."""
+    lines: dict[KeyPath, int] = {}
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             inner = (*place, str(key.value))
             lines[inner] = key.start_mark.line + 1
-            lines |= _lines(value, inner)
+            lines |= _key_lines(value, inner)
     return lines
 
 
-def _absolute(value: Any, base: Path, place: Place = ()) -> Any:
-    """Values with relative paths made absolute; a model's name only where it is written as a path."""
+def _make_paths_absolute(value: Any, base: Path, place: KeyPath = ()) -> Any:
+    """Make relative paths absolute. The name of a model counts as a path only if it begins with "." or "~"."""
     if isinstance(value, dict):
-        return {name: _absolute(inner, base, (*place, str(name))) for name, inner in value.items()}
+        return {name: _make_paths_absolute(inner, base, (*place, str(name))) for name, inner in value.items()}
     if isinstance(value, list) and place == ("include",):
-        return [_absolute(inner, base, place) for inner in value]
+        return [_make_paths_absolute(inner, base, place) for inner in value]
     if isinstance(value, str) and _is_path(place, value):
         return str((base / Path(value.replace("\0", "")).expanduser()).resolve())
     return value
 
 
-def _is_path(place: Place, value: str) -> bool:
+def _is_path(place: KeyPath, value: str) -> bool:
     if place == ("model", "name"):
         return value.startswith((".", "~"))
     return place in (("output",), ("include",)) or (len(place) == 3 and (place[0], place[2]) == ("sources", "path"))
 
 
-def _apply(document: _Document, override: str) -> None:
+def _apply_override(document: _Document, override: str) -> None:
+    """Put the value of an override like ``trainer.steps=50`` into a document."""
     dotted, equals, text = override.partition("=")
     if not equals or not dotted:
         raise UserError(f"{override!r} is not key=value", remedy="write it like trainer.steps=50")
@@ -199,25 +206,26 @@ def _apply(document: _Document, override: str) -> None:
         section = section[key]
     last = keys[-1]
     if keys[:-1] == ["tasks"] and isinstance(section.get(last), dict) and isinstance(value, int | float):
-        value = {**section[last], "weight": value}  # a task's share is short for its weight: its options stay
-    section[last] = _absolute(value, Path.cwd(), tuple(keys))
+        value = {**section[last], "weight": value}  # a bare number replaces the weight alone; the options stay
+    section[last] = _make_paths_absolute(value, Path.cwd(), tuple(keys))
     document.places[tuple(keys)] = f"command line, {override}"
 
 
-def _checked(document: _Document, where: str) -> Recipe:
+def _validate(document: _Document, where: str) -> Recipe:
     try:
         return Recipe.model_validate(document.values)
     except ValidationError as error:
-        raise_all(where, [_fault(document, dict(detail)) for detail in error.errors()])
+        raise_all(where, [_to_user_error(document, dict(detail)) for detail in error.errors()])
         raise
 
 
-def _fault(document: _Document, detail: Mapping[str, Any]) -> UserError:
+def _to_user_error(document: _Document, detail: Mapping[str, Any]) -> UserError:
+    """Turn one fault that pydantic found into a UserError with its place in the recipe."""
     place = tuple(detail["loc"])
     if place[:1] == ("sources",):
         place = place[:2] + place[3:]  # pydantic puts the chosen kind after the source's name
     dotted = ".".join(map(str, place))
-    at = next((document.places[place[:n]] for n in range(len(place), 0, -1) if place[:n] in document.places), "")
+    at = _place_to_text(document.places, place)
     label = f"{at}: {dotted}" if at else dotted or "the recipe"
     if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         known = _known_keys(place[:-1], document.values)
@@ -226,35 +234,43 @@ def _fault(document: _Document, detail: Mapping[str, Any]) -> UserError:
         return UserError(f"{label} is missing", remedy=f"set it in the recipe, or on the command line as {dotted}=…")
     message = str(detail["msg"]).removeprefix("Value error, ")
     given = detail.get("input")
-    shown = f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""
-    return UserError(f"{label}: {message[0].lower()}{message[1:]}{shown}")
+    got = f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""
+    return UserError(f"{label}: {message[0].lower()}{message[1:]}{got}")
 
 
-def _known_keys(place: Place, values: Mapping[str, Any]) -> list[str]:
+def _place_to_text(places: Mapping[KeyPath, str], place: KeyPath) -> str:
+    """Where a key was given. If it was not, where its section was given, or else the only key below it; or ""."""
+    above = (places[place[:n]] for n in range(len(place), 0, -1) if place[:n] in places)
+    below = [where for key, where in places.items() if key[: len(place)] == place]
+    return next(above, below[0] if len(below) == 1 else "")
+
+
+def _known_keys(place: KeyPath, values: Mapping[str, Any]) -> list[str]:
     """The keys that a section of the recipe may have."""
     section: Any = Recipe
     for depth, key in enumerate(place):
         if section is Recipe and key == "sources":
-            section = _source_model(values, place)
+            section = _source_class(values, place)
         elif section is Recipe and key == "tasks":
             section = TaskSettings
         elif depth == 1 and place[0] in ("sources", "tasks"):
             continue  # the name that the recipe gives the source or task
         else:
-            section = _annotation(section, str(key))
+            section = _field_type(section, str(key))
     if is_dataclass(section):
         return [field.name for field in fields(section)]
     return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []
 
 
-def _source_model(values: Mapping[str, Any], place: Place) -> type[BaseModel]:
+def _source_class(values: Mapping[str, Any], place: KeyPath) -> type[BaseModel]:
+    """The class of the source that a key belongs to, by the kind that the recipe gives."""
     entry = values["sources"].get(place[1], {}) if len(place) > 1 else {}
     kinds: dict[Any, type[BaseModel]] = {"rooms": RoomsSource, "shapes": ShapesSource}
     return kinds.get(entry.get("kind"), ManifestSource)
 
 
-def _annotation(section: Any, key: str) -> Any:
-    """The type of a field, without its `| None`."""
+def _field_type(section: Any, key: str) -> Any:
+    """The type of a field, without ``| None``."""
     field = getattr(section, "model_fields", {}).get(key)
     if field is None:
         return None

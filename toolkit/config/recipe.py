@@ -1,67 +1,80 @@
-"""A Recipe: one YAML file with every choice of a run; its fields are the one place where options are documented."""
+"""A Recipe: one YAML file with all choices of a run. Each option is documented here, on its field, and only here."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
 from toolkit.data.frames.frame import DepthType
-from toolkit.data.synthetic.rooms import RoomSettings
-from toolkit.data.synthetic.shapes import ShapeSettings
-from toolkit.errors import UserError
-from toolkit.qa.marker import Shape
+from toolkit.data.synthetic.settings import RoomSettings, ShapeSettings
+from toolkit.errors import UserError, UserErrors
+from toolkit.geometry.canonical import CanonicalSettings
+from toolkit.qa.marker import Marker
 from toolkit.qa.sample import Reference
-from toolkit.utils.colors import COLORS, rgb
 from toolkit.utils.resources import TINY
 
 Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
 Count = Annotated[int, Field(ge=1, le=10**9)]
-
-
-Range = tuple[Count, Count]
-
-
 ModelPart = Literal["language", "vision", "projector"]
 
-
 TINY_RANDOM = "tiny-random"
-"""Name of a model like the one that comes with the toolkit, with random weights."""
+"""The name of a model like the one that comes with the toolkit, but with random weights."""
+
+_TINY_WIDTH_STEP = 8  # the width is divided among four attention heads, and each must have an even width
+_T = TypeVar("_T")
 
 
-_TINY_WIDTH_STEP = 8  # four heads, each of an even width
+def _user_error_to_value_error(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Turn a UserError into a ValueError, which pydantic reports with its key and together with other faults."""
+    try:
+        return validate(value)
+    except UserErrors as error:
+        raise ValueError("; ".join(f"{fault.problem}: {fault.remedy}" for fault in error.faults)) from None
+    except UserError as error:
+        raise ValueError("; ".join(filter(None, (error.problem, error.remedy)))) from None
 
 
-class Settings(BaseModel):
-    """Base of all sections: unknown keys are errors, values cannot be changed afterwards."""
+SelfCheckingSection = Annotated[_T, WrapValidator(_user_error_to_value_error)]
+"""A section of the recipe whose class belongs to a lower layer, checks its own values, and raises UserErrors."""
+
+
+class RecipeSection(BaseModel):
+    """The base class of all sections: unknown keys are errors, and values cannot be changed afterwards."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
-class LoraSettings(Settings):
+class LoraSettings(RecipeSection):
     """Low-rank adapters (Hu et al. 2021) instead of full fine-tuning."""
 
-    rank: Count = 16
-    alpha: Positive = 32.0
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    parts: tuple[ModelPart, ...] = Field(("language",), description="Parts of the model that get adapters.")
+    rank: Count = Field(16, description="The rank of the adapter matrices.")
+    alpha: Positive = Field(32.0, description="The adapters' output is multiplied by alpha / rank.")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="The share of the adapters' inputs that training sets to zero."
+    )
+    parts: tuple[ModelPart, ...] = Field(("language",), description="The parts of the model that get adapters.")
 
 
-class TinySettings(Settings):
-    """Size of the tiny VLM with random weights, where ``model.name`` is tiny-random."""
+class TinySettings(RecipeSection):
+    """The size of the tiny vision-language model with random weights, for ``model.name: tiny-random``."""
 
-    picture: Count = Field(96, description="Side of its square pictures [px].")
-    patch: Count = Field(12, description="Side of a patch, one image token [px].")
-    width: Count = Field(128, description="Hidden size of both towers.")
-    layers: Count = Field(4, description="Layers of each tower.")
+    picture: Count = Field(96, description="The side of the model's square pictures [px].")
+    patch: Count = Field(12, description="The side of a patch [px]. Each patch is one image token.")
+    width: Count = Field(128, description="The hidden size of the vision tower and of the text model.")
+    layers: Count = Field(4, description="The number of layers of the vision tower, and of the text model.")
 
     @model_validator(mode="after")
-    def _fits(self) -> "TinySettings":
+    def _check_sizes(self) -> "TinySettings":
         if self.picture % self.patch:
             raise ValueError(f"picture ({self.picture}) is no multiple of patch ({self.patch})")
         if self.width % _TINY_WIDTH_STEP:
@@ -69,254 +82,280 @@ class TinySettings(Settings):
         return self
 
 
-class ModelSettings(Settings):
+class ModelSettings(RecipeSection):
     """The vision-language model that is fine-tuned."""
 
     name: str = Field(
         TINY,
-        description="tiny (comes with the toolkit), tiny-random (the same, untrained), a folder, or a model hub's id.",
+        description="The model to start from: tiny (the model that comes with the toolkit), tiny-random (the same "
+        "architecture with random weights), a folder, or the id of a model on the Hugging Face hub.",
     )
-    tiny: TinySettings = TinySettings()
+    tiny: TinySettings = Field(TinySettings(), description="The size of the model tiny-random.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="Of the weights. auto: float32, with LoRA that of the files. The forward pass has its own."
+        "auto",
+        description="The type of the weights. auto means float32 for full fine-tuning, and the type in the model's "
+        "files with LoRA. trainer.precision sets the type that the forward pass computes in.",
     )
     new_contract: bool = Field(
         False,
-        description="Where this recipe says so, questions are shown and worded otherwise than the base was trained, "
-        "and it has to learn that anew; else that is an error.",
+        description="Whether the recipe may show and word questions differently from the checkpoint that it starts "
+        "from. The model then has to learn the new way. Without this option, such a difference is an error.",
     )
-    attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
-    lora: LoraSettings | None = None
-    freeze: tuple[ModelPart, ...] = Field((), description="Parts that full fine-tuning leaves as they are.")
+    attention: Literal["sdpa", "eager", "flash_attention_2"] = Field(
+        "sdpa", description="The implementation of attention. flash_attention_2 needs a GPU and the package flash-attn."
+    )
+    lora: LoraSettings | None = Field(
+        None, description="Trains low-rank adapters. Without this section, the weights themselves are trained."
+    )
+    freeze: tuple[ModelPart, ...] = Field((), description="The parts whose weights full fine-tuning does not change.")
 
     @model_validator(mode="after")
-    def _sized(self) -> "ModelSettings":
+    def _check_tiny(self) -> "ModelSettings":
         if self.name == TINY and self.tiny != TinySettings():
-            raise ValueError(f"the model {TINY} has the size that it was made with; name: {TINY_RANDOM} takes others")
+            raise ValueError(f"the size of the model {TINY} cannot be changed; name: {TINY_RANDOM} takes others")
         return self
 
 
-class CropSettings(Settings):
-    """Random training windows [px of the canonical picture]: smallest and largest."""
+class TaskSettings(RecipeSection):
+    """The share of one task in the mixture. A bare number stands for the weight."""
 
-    width: Range
-    height: Range
-
-    @field_validator("width", "height")
-    @classmethod
-    def _ordered(cls, value: Range) -> Range:
-        if value[0] > value[1]:
-            raise ValueError(f"the smallest, {value[0]}, is larger than the largest, {value[1]}")
-        return value
-
-
-class CanonicalSettings(Settings):
-    """How every picture is resampled to one camera."""
-
-    focal: Positive = Field(1000.0, description="Canonical focal length [px].")
-    keep_focal: bool = Field(
-        False,
-        description="For comparisons: pictures keep focal lengths of their own, and are only scaled to the canvas.",
+    weight: Share = Field(1.0, description="The task's share of the questions. All shares are normalised; 0 asks none.")
+    options: Mapping[str, Any] = Field(
+        default_factory=dict, description="New values for class attributes of the task, such as margin: 0.2."
     )
-    crop: CropSettings | None = None
-
-
-class MarkerSettings(Settings):
-    """The mark drawn on the picture."""
-
-    shape: Shape = "arrow"
-    size: Annotated[int, Field(ge=2, le=200)] = Field(5, description="Length, or half extent [px].")
-    outline: Annotated[int, Field(ge=0, le=20)] = Field(1, description="Width of the contrasting outline [px].")
-    colors: tuple[str, ...] = Field(tuple(COLORS)[:6], description="Colours that points take.")
-
-    @field_validator("colors")
-    @classmethod
-    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        try:
-            for color in value:
-                rgb(color)
-        except UserError as error:
-            raise ValueError(f"{error.problem}; {error.remedy}") from None
-        if len(set(value)) < len(value) or len(value) < 2:
-            raise ValueError("give at least two different colours")
-        return value
-
-
-class TaskSettings(Settings):
-    """One task's share of the mixture; a bare number is the share."""
-
-    weight: Share = 1.0
-    options: Mapping[str, Any] = Field(default_factory=dict, description="Class attributes of the task to replace.")
 
     @model_validator(mode="before")
     @classmethod
-    def _bare(cls, value: Any) -> Any:
+    def _expand_bare_number(cls, value: Any) -> Any:
         return {"weight": value} if isinstance(value, int | float | str) else value
 
 
-class PhaseSettings(Settings):
-    """A part of a run, with shares of its own."""
+class PhaseSettings(RecipeSection):
+    """One phase of the training run, with its own shares of the tasks."""
 
-    share: Positive = Field(description="Its part of the run's samples; those of all phases are normalised.")
-    tasks: dict[str, Share] = Field(min_length=1, description="Shares of tasks that the recipe names under tasks.")
+    share: Positive = Field(
+        description="The phase's share of the run's samples. The shares of all phases are normalised."
+    )
+    tasks: dict[str, Share] = Field(
+        min_length=1,
+        description="The shares of the tasks in this phase. The recipe must name each of them under tasks.",
+    )
     patch_words: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0,
-        description="Also teaches this share of the image tokens what lies at their patch, as a word: a mark's colour, "
-        "else a letter for the distance, in a second picture from the first one's camera. For base models whose vision "
-        "tower has seen no pictures.",
+        description="The share of the image tokens that are also taught a word for what lies in their patch: the "
+        "colour of the mark if there is one, otherwise a letter for the distance (in a second picture, the distance "
+        "from the first picture's camera). It helps base models whose vision tower has not been trained on pictures.",
     )
     point_words: bool = Field(
         False,
-        description="Also teaches the words that name a mark in a question where it lies: column and row, in tenths "
-        "of the picture, and the letter of its distance. For base models that cannot find a mark yet.",
+        description="Whether the name of a mark in a question is also taught where the mark lies: its column and row, "
+        "in tenths of the picture, and a letter for its distance. It helps base models that cannot find marks yet.",
     )
     questions_per_image: Count | None = Field(
-        None, description="Here, in place of the recipe's; with markers, only as many as there are colours left."
+        None,
+        description="The highest number of questions in one sample of this phase, in place of the recipe's number. "
+        "With markers, a sample has at most as many as the colours allow.",
     )
 
     @model_validator(mode="after")
-    def _asks(self) -> "PhaseSettings":
+    def _check_shares(self) -> "PhaseSettings":
         if not any(share > 0 for share in self.tasks.values()):
             raise ValueError("every task has a share of 0")
         return self
 
 
-class RoomsSource(Settings):
-    """Built-in synthetic rooms."""
-
-    kind: Literal["rooms"]
-    weight: Share = 1.0
-    settings: RoomSettings = RoomSettings()
-    held_out_rooms: Count = Field(200, description="Rooms for evaluation; they come after the training rooms.")
+_SOURCE_KIND = "The kind of the source: rooms, shapes or manifest. Without it, the source is a manifest."
+_SOURCE_WEIGHT = "How often training draws the source, relative to the other sources. With 0, it is not used."
 
 
-class ShapesSource(Settings):
-    """Built-in drawn shapes, for ordinary questions about pictures."""
+class RoomsSource(RecipeSection):
+    """Synthetic rooms, which the toolkit draws itself, for 3D questions."""
 
-    kind: Literal["shapes"]
-    weight: Share = 1.0
-    settings: ShapeSettings = ShapeSettings()
-    held_out_pictures: Count = Field(200, description="Pictures for evaluation; they come after those for training.")
+    kind: Literal["rooms"] = Field(description=_SOURCE_KIND)
+    weight: Share = Field(1.0, description=_SOURCE_WEIGHT)
+    settings: SelfCheckingSection[RoomSettings] = Field(RoomSettings(), description="What the rooms look like.")
+    held_out_rooms: Count = Field(
+        200, description="The number of rooms for evaluation. Their numbers follow those of the training rooms."
+    )
 
 
-class ManifestSource(Settings):
-    """Pictures on disk, named by a JSON-lines manifest."""
+class ShapesSource(RecipeSection):
+    """Synthetic pictures of coloured shapes, which the toolkit draws itself, for ordinary questions about pictures."""
 
-    kind: Literal["manifest"] = "manifest"
-    weight: Share = 1.0
+    kind: Literal["shapes"] = Field(description=_SOURCE_KIND)
+    weight: Share = Field(1.0, description=_SOURCE_WEIGHT)
+    settings: SelfCheckingSection[ShapeSettings] = Field(ShapeSettings(), description="What the pictures look like.")
+    held_out_pictures: Count = Field(
+        200, description="The number of pictures for evaluation. Their numbers follow those of the training pictures."
+    )
+
+
+class ManifestSource(RecipeSection):
+    """Pictures on disk, which a JSON-lines manifest lists."""
+
+    kind: Literal["manifest"] = Field("manifest", description=_SOURCE_KIND)
+    weight: Share = Field(1.0, description=_SOURCE_WEIGHT)
     path: Path = Field(
-        description="The manifest; relative to the recipe, or to the current folder if given on the command line or by "
-        "a recipe that comes with the toolkit."
+        description="The path of the manifest. It is relative to the recipe's folder, or to the current folder if it "
+        "is given on the command line or in a recipe that comes with the toolkit."
     )
     convert: str | None = Field(
         None,
         pattern=r"^\w+( .*)?$",
-        description="What `toolkit data convert` makes it of: FORMAT [OPTION …]; told where the manifest is missing.",
+        description="The arguments with which `toolkit data convert` makes the manifest: FORMAT [OPTION …]. The error "
+        "about a missing manifest shows the command.",
     )
-    depth_type: DepthType | None = Field(None, description="For manifests whose lines do not say it.")
+    depth_type: DepthType | None = Field(
+        None,
+        description="The depth type of the labels: z or euclidean. It is needed if the manifest does not state one.",
+    )
     held_out: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.2, description="Share of pictures kept for evaluation, whole sequences; 1 where none is trained on."
+        0.2,
+        description="The share of the pictures that is kept for evaluation, in whole sequences where possible. With "
+        "1, no picture is used for training.",
     )
 
 
 AnySource = RoomsSource | ManifestSource | ShapesSource
 
 
-def _kind(value: Any) -> str:
+def _source_kind(value: Any) -> str:
     if isinstance(value, Mapping):
         return str(value.get("kind", "manifest"))
     return getattr(value, "kind", "manifest")
 
 
-class TrainerSettings(Settings):
-    """The one ``SFTTrainer`` run."""
+class TrainerSettings(RecipeSection):
+    """The settings of the training run, which is one run of TRL's ``SFTTrainer`` (SFT: supervised fine-tuning)."""
 
-    steps: Count = Field(1000, description="Optimiser steps.")
-    batch_size: Count = Field(8, description="Samples a step and process.")
-    accumulate: Count = Field(1, description="Batches summed before each step.")
-    learning_rate: Positive = 1e-5
+    steps: Count = Field(1000, description="The number of optimiser steps.")
+    batch_size: Count = Field(8, description="The number of samples in each batch of each process.")
+    accumulate: Count = Field(1, description="The number of batches whose gradients are accumulated for each step.")
+    learning_rate: Positive = Field(1e-5, description="The highest learning rate of the schedule.")
     reference_batch: Count | None = Field(
-        None, description="Total batch for which learning_rate holds; for others it scales with the square root."
+        None,
+        description="The total batch size (over processes and accumulated batches) that learning_rate is meant for. "
+        "For another total, the learning rate is multiplied by the square root of the ratio. By default it does not "
+        "change.",
     )
-    schedule: Literal["cosine", "cosine_with_restarts", "linear", "constant", "constant_with_warmup"] = "cosine"
-    cycles: Count = Field(1, description="How often cosine_with_restarts falls from learning_rate to nothing.")
+    schedule: Literal["cosine", "cosine_with_restarts", "linear", "constant", "constant_with_warmup"] = Field(
+        "cosine", description="How the learning rate changes during the run; the names are those of transformers."
+    )
+    cycles: Count = Field(
+        1, description="How many times the learning rate falls to 0, with schedule: cosine_with_restarts."
+    )
     warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.1, description="Share of the steps with rising learning rate."
+        0.1, description="The share of the steps, at the beginning, during which the learning rate rises from 0."
     )
-    max_grad_norm: Positive = 1.0
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    max_grad_norm: Positive = Field(1.0, description="The norm to which longer gradients are clipped.")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(0.0, description="The weight decay of the optimiser, AdamW.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 on a GPU that has it."
+        "auto",
+        description="The type that the forward pass computes in. auto means bfloat16 on a GPU that supports it, and "
+        "float32 elsewhere.",
     )
-    gradient_checkpointing: bool = False
-    liger: bool = Field(False, description="Fused kernels of liger-kernel, if it is installed.")
-    workers: Annotated[int, Field(ge=0)] = Field(0, description="Processes that render samples.")
-    log_every: Count = Field(10, description="Steps between log lines.")
-    save_every: Count = Field(200, description="Steps between checkpoints to resume from.")
-    max_tokens: Count = Field(4096, description="A sample longer than this is an error before the first step.")
-    report_to: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ()
-    full_determinism: bool = False
+    gradient_checkpointing: bool = Field(
+        False, description="Whether activations are computed again in the backward pass, which saves memory."
+    )
+    liger: bool = Field(
+        False, description="Whether the fused kernels of liger-kernel are used. The package must be installed."
+    )
+    workers: Annotated[int, Field(ge=0)] = Field(
+        0, description="The number of extra processes that render samples. With 0, the training process renders them."
+    )
+    log_every: Count = Field(10, description="The number of steps between two log entries.")
+    save_every: Count = Field(200, description="The number of steps between two checkpoints to resume from.")
+    max_tokens: Count = Field(
+        4096, description="The highest number of tokens in a sample. It is checked before the first step."
+    )
+    report_to: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = Field(
+        (), description="The trackers that training metrics are sent to. Their packages must be installed."
+    )
+    full_determinism: bool = Field(
+        False, description="Whether only deterministic kernels are used, which is slower, so that runs can be repeated."
+    )
 
     @model_validator(mode="after")
-    def _falls(self) -> "TrainerSettings":
+    def _check_cycles(self) -> "TrainerSettings":
         if self.cycles > 1 and self.schedule != "cosine_with_restarts":
             raise ValueError(f"cycles: {self.cycles} needs schedule: cosine_with_restarts")
         return self
 
 
-class EvaluationSettings(Settings):
-    """Held-out questions, asked after training, and while it goes on."""
+class EvaluationSettings(RecipeSection):
+    """The held-out questions, which are asked after training and, if ``every`` is set, also during training."""
 
-    samples: Annotated[int, Field(ge=0)] = Field(200, description="Questions a task; 0 asks none.")
-    batch_size: Count = 32
-    max_new_tokens: Count = 64
+    samples: Annotated[int, Field(ge=0)] = Field(
+        200, description="The number of questions for each task. With 0, none are asked."
+    )
+    batch_size: Count = Field(32, description="The number of questions that the model answers at a time.")
+    max_new_tokens: Count = Field(64, description="The highest number of tokens in an answer.")
     multiple: Annotated[int, Field(ge=1, le=1024)] | None = Field(
         None,
-        description="Sides of pictures are multiples of this [px] where no checkpoint says what it takes; by default, "
-        "the base model says it.",
+        description="The sides of the pictures are multiples of this number [px] if there is no checkpoint that "
+        "determines their sizes. By default, the recipe's base model determines them.",
     )
-    every: Count | None = Field(None, description="Also asked before the first training step, and every so many.")
+    every: Count | None = Field(
+        None,
+        description="The number of training steps between two evaluations during training. The first one is before "
+        "the first step. By default, there is none during training.",
+    )
     keep: Literal["last", "best"] = Field(
-        "last", description="Which weights become the checkpoint: the last, or the best of those evaluated."
+        "last", description="Which weights become the checkpoint: the last ones, or the best ones of all evaluations."
     )
-    best_by: str = Field("", description="TASK.NUMBER that makes weights the best; else the mean of all headlines.")
+    best_by: str = Field(
+        "",
+        description="The number that decides which weights are the best, as TASK.NUMBER. By default, it is the mean "
+        "of the headline numbers of all tasks.",
+    )
 
     @model_validator(mode="after")
-    def _watched(self) -> "EvaluationSettings":
+    def _check_keep_best(self) -> "EvaluationSettings":
         if self.keep == "best" and (self.every is None or not self.samples):
             raise ValueError("keep: best needs `every`, the steps between evaluations, and `samples`")
         return self
 
 
-class Recipe(Settings):
-    """Every choice of a run."""
+class Recipe(RecipeSection):
+    """All choices of a run."""
 
-    model: ModelSettings = ModelSettings()
-    canonical: CanonicalSettings = CanonicalSettings()
+    model: ModelSettings = Field(ModelSettings(), description="The model that is fine-tuned.")
+    canonical: SelfCheckingSection[CanonicalSettings] = Field(
+        CanonicalSettings(), description="How every picture is resampled to the canonical focal length."
+    )
     reference: Reference = Field(
         "marker",
-        description="Points are marked in the picture, or given in the text; none, for comparisons, says neither.",
+        description="How a question says which point it means. marker draws a mark in the picture, text writes "
+        "coordinates in the question, and none, which is for comparisons, does not say it.",
     )
-    marker: MarkerSettings = MarkerSettings()
+    marker: SelfCheckingSection[Marker] = Field(Marker(), description="The mark that is drawn in the picture.")
     questions_per_image: Count = Field(
-        1, description="Most questions a sample asks about its picture, on other points."
+        1, description="The highest number of questions in one sample. Each asks about other points of the picture."
     )
-    think: bool = Field(False, description="Answers say the template's think sentence before the value.")
-    tasks: dict[str, TaskSettings] = Field(min_length=1, description="Tasks, or groups of them, and their shares.")
+    think: bool = Field(
+        False, description="Whether answers begin with the think sentence of the template, before the value."
+    )
+    tasks: dict[str, TaskSettings] = Field(
+        min_length=1, description="The tasks, or groups of tasks, by name, with their shares of the questions."
+    )
     curriculum: tuple[PhaseSettings, ...] = Field(
-        (), description="Phases of training, one after the other; without any, the tasks' own shares hold throughout."
+        (),
+        description="The phases of training, one after the other. Without phases, the shares under tasks hold for the "
+        "whole run.",
     )
-    sources: dict[str, Annotated[AnySource, Field(discriminator="kind")]] = Field(min_length=1)
+    sources: dict[str, Annotated[AnySource, Field(discriminator="kind")]] = Field(
+        min_length=1, description="The sources of pictures, each under a name of your choice."
+    )
     sampling: Literal["given", "size", "uniform"] = Field(
         "given",
-        description="How often training draws each source. given: by its weight; size: by its weight times its number "
-        "of pictures to train on; uniform: all sources with a weight above 0 alike.",
+        description="How often training draws each source. given: in proportion to its weight; size: in proportion to "
+        "its weight times its number of training pictures; uniform: equally often if its weight is above 0.",
     )
-    trainer: TrainerSettings = TrainerSettings()
-    evaluation: EvaluationSettings = EvaluationSettings()
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    output: Path | None = Field(None, description="Where the checkpoint goes; by default runs/NAME-OF-THE-RECIPE.")
-    include: tuple[Path, ...] = Field((), description="Python files with tasks of your own.")
+    trainer: TrainerSettings = Field(TrainerSettings(), description="The settings of the training run.")
+    evaluation: EvaluationSettings = Field(EvaluationSettings(), description="The held-out questions and their use.")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="The seed of all random choices of the run.")
+    output: Path | None = Field(None, description="The folder for the checkpoint; by default runs/NAME-OF-THE-RECIPE.")
+    include: tuple[Path, ...] = Field((), description="Python files that define your own tasks.")
 
     @field_validator("sources", mode="before")
     @classmethod
@@ -324,12 +363,19 @@ class Recipe(Settings):
         if not isinstance(value, Mapping):
             return value
         return {
-            name: {**entry, "kind": _kind(entry)} if isinstance(entry, Mapping) else entry
+            name: {**entry, "kind": _source_kind(entry)} if isinstance(entry, Mapping) else entry
             for name, entry in value.items()
         }
 
+    @field_validator("marker")
+    @classmethod
+    def _check_colors(cls, value: Marker) -> Marker:
+        if len(set(value.colors)) < max(2, len(value.colors)):
+            raise ValueError("colors: give at least two different colours")
+        return value
+
     @model_validator(mode="after")
-    def _something_to_do(self) -> "Recipe":
+    def _check_whole(self) -> "Recipe":
         if not any(task.weight > 0 for task in self.tasks.values()):
             raise ValueError("every task has a share of 0")
         named = {name for phase in self.curriculum for name in phase.tasks}

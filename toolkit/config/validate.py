@@ -15,20 +15,18 @@ from toolkit.geometry.canonical import Canvas
 from toolkit.utils.progress import bar
 
 _MANIFESTS = (".jsonl", ".json", ".ndjson")
-
-
-_NAMED = 3  # pictures that are named in the summary
+_NAMED = 3  # how many pictures the summary names at most
 
 
 @dataclass(frozen=True)
-class Contents:
-    """What the pictures and depths of a manifest hold, once all are read.
+class ManifestContents:
+    """What was found in the pictures and depths of a manifest after all of them were read.
 
     Attributes:
-        nearest: The smallest depth_z [m]; infinite without labels.
-        farthest: The largest [m].
-        empty: Pictures whose depth map has no valid pixel.
-        copies: Pictures that are another one's copy, under the same name or another.
+        nearest: The smallest depth_z [m]; infinite if there are no labels.
+        farthest: The largest depth_z [m]; 0 if there are no labels.
+        empty: The names of the pictures that have labels, but no valid depth.
+        copies: The names of the pictures that are copies of earlier ones, under the same name or another.
     """
 
     nearest: float
@@ -36,31 +34,34 @@ class Contents:
     empty: tuple[str, ...]
     copies: tuple[str, ...]
 
-    def lines(self) -> list[str]:
-        """It in words."""
+    def to_text(self) -> str:
+        """One line for each finding, as text for people; "" if there is none."""
         lines = []
         if self.nearest <= self.farthest:
             lines.append(f"depth_z: {self.nearest:.3g} to {self.farthest:.3g} m")
         if self.empty:
-            lines.append(f"warning: {len(self.empty)} depth maps hold no valid depth: {_some(self.empty)}")
+            lines.append(f"warning: {len(self.empty)} depth maps hold no valid depth: {_names_to_text(self.empty)}")
         if self.copies:
-            lines.append(f"warning: {len(self.copies)} pictures are copies of others: {_some(self.copies)}")
-        return lines
+            lines.append(f"warning: {len(self.copies)} pictures are copies of others: {_names_to_text(self.copies)}")
+        return "\n".join(lines)
 
 
 def validate(path: Path, overrides: Sequence[str] = ()) -> str:
-    """What was checked, in a few lines.
+    """Check a manifest or a recipe.
 
     Args:
         path: A manifest (.jsonl) or a recipe.
-        overrides: For a recipe, ``key=value``.
+        overrides: Words like ``key=value``, which replace values of a recipe.
+
+    Returns:
+        What was found, as a few lines for people.
 
     Raises:
-        UserError: With every fault that was found.
+        UserError: If there are faults. It names all of them.
     """
     if path.suffix in _MANIFESTS:
         manifest = load_manifest(path, decode=True)
-        return "\n".join([describe_manifest(manifest), *read_contents(manifest).lines()])
+        return f"{manifest_to_text(manifest)}\n{read_contents(manifest).to_text()}".rstrip("\n")
     recipe = load_recipe(path, overrides)
     if all(isinstance(source, ManifestSource) and source.held_out == 1 for source in recipe.sources.values()):
         questions = make_questions(recipe, Canvas())
@@ -70,11 +71,11 @@ def validate(path: Path, overrides: Sequence[str] = ()) -> str:
     return f"{path}: the recipe is sound; pictures to train on: {counts}"
 
 
-def read_contents(manifest: Manifest) -> Contents:
-    """Read the depth of all pictures, and tell copies by their fingerprint (``toolkit.data.frames.fingerprint``)."""
+def read_contents(manifest: Manifest) -> ManifestContents:
+    """Read the depth of all pictures, and find copies by their fingerprints (``toolkit.data.frames.fingerprint``)."""
     nearest, farthest = float("inf"), 0.0
     empty, copies, seen = [], [], set()
-    with bar("reading depth", len(manifest)) as shown:
+    with bar("reading depth", len(manifest)) as progress:
         for frame in manifest.frames:
             depth = frame.labels.read(frame.camera)[1] if frame.labels is not None else ()
             if len(depth):
@@ -85,16 +86,17 @@ def read_contents(manifest: Manifest) -> Contents:
             if key in seen:
                 copies.append(frame.name)
             seen.add(key)
-            shown.advance()
-    return Contents(nearest, farthest, tuple(empty), tuple(copies))
+            progress.advance()
+    return ManifestContents(nearest, farthest, tuple(empty), tuple(copies))
 
 
-def _some(names: Sequence[str]) -> str:
+def _names_to_text(names: Sequence[str]) -> str:
+    """The first few of some names."""
     return ", ".join([*names[:_NAMED], *(["…"] if len(names) > _NAMED else [])])
 
 
-def describe_manifest(manifest: Manifest) -> str:
-    """What a manifest holds, in one line."""
+def manifest_to_text(manifest: Manifest) -> str:
+    """What a manifest holds, as one line for people."""
     known = manifest.overview()
     licenses = sorted({name or "not stated" for name in known.licenses.distinct()})
     return (

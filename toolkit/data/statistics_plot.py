@@ -1,39 +1,37 @@
-"""The picture of what data holds; it needs matplotlib, the extra ``plots``."""
+"""Draws the statistics of data; this needs matplotlib, from the extra ``plots``."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.data.statistics import Statistics
+from toolkit.data.statistics import SourceStatistics
 from toolkit.errors import UserError
-from toolkit.utils.files import write_bytes
-from toolkit.utils.plotting import INSTALL, can_draw
+from toolkit.utils.plotting import INSTALL_PLOTS, can_draw, write_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _BLUE, _GREY = "#1f6fb4", "#8a8a8a"
-
-
-_WIDTH, _HEIGHT = 5.2, 3.0  # inches a panel
-
-
+_WIDTH, _HEIGHT = 5.2, 3.0  # the size of a panel [inches]
 _ENDING = ".png"
 
 
-def save_statistics(found: Sequence[Statistics], path: Path) -> None:
-    """Draw depth and fields of view, a row a source.
+def save_statistics(found: Sequence[SourceStatistics], path: Path) -> None:
+    """Draw the depth and the fields of view of each source, with one row for each source.
+
+    Args:
+        found: The statistics of the sources.
+        path: The PNG file to write.
 
     Raises:
-        UserError: If matplotlib is not installed, or the file is no PNG.
+        UserError: If matplotlib is not installed, or the name of the file does not end in .png.
     """
     if path.suffix.lower() != _ENDING:
         raise UserError(f"{path}: the picture is a PNG", remedy="give a name that ends in .png")
     if not can_draw():
-        raise UserError(f"{path}: pictures need matplotlib", remedy=INSTALL)
+        raise UserError(f"{path}: pictures need matplotlib", remedy=INSTALL_PLOTS)
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(2 * _WIDTH, _HEIGHT * len(found)), layout="constrained")
@@ -42,12 +40,10 @@ def save_statistics(found: Sequence[Statistics], path: Path) -> None:
         _draw_views(right, each)
         for axis in (left, right):
             axis.spines[["top", "right"]].set_visible(False)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=110, metadata={"Software": ""})
-    write_bytes(path, drawn.getvalue())
+    write_figure(figure, path)
 
 
-def _draw_depths(axis: "Axes", found: Statistics) -> None:
+def _draw_depths(axis: "Axes", found: SourceStatistics) -> None:
     axis.set_title(f"{Path(found.name).name}: {found.pictures} pictures, {found.sequences} sequences", fontsize=10)
     if found.depths is None:
         axis.text(0.5, 0.5, "no depth", ha="center", va="center", transform=axis.transAxes)
@@ -63,7 +59,7 @@ def _draw_depths(axis: "Axes", found: Statistics) -> None:
     axis.legend(frameon=False)
 
 
-def _draw_views(axis: "Axes", found: Statistics) -> None:
+def _draw_views(axis: "Axes", found: SourceStatistics) -> None:
     across, down = np.array(found.fields_of_view).T
     axis.scatter(across, down, s=18, alpha=0.5, color=_BLUE, lw=0)
     axis.set_title(f"{found.cameras} camera{'s' if found.cameras != 1 else ''}", fontsize=10)

@@ -1,7 +1,7 @@
-"""Whether pictures that a model is measured on were in its training: by fingerprint, and by recording.
+"""Contamination: held-out pictures that were in a model's training data, by fingerprint and by recording.
 
-A checkpoint keeps the fingerprints of all pictures that it was trained on (``toolkit.data.frames.fingerprint``), 8
-bytes each.
+A checkpoint keeps the fingerprints of all pictures that it was trained on (``toolkit.data.frames.fingerprint``), with
+8 bytes for each picture.
 """
 
 import hashlib
@@ -14,53 +14,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.data.frames.fingerprint import fingerprint
-from toolkit.data.sources.overview import Column
+from toolkit.data.sources.overview import WordColumn
 from toolkit.data.sources.source import Source, overview, pictures
 from toolkit.errors import UserError
 from toolkit.utils.files import write_bytes
 
-FILE = "trained_on.npz"
-"""Name of the file in a checkpoint."""
+TRAINED_ON_FILE = "trained_on.npz"
+"""The name of the file in a checkpoint that holds the fingerprints."""
 
-
-Hashes = NDArray[np.uint64]
+_Hashes = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """What a model was trained on.
+    """The data that a model was trained on, as hashes.
 
     Attributes:
-        pictures: Sorted hashes of the pictures.
-        sequences: Sorted hashes of the recordings that they belong to.
+        pictures: The sorted hashes of the pictures.
+        sequences: The sorted hashes of the recordings that the pictures belong to.
     """
 
-    pictures: Hashes
-    sequences: Hashes
+    pictures: _Hashes
+    sequences: _Hashes
 
     def save(self, path: Path) -> None:
-        """Write it as a compressed NumPy archive."""
-        held = io.BytesIO()
-        np.savez_compressed(held, pictures=self.pictures, sequences=self.sequences)
-        write_bytes(path, held.getvalue())
+        """Write the hashes as a compressed NumPy archive."""
+        archive = io.BytesIO()
+        np.savez_compressed(archive, pictures=self.pictures, sequences=self.sequences)
+        write_bytes(path, archive.getvalue())
 
 
 @dataclass(frozen=True)
-class Overlap:
-    """How far held-out pictures were in training.
+class Contamination:
+    """Which held-out pictures overlap with the training data.
 
     Attributes:
-        pictures: How many there are.
-        seen: Names of those that were trained on themselves.
-        related: Names of others that belong to a recording of which pictures were trained on.
+        pictures: The number of held-out pictures.
+        seen: The names of the pictures that the model was trained on.
+        related: The names of the other pictures whose recording the model was trained on.
     """
 
     pictures: int
     seen: tuple[str, ...]
     related: tuple[str, ...]
 
-    def said(self) -> str:
-        """It in words; "" if there is none."""
+    def to_text(self) -> str:
+        """The contamination in words; an empty string if there is none."""
         parts = []
         if self.seen:
             parts.append(f"{len(self.seen)} of {self.pictures} pictures were trained on, such as {self.seen[0]}")
@@ -70,20 +69,28 @@ class Overlap:
         return "; ".join(parts)
 
 
-def trained_on(sources: Sequence[Source]) -> TrainedOn:
-    """The pictures of some sources, by hash."""
-    seen = {_hash(fingerprint(picture)) for source in sources for picture in pictures(source)}
-    recordings = {_hash(name) for source in sources for name in overview(source).sequences.distinct() if name}
+def hash_sources(sources: Sequence[Source]) -> TrainedOn:
+    """Hash the pictures and the recordings of the sources that a model is trained on."""
+    seen = {_hash_to_integer(fingerprint(picture)) for source in sources for picture in pictures(source)}
+    recordings = {
+        _hash_to_integer(name) for source in sources for name in overview(source).sequences.distinct() if name
+    }
     return TrainedOn(*(np.array(sorted(found), dtype=np.uint64) for found in (seen, recordings)))
 
 
 def read_trained_on(folder: Path) -> TrainedOn | None:
-    """What a checkpoint was trained on; None if it does not say.
+    """Read what a checkpoint was trained on.
+
+    Args:
+        folder: The folder of the checkpoint.
+
+    Returns:
+        The hashes of its training data; None if the checkpoint has no such file.
 
     Raises:
-        UserError: If its file is damaged.
+        UserError: If the file is damaged.
     """
-    path = folder / FILE
+    path = folder / TRAINED_ON_FILE
     if not path.is_file():
         return None
     try:
@@ -93,29 +100,35 @@ def read_trained_on(folder: Path) -> TrainedOn | None:
         raise UserError(f"{path}: it is damaged", cause=str(error), remedy="copy the checkpoint again") from None
 
 
-def overlap(seen: TrainedOn, sources: Sequence[Source]) -> Overlap:
-    """How far the pictures of some sources are among those that a model was trained on."""
+def find_contamination(seen: TrainedOn, sources: Sequence[Source]) -> Contamination:
+    """Find the held-out pictures that overlap with the training data of a model.
+
+    Args:
+        seen: What the model was trained on.
+        sources: The sources of the held-out pictures.
+    """
     names, hashes = [], []
     for picture in (picture for source in sources for picture in pictures(source)):
         names.append(picture.name)
-        hashes.append(_hash(fingerprint(picture)))
+        hashes.append(_hash_to_integer(fingerprint(picture)))
     same = np.isin(np.array(hashes, dtype=np.uint64), seen.pictures)
     known = [_of_known_recordings(overview(source).sequences, seen) for source in sources]
     related = np.concatenate([np.zeros(0, dtype=bool), *known]) & ~same
-    return Overlap(
+    return Contamination(
         pictures=len(names),
         seen=tuple(names[index] for index in np.flatnonzero(same)),
         related=tuple(names[index] for index in np.flatnonzero(related)),
     )
 
 
-def _of_known_recordings(sequences: Column, seen: TrainedOn) -> NDArray[np.bool_]:
-    """(N,) whether a Frame's recording was trained on."""
-    hashes = np.array([_hash(name) for name in sequences.read()], dtype=np.uint64)
+def _of_known_recordings(sequences: WordColumn, seen: TrainedOn) -> NDArray[np.bool_]:
+    """Whether the recording of each of the N Frames was trained on, (N,)."""
+    hashes = np.array([_hash_to_integer(name) for name in sequences.read()], dtype=np.uint64)
     known = np.isin(hashes, seen.sequences)
-    known[0] = False  # no recording
+    known[0] = False  # the first name is that of Frames without a recording
     return known[sequences.numbers]
 
 
-def _hash(text: str) -> int:
+def _hash_to_integer(text: str) -> int:
+    """The first 8 bytes of the SHA-256 of a text, as an integer."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")

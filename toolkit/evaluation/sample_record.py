@@ -1,6 +1,6 @@
-"""What is kept of every question that was asked: a line of ``samples.jsonl``, enough to score it again without a model.
+"""The record of one question and its answer: a line of ``samples.jsonl``, enough to score it again without a model.
 
-``docs/evaluation.md`` describes the fields for readers of other languages.
+``docs/evaluation.md`` describes the fields for programs in other languages.
 """
 
 import json
@@ -16,48 +16,49 @@ from toolkit.errors import UserError, UserErrors
 from toolkit.qa.canonical_view import View
 from toolkit.qa.query import Point, Query
 from toolkit.qa.sample import Sample
-from toolkit.qa.task import Task
+from toolkit.qa.tasks.task import Task
 from toolkit.utils.json import to_json
 
 SCHEMA = 2
-"""Version of ``samples.jsonl`` and ``report.json``."""
+"""The version of the format of ``samples.jsonl`` and ``report.json``."""
 
+SAMPLES_FILE = "samples.jsonl"
+"""The file in the folder of an evaluation that holds every question with its answer."""
 
-EDGE_RADIUS = 3.0
-"""How far around a point [px of the View] labels are looked at to tell whether it lies at a depth edge."""
+_EDGE_RADIUS = 3.0
+"""The radius around a point, in pixels of the View, in which labels tell whether the point lies at a depth edge."""
 
+_FEWEST_LABELS = 8  # fewer labels within that radius do not tell whether there is a depth edge
 
-_DENSE = 8  # labels within that radius, or nothing is said of edges
-
-
-_DIGITS = 6  # of depths and pixels that are written
+_DIGITS = 6  # decimal places of the depths and pixels that are written
 
 
 @dataclass(frozen=True)
-class Record:
+class SampleRecord:
     """One question with its answer.
 
     Attributes:
-        task: Whose question it is.
-        index: Its number among the task's questions.
-        source: The source of its picture.
-        images: Name, fingerprint (``toolkit.data.frames.fingerprint``) and sequence of each picture.
-        sample_sha256: Of everything that was shown and asked, and of the truth.
-        cameras: [fx, fy, cx, cy, width, height] of each View [px].
-        points: For each point its name, View, pixel (u, v) in it, depth_z [m], distance [m], and the range of
-            depth_z [m] among the labels around it (``EDGE_RADIUS``), None where labels are too sparse.
+        task: The name of the task that asks the question.
+        index: The number of the question among those of the task.
+        source: The name of the source that the picture comes from.
+        images: The name, the fingerprint (``toolkit.data.frames.fingerprint``) and the sequence of each picture.
+        sample_sha256: The hash of everything that was shown and asked, and of the truth.
+        cameras: The camera of each View: [fx, fy, cx, cy, width, height] in pixels.
+        points: For each point its name, the index of its View, its pixel (u, v) in that View, its depth_z [m], its
+            distance [m], and the range of depth_z [m] among the labels around it (``_EDGE_RADIUS``). The range is
+            None where there are too few labels.
         given: What the question states: numbers in SI units, and names of objects.
         prompt: The question.
-        answer: The raw answer.
-        probability: What the model gave this answer, None where that is not known.
-        value: What was read from it, None if nothing could be.
-        truth: The true answer.
-        interval: The values that the model's own digit probabilities allow (``toolkit.modeling.uncertainty``); None
-            where that is not known.
-        implied: The answer that the model's own depths imply (``toolkit.modeling.consistency``); None where that was
-            not asked or is not known.
-        agrees: Whether the answer agrees with that.
-        scores: The metric's scores of the answer.
+        answer: The answer as the predictor wrote it.
+        probability: The probability that the model gave to this answer; None where it is not known.
+        value: The value that was read from the answer; None if no value could be read.
+        truth: The true value.
+        interval: The lowest and the highest value that the model's own digit probabilities allow
+            (``toolkit.modeling.confidence.uncertainty``); None where they are not known.
+        implied: The answer that follows from the model's own depths (``toolkit.modeling.confidence.consistency``); None
+            where these were not asked for, or imply no answer.
+        agrees: Whether the answer agrees with ``implied``; None where this cannot be told.
+        scores: The scores that the task's metric gives the answer.
         redraws: How many drawn questions could not be asked before this one.
     """
 
@@ -82,48 +83,49 @@ class Record:
 
     @property
     def group(self) -> str:
-        """The picture that its error is shared with other questions about."""
+        """The fingerprint of the first picture: errors of questions about the same picture are alike."""
         return self.images[0]["id"]
 
-    def line(self) -> str:
-        """Its line in ``samples.jsonl``."""
+    def to_json_line(self) -> str:
+        """The line of the record in ``samples.jsonl``, without the line break."""
         return json.dumps({"schema": SCHEMA, **to_json(self)}, ensure_ascii=False)
 
 
 def images_of(sample: Sample) -> tuple[Mapping[str, str], ...]:
-    """Name, fingerprint and sequence of a Sample's pictures."""
+    """The name, the fingerprint and the sequence of each picture of a Sample."""
     frames = [view.frame for view in sample.query.views]
     return tuple({"name": frame.name, "id": picture_id(frame), "sequence": frame.sequence} for frame in frames)
 
 
 def points_of(sample: Sample) -> tuple[Mapping[str, Any], ...]:
-    """A Sample's points with their true depths and what lies around them."""
+    """The points of a Sample with their true depths and the range of the labels around them."""
     return tuple(
         {
             "name": point.name,
             "view": point.view,
-            "pixel": [_short(x) for x in point.pixel],
-            "depth_z": _short(point.depth_z),
-            "distance": _short(point.distance),
-            "around": _around(sample.query.views[point.view], point),
+            "pixel": [_rounded(x) for x in point.pixel],
+            "depth_z": _rounded(point.depth_z),
+            "distance": _rounded(point.distance),
+            "around": _depths_around(sample.query.views[point.view], point),
         }
         for point in sample.query.points
     )
 
 
-def _around(view: View, point: Point) -> list[float] | None:
-    near = np.all(np.abs(view.points - point.pixel) <= EDGE_RADIUS, axis=-1)
-    near[near] &= np.linalg.norm(view.points[near] - point.pixel, axis=-1) <= EDGE_RADIUS
+def _depths_around(view: View, point: Point) -> list[float] | None:
+    """The smallest and the largest depth_z [m] among the labels around a point; None where there are too few."""
+    near = np.all(np.abs(view.points - point.pixel) <= _EDGE_RADIUS, axis=-1)
+    near[near] &= np.linalg.norm(view.points[near] - point.pixel, axis=-1) <= _EDGE_RADIUS
     depths = view.depth_z[near]
-    return [_short(depths.min()), _short(depths.max())] if len(depths) >= _DENSE else None
+    return [_rounded(depths.min()), _rounded(depths.max())] if len(depths) >= _FEWEST_LABELS else None
 
 
-def _short(number: float) -> float:
+def _rounded(number: float) -> float:
     return round(float(number), _DIGITS)
 
 
-def query_of(record: Record) -> Query:
-    """The question of a Record, without its pictures: enough to read its answer."""
+def query_of(record: SampleRecord) -> Query:
+    """The question of a record, without its pictures: enough to read an answer to it."""
     points = tuple(
         Point(
             point["name"],
@@ -138,11 +140,15 @@ def query_of(record: Record) -> Query:
     return Query((), points, dict(record.given))
 
 
-def rescored(records: Iterable[Record], tasks: Mapping[str, Task]) -> list[Record]:
-    """Records whose answers are read and scored again, by the tasks as they are now.
+def rescored(records: Iterable[SampleRecord], tasks: Mapping[str, Task]) -> list[SampleRecord]:
+    """Read and score the answers of records again, by the tasks as they are now.
+
+    Args:
+        records: The records.
+        tasks: The tasks, by name.
 
     Raises:
-        UserError: If the task of one is not known.
+        UserError: If the task of a record is not known.
     """
     again = []
     for record in records:
@@ -156,14 +162,19 @@ def rescored(records: Iterable[Record], tasks: Mapping[str, Task]) -> list[Recor
     return again
 
 
-def read_records(path: Path, tasks: Mapping[str, Task]) -> list[Record]:
-    """The Records of a ``samples.jsonl``.
+def read_records(path: Path, tasks: Mapping[str, Task]) -> list[SampleRecord]:
+    """Read the records of a ``samples.jsonl``.
+
+    Args:
+        path: The file.
+        tasks: The tasks whose values are restored from JSON, by name.
 
     Raises:
-        UserErrors: If it cannot be read; all faulty lines are named.
+        UserError: If the file cannot be read.
+        UserErrors: If lines are faulty; all of them are named.
     """
     try:
-        # Not splitlines: JSON strings may hold U+2028 and its like, which end no line.
+        # str.splitlines would also split at U+2028 and similar characters, which JSON strings may hold.
         lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
@@ -176,7 +187,9 @@ def read_records(path: Path, tasks: Mapping[str, Task]) -> list[Record]:
     return records
 
 
-def _parsed(lines: Iterable[str], path: Path, tasks: Mapping[str, Task], faults: list[UserError]) -> Iterator[Record]:
+def _parsed(
+    lines: Iterable[str], path: Path, tasks: Mapping[str, Task], faults: list[UserError]
+) -> Iterator[SampleRecord]:
     for number, line in enumerate(lines, start=1):
         try:
             yield parse_record(line, tasks)
@@ -184,11 +197,15 @@ def _parsed(lines: Iterable[str], path: Path, tasks: Mapping[str, Task], faults:
             faults.append(UserError(f"{path}, line {number}: {type(error).__name__}: {error}"))
 
 
-def parse_record(line: str, tasks: Mapping[str, Task]) -> Record:
-    """The Record of a line.
+def parse_record(line: str, tasks: Mapping[str, Task]) -> SampleRecord:
+    """Read a record from a line of ``samples.jsonl``.
+
+    Args:
+        line: The line.
+        tasks: The tasks whose values are restored from JSON, by name.
 
     Raises:
-        ValueError, KeyError, TypeError: If it is none.
+        ValueError, KeyError, TypeError: If the line holds no record.
     """
     row = json.loads(line)
     if row.pop("schema") != SCHEMA:
@@ -202,4 +219,4 @@ def parse_record(line: str, tasks: Mapping[str, Task]) -> Record:
         metric = tasks[row["task"]].metric
         for name in ("value", "truth", "implied"):
             row[name] = None if row[name] is None else metric.restore(row[name])
-    return Record(**row)
+    return SampleRecord(**row)

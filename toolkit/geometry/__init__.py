@@ -1,1 +1,1 @@
-"""Numbers only: cameras, poses, canonicalisation. The conventions of the whole toolkit stand in ``camera``."""
+"""Cameras, poses and canonicalisation: numbers only. ``camera`` states the conventions of the whole toolkit."""

@@ -1,13 +1,13 @@
-"""The pinhole camera of one image, and rigid poses.
+"""The pinhole camera of one image.
 
-Conventions, to which every docstring of this package refers:
+Conventions, to which the docstrings of the whole toolkit refer:
 
 - Units are metres, degrees and seconds.
-- The camera frame is OpenCV's: x right, y down, z forward, origin in the centre of projection.
+- The camera frame is OpenCV's: x right, y down, z forward, origin at the camera centre.
 - A pixel is (u, v), u right, v down; integer coordinates are pixel centres, so the centre of the
   top-left pixel is (0, 0) and the picture spans [-0.5, width - 0.5] x [-0.5, height - 0.5].
-- ``depth_z`` is the distance along the principal axis, ``distance`` the Euclidean distance from the
-  camera centre. Invalid depth is NaN.
+- ``depth_z`` (z-depth) is the depth along the principal axis; ``distance`` is the Euclidean distance from
+  the camera centre. Invalid depth is NaN.
 - Transforms are 4x4 and named ``b_from_a``, so that ``c_from_a = c_from_b @ b_from_a``. A pose is
   ``world_from_camera``.
 - Distortion is (k1, k2, p1, p2, k3), the Brown-Conrady model in OpenCV's order (Brown 1966; OpenCV
@@ -24,18 +24,12 @@ from numpy.typing import ArrayLike, NDArray
 from toolkit.errors import UserError
 from toolkit.utils.arrays import Array
 
-# OpenCV 4 takes the criteria in a function of its own, OpenCV 5 in undistortPoints.
+# OpenCV 4 has a separate function that takes criteria; in OpenCV 5, undistortPoints takes them.
 _undistort_points = getattr(cv2, "undistortPointsIter", None) or cv2.undistortPoints
-
-
 _UNDISTORT_CRITERIA = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-12)
+_UNDISTORT_TOLERANCE = 0.05  # px; a larger error means that undoing the distortion has not converged
 
-
-_UNDISTORT_TOLERANCE = 0.05  # px; where undoing the distortion errs by more, it has not converged
-
-
-# EXIF orientation -> rows of upright_from_stored acting on (x right, y down); TIFF 6.0, tag 274.
-_TURNS: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {
+EXIF_TURNS: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {
     1: ((1, 0), (0, 1)),
     2: ((-1, 0), (0, 1)),
     3: ((-1, 0), (0, -1)),
@@ -45,6 +39,7 @@ _TURNS: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {
     7: ((0, -1), (-1, 0)),
     8: ((0, 1), (-1, 0)),
 }
+"""The matrix ``upright_from_stored`` (2, 2) on (x right, y down) for each EXIF orientation (TIFF 6.0, tag 274)."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +49,11 @@ class Camera:
     Attributes:
         fx: Focal length along u [px].
         fy: Focal length along v [px].
-        cx: Principal point, u [px].
-        cy: Principal point, v [px].
+        cx: The u coordinate of the principal point [px].
+        cy: The v coordinate of the principal point [px].
         width: Picture width [px].
         height: Picture height [px].
-        distortion: () or (k1, k2, p1, p2, k3).
+        distortion: (k1, k2, p1, p2, k3), or () for a camera without distortion.
     """
 
     fx: float
@@ -71,7 +66,11 @@ class Camera:
 
     @classmethod
     def from_intrinsics(cls, values: Sequence[float], distortion: Sequence[float] = ()) -> "Camera":
-        """A checked camera from [fx, fy, cx, cy, width, height] in pixels.
+        """A camera from intrinsics, which are checked.
+
+        Args:
+            values: fx, fy, cx, cy, width and height in pixels.
+            distortion: k1, k2, p1, p2 and k3; empty for a camera without distortion.
 
         Raises:
             UserError: If a value is missing, not finite or impossible.
@@ -120,21 +119,22 @@ class Camera:
 
     @property
     def matrix(self) -> Array:
-        """K, (3, 3)."""
+        """The camera matrix K, (3, 3)."""
         return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]], dtype=np.float64)
 
     @property
     def fov(self) -> tuple[float, float]:
-        """Horizontal and vertical field of view of the undistorted camera [deg]."""
+        """The horizontal and the vertical field of view [deg], as if there were no distortion."""
         return (
             float(2 * np.degrees(np.arctan(0.5 * self.width / self.fx))),
             float(2 * np.degrees(np.arctan(0.5 * self.height / self.fy))),
         )
 
     def rays(self, pixels: ArrayLike) -> Array:
-        """Viewing rays with z = 1, (..., 3) in the camera frame, of pixels (..., 2).
+        """The viewing rays (..., 3) of pixels (..., 2), in the camera frame and with z = 1.
 
-        NaN where the distortion cannot be undone: pixels beyond the radius at which its polynomial turns back.
+        A ray is NaN if the distortion cannot be undone: if the pixel lies beyond the radius at which the distortion
+        polynomial stops growing.
         """
         points = np.asarray(pixels, dtype=np.float64)
         if self.distortion and points.size:
@@ -154,13 +154,14 @@ class Camera:
         return np.concatenate([plane, np.ones_like(plane[..., :1])], axis=-1)
 
     def unproject(self, pixels: ArrayLike, depth_z: ArrayLike) -> Array:
-        """Points (..., 3) [m, camera frame] at pixels (..., 2) with depth_z (...) [m]."""
+        """The points (..., 3) [m, camera frame] at pixels (..., 2) with depth_z (...) [m]."""
         return self.rays(pixels) * np.asarray(depth_z, dtype=np.float64)[..., None]
 
     def project(self, xyz: ArrayLike) -> Array:
-        """Pixels (..., 2) of points (..., 3) [m, camera frame].
+        """The pixels (..., 2) of points (..., 3) [m, camera frame].
 
-        NaN behind the camera, and where the distortion would fold the point back into the picture.
+        A pixel is NaN if the point lies behind the camera, or so far out that the distortion would fold it back into
+        the picture.
         """
         points = np.asarray(xyz, dtype=np.float64)
         z = points[..., 2:]
@@ -169,17 +170,17 @@ class Camera:
         return self._pixels(plane)
 
     def _pixels(self, plane: Array) -> Array:
-        """Pixels (..., 2) of coordinates (..., 2) on the plane z = 1."""
+        """The pixels (..., 2) of coordinates (..., 2) on the plane z = 1."""
         return self._distort(plane) * (self.fx, self.fy) + (self.cx, self.cy)
 
     def _distort(self, plane: Array) -> Array:
-        """Distorted coordinates (..., 2) of coordinates on the plane z = 1 (OpenCV manual, calib3d)."""
+        """The distorted coordinates (..., 2) of coordinates (..., 2) on the plane z = 1 (OpenCV manual, calib3d)."""
         if not self.distortion:
             return plane
         k1, k2, p1, p2, k3 = self.distortion
         x, y = plane[..., 0], plane[..., 1]
         r2 = x * x + y * y
-        r2 = np.where(r2 < self._fold, r2, np.nan)
+        r2 = np.where(r2 < self._fold_radius_squared, r2, np.nan)
         radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
         return np.stack(
             [
@@ -190,19 +191,19 @@ class Camera:
         )
 
     @property
-    def _fold(self) -> float:
-        """Squared radius at which the distorted radius r (1 + k1 r^2 + k2 r^4 + k3 r^6) stops growing."""
+    def _fold_radius_squared(self) -> float:
+        """The squared radius at which the distorted radius r (1 + k1 r^2 + k2 r^4 + k3 r^6) stops growing."""
         k1, k2, _, _, k3 = self.distortion
         roots = np.roots([7 * k3, 5 * k2, 3 * k1, 1.0])
         turning = roots.real[(np.abs(roots.imag) < 1e-9) & (roots.real > 0)]
         return float(turning.min()) if turning.size else np.inf
 
     def distance_from_z(self, pixels: ArrayLike, depth_z: ArrayLike) -> Array:
-        """Euclidean distance (...) [m] of pixels (..., 2) with depth_z (...) [m]."""
+        """The Euclidean distance (...) [m] of pixels (..., 2) with depth_z (...) [m]."""
         return np.asarray(depth_z, dtype=np.float64) * np.linalg.norm(self.rays(pixels), axis=-1)
 
     def z_from_distance(self, pixels: ArrayLike, distance: ArrayLike) -> Array:
-        """depth_z (...) [m] of pixels (..., 2) with Euclidean distance (...) [m]."""
+        """The depth_z (...) [m] of pixels (..., 2) with Euclidean distance (...) [m]."""
         return np.asarray(distance, dtype=np.float64) / np.linalg.norm(self.rays(pixels), axis=-1)
 
     def contains(self, pixels: ArrayLike, margin: float = 0.0) -> NDArray[np.bool_]:
@@ -213,7 +214,7 @@ class Camera:
         return np.all((points >= lower) & (points <= upper), axis=-1)
 
     def resized(self, width: int, height: int) -> "Camera":
-        """The camera of the same picture resampled to another size; u maps to (u + 0.5) s - 0.5."""
+        """The camera of the same picture resampled to another size [px]; scaling by s maps u to (u + 0.5) s - 0.5."""
         sx, sy = width / self.width, height / self.height
         return replace(
             self,
@@ -226,11 +227,18 @@ class Camera:
         )
 
     def window(self, left: float, top: float, width: int, height: int) -> "Camera":
-        """The camera of the window whose top-left pixel centre is (left, top); it may exceed the picture."""
+        """The camera of a window of the picture. The window may reach beyond the picture.
+
+        Args:
+            left: The u coordinate [px] of the window's top-left pixel.
+            top: The v coordinate [px] of the window's top-left pixel.
+            width: The width of the window [px].
+            height: The height of the window [px].
+        """
         return replace(self, cx=self.cx - left, cy=self.cy - top, width=width, height=height)
 
     def turned(self, orientation: int) -> "Camera":
-        """The camera of the upright picture, where this one is of the stored picture (EXIF 1 to 8)."""
+        """The camera of the upright picture, if this is the camera of the stored picture with an EXIF orientation."""
         cx, cy = turn_pixels([self.cx, self.cy], (self.width, self.height), orientation).tolist()
         fx, fy, width, height = self.fx, self.fy, self.width, self.height
         if orientation >= 5:
@@ -242,12 +250,18 @@ class Camera:
             return ()
         k1, k2, p1, p2, k3 = self.distortion
         # The tangential shift is r^2 d + 2 (d . x) x with d = (p2, p1), so d turns like a vector.
-        p2, p1 = np.array(_TURNS[orientation]) @ (p2, p1)
+        p2, p1 = np.array(EXIF_TURNS[orientation]) @ (p2, p1)
         return (k1, k2, float(p1), float(p2), k3)
 
 
 def turn_pixels(pixels: ArrayLike, size: tuple[int, int], orientation: int) -> Array:
-    """Pixels (..., 2) of the upright picture, from pixels of the stored one of ``size`` (width, height)."""
+    """The pixels (..., 2) of the upright picture, from pixels (..., 2) of the stored picture.
+
+    Args:
+        pixels: Pixels (..., 2) of the stored picture.
+        size: The width and the height of the stored picture [px].
+        orientation: The EXIF orientation of the stored picture, 1 to 8.
+    """
     centre = (np.array(size) - 1) / 2
-    turn = np.array(_TURNS[orientation])
+    turn = np.array(EXIF_TURNS[orientation])
     return (np.asarray(pixels, dtype=np.float64) - centre) @ turn.T + np.abs(turn) @ centre

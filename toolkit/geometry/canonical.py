@@ -1,50 +1,52 @@
-"""Canonicalisation: every picture resampled, once, so that fx = fy = one focal length and distortion is gone.
+"""Canonicalisation: every picture is resampled once, to one focal length (fx = fy) and without distortion.
 
-Width scales by f / fx and height by f / fy (Cai et al. 2025, arXiv 2509.25413, section 3.3), then a window
-of a size that the model family takes without resizing is cut or padded. Conventions: see ``toolkit.geometry.camera``.
+The width is scaled by f / fx and the height by f / fy (Cai et al. 2025, arXiv 2509.25413, section 3.3). Then a window
+is cut out or padded, whose size the model takes without resizing. Conventions: see ``toolkit.geometry.camera``.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
 
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 from toolkit.utils.arrays import Array, Pixels
 
 PADDING = 127
-"""Grey value of pixels outside the picture: near the mean that processors subtract."""
-
+"""The grey value of pixels outside the picture. It is close to the mean that processors subtract."""
 
 _STRIP_PIXELS = 4_000_000
-"""Supersampled pixels warped at once, so that large pictures need little memory."""
-
+"""The number of supersampled pixels that are warped at a time, so that large pictures need little memory."""
 
 _ROUNDING = 0.5
-"""Rounding the canonical size may leave out this much [px] of the picture's right and lower edge."""
-
+"""Rounding the canonical size may cut off this much [px] of the picture at its right and lower border."""
 
 _MAX_SIDE = 16_384
-"""A canonical picture above this side means implausible intrinsics."""
+"""The longest side of a canonical picture [px]. A longer one means that the intrinsics are implausible."""
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """Picture sizes that a model family takes without resizing.
+    """The picture sizes that a model takes without resizing.
 
     Attributes:
-        multiple: Both sides must be exact multiples of this [px].
-        square: If set, both sides must be exactly this [px].
+        multiple: Both sides must be exact multiples of this number [px].
+        square: If set, both sides must have exactly this length [px].
     """
 
     multiple: int = 1
     square: int | None = None
 
     def fitted(self, length: int, up: bool) -> int:
-        """The side [px] that this canvas takes next to ``length``, above (``up``) or below it; never 0."""
+        """The side [px] nearest to ``length`` that this canvas takes: not shorter if ``up``, otherwise not longer.
+
+        It is never 0, so it may be longer than a ``length`` below ``multiple``. A square canvas takes one side only.
+        """
         if self.square:
             return self.square
         below = length // self.multiple * self.multiple
@@ -53,33 +55,53 @@ class Canvas:
 
 @dataclass(frozen=True)
 class Crop:
-    """Random windows for training, before they are fitted to the canvas.
+    """The random windows that training shows, before they are fitted to the canvas.
 
     Attributes:
-        width: Smallest and largest window width [px of the canonical picture].
-        height: Smallest and largest window height [px of the canonical picture].
+        width: The smallest and the largest width of the window [px of the canonical picture].
+        height: The smallest and the largest height of the window [px of the canonical picture].
+
+    Raises:
+        UserError: If a smallest side is not positive, or larger than the largest one.
     """
 
     width: tuple[int, int]
     height: tuple[int, int]
 
+    def __post_init__(self) -> None:
+        for smallest, largest in (self.width, self.height):
+            if not 1 <= smallest <= largest:
+                raise UserError(
+                    f"the smallest side of a crop, {smallest}, is larger than the largest, {largest}, or not positive",
+                    remedy="give [smallest, largest] in pixels",
+                )
 
-@dataclass(frozen=True)
-class Canonicalisation:
-    """How pictures are made canonical.
+
+@dataclass(frozen=True, kw_only=True)
+class CanonicalSettings:
+    """What a recipe says about canonical pictures.
 
     Attributes:
         focal: The canonical focal length [px].
-        canvas: Sizes the model takes.
-        crop: Random crop for training, or None for the whole picture.
-        keep_focal: Pictures keep focal lengths of their own: they are only scaled, whole, to a square canvas, and
-            ``focal`` says nothing. For comparisons; answers in metres then depend on a camera the model cannot know.
+        keep_focal: Whether pictures keep their own focal lengths, for comparisons. Whole pictures are then scaled to
+            a square canvas, and ``focal`` is not used. Answers in metres depend on a camera that the model cannot know.
+        crop: The random windows that training shows; None shows whole pictures.
     """
 
-    focal: float
-    canvas: Canvas = Canvas()
-    crop: Crop | None = None
+    focal: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1000.0
     keep_focal: bool = False
+    crop: Crop | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Canonicalisation(CanonicalSettings):
+    """How pictures are made canonical for a model: the recipe's settings, and the sizes that the model takes.
+
+    Attributes:
+        canvas: The picture sizes that the model takes.
+    """
+
+    canvas: Canvas = Canvas()
 
     def whole(self, camera: Camera) -> Camera:
         """The canonical camera of the whole picture, before it is fitted to the canvas.
@@ -87,7 +109,7 @@ class Canonicalisation:
         Raises:
             UserError: If the canonical picture would be empty or enormous.
         """
-        sx, sy = self._scales(camera)
+        sx, sy = self._scale_factors(camera)
         width, height = round(camera.width * sx), round(camera.height * sy)
         if not (1 <= width <= _MAX_SIDE and 1 <= height <= _MAX_SIDE):
             raise UserError(
@@ -96,13 +118,13 @@ class Canonicalisation:
                 cause=f"its field of view of {camera.fov[0]:.1f} x {camera.fov[1]:.1f} degrees is implausible",
                 remedy="check that the focal length is in pixels (not millimetres) of this picture's size",
             )
-        # The outer corner of the picture keeps its place: (u + 0.5) scales about it.
+        # Scaling starts from the outer corner of the picture, (-0.5, -0.5), which keeps its place.
         cx, cy = (camera.cx + 0.5) * sx - 0.5, (camera.cy + 0.5) * sy - 0.5
         fx, fy = (camera.fx * sx, camera.fy * sy) if self.keep_focal else (self.focal, self.focal)
         return Camera(fx, fy, cx, cy, width, height)
 
-    def _scales(self, camera: Camera) -> tuple[float, float]:
-        """By which width and height change."""
+    def _scale_factors(self, camera: Camera) -> tuple[float, float]:
+        """The factors by which the width and the height of a picture are multiplied."""
         if not self.keep_focal:
             return self.focal / camera.fx, self.focal / camera.fy
         scale = self.canvas.square / max(camera.width, camera.height) if self.canvas.square else 1.0
@@ -112,65 +134,76 @@ class Canonicalisation:
         """The camera of the View: a window of the canonical picture whose size the canvas takes.
 
         Args:
-            camera: The original camera.
-            rng: Draws the crop (if there is one) and the place of windows smaller than the picture;
-                None centres them.
+            camera: The camera of the original picture.
+            rng: The generator that draws the size of a crop and the place of a window smaller than the picture.
+                None does not crop, and puts the window in the middle.
             keep: Pixels (N, 2) of the original picture that the window must show.
 
         Raises:
             UserError: If no window of that size shows all of ``keep``.
         """
         whole = self.whole(camera)
-        kept = to_canonical(camera, whole, np.reshape(np.asarray(keep, dtype=np.float64), (-1, 2)))
+        kept = _as_pixels(keep)
+        if len(kept):
+            kept = to_canonical(camera, whole, kept)
         crops = (self.crop.width, self.crop.height) if self.crop and rng is not None else (None, None)
-        left, width = self._span(whole.width, crops[0], kept[:, 0], rng)
-        top, height = self._span(whole.height, crops[1], kept[:, 1], rng)
+        left, width = self._choose_span(whole.width, crops[0], kept[:, 0], rng)
+        top, height = self._choose_span(whole.height, crops[1], kept[:, 1], rng)
         return whole.window(left, top, width, height)
 
     def holds(self, camera: Camera, pixels: ArrayLike) -> NDArray[np.bool_]:
-        """Which pixels (N, 2) of a picture its canonical picture shows: not those that its lens bends out of it."""
-        width, height, kept = self._placed(camera, pixels)
-        return _inside(kept[:, 0], width) & _inside(kept[:, 1], height)
+        """The mask (N,) of the pixels (N, 2) that the canonical picture shows; a lens may bend some out of it."""
+        whole = self.whole(camera)
+        places = to_canonical(camera, whole, _as_pixels(pixels))
+        width, height = self._window_size(whole)
+        return _inside(places[:, 0], max(whole.width, width)) & _inside(places[:, 1], max(whole.height, height))
 
     def tiles(self, camera: Camera, pixels: ArrayLike) -> list[tuple[Camera, NDArray[np.int64]]]:
-        """Windows that together show all of some pixels, for asking about each by itself.
+        """Windows that together show all given pixels, so that a question can be asked about each pixel.
 
-        Where the canonical picture fits the canvas there is one, of the whole picture. Else windows overlap by a
-        quarter, and each pixel goes to the one in whose middle it lies most nearly.
+        If the canonical picture fits the canvas, there is one window: the whole picture. Otherwise windows overlap by
+        a quarter, and each pixel belongs to the window whose middle is nearest to it.
 
         Args:
-            camera: The original camera.
-            pixels: (N, 2) of the original picture.
+            camera: The camera of the original picture.
+            pixels: Pixels (N, 2) of the original picture.
 
         Returns:
-            The camera of each window that is needed, and the indices of its pixels.
+            The camera of each window that is needed, and the indices of the pixels that belong to it.
 
         Raises:
             UserError: If a pixel has no place in the canonical picture.
         """
-        base, whole = self.window(camera, None), self.whole(camera)
-        width, height, kept = self._placed(camera, pixels)
-        _check_inside(kept[:, 0], width)
-        _check_inside(kept[:, 1], height)
-        lefts, tops = _starts(whole.width, base.width), _starts(whole.height, base.height)
-        nearest = np.stack([_nearest(kept[:, 0], lefts, base.width), _nearest(kept[:, 1], tops, base.height)], axis=-1)
+        whole = self.whole(camera)
+        places = to_canonical(camera, whole, _as_pixels(pixels))
+        width, height = self._window_size(whole)
+        _check_inside(places[:, 0], max(whole.width, width))
+        _check_inside(places[:, 1], max(whole.height, height))
+        lefts, tops = _window_starts(whole.width, width), _window_starts(whole.height, height)
+        nearest = np.stack(
+            [_nearest_window(places[:, 0], lefts, width), _nearest_window(places[:, 1], tops, height)], axis=-1
+        )
         chosen, which = np.unique(nearest, axis=0, return_inverse=True)
         return [
-            (whole.window(lefts[i], tops[j], base.width, base.height), np.flatnonzero(which.ravel() == index))
+            (whole.window(lefts[i], tops[j], width, height), np.flatnonzero(which.ravel() == index))
             for index, (i, j) in enumerate(chosen.tolist())
         ]
 
-    def _placed(self, camera: Camera, pixels: ArrayLike) -> tuple[int, int, Array]:
-        """Width and height [px] of the canonical picture, with its padding, and the places (N, 2) of pixels in it."""
-        base, whole = self.window(camera, None), self.whole(camera)
-        places = np.reshape(np.asarray(pixels, dtype=np.float64), (-1, 2))
-        kept = to_canonical(camera, whole, places)
-        return max(whole.width, base.width), max(whole.height, base.height), kept
+    def _window_size(self, whole: Camera) -> tuple[int, int]:
+        """The width and height [px] of the window that shows as much of a canonical picture as the canvas takes."""
+        return self.canvas.fitted(whole.width, up=True), self.canvas.fitted(whole.height, up=True)
 
-    def _span(
+    def _choose_span(
         self, full: int, crop: tuple[int, int] | None, kept: Array, rng: np.random.Generator | None
     ) -> tuple[int, int]:
-        """Start and length [px] of a window along one axis of a picture ``full`` px long."""
+        """Choose the start and the length [px] of a window along one axis.
+
+        Args:
+            full: The length of the canonical picture along this axis [px].
+            crop: The smallest and the largest length of a random window [px]; None for no crop.
+            kept: The places (N,) [px of the canonical picture] that the window must show.
+            rng: The generator that draws length and start; None takes the middle.
+        """
         length = min(full, int(rng.integers(crop[0], crop[1], endpoint=True))) if rng and crop else full
         size = self.canvas.fitted(length, up=length == full)
         _check_inside(kept, max(full, size))
@@ -191,13 +224,18 @@ class Canonicalisation:
         return start, size
 
 
+def _as_pixels(pixels: ArrayLike) -> Array:
+    """Turn pixels into an array (N, 2)."""
+    return np.reshape(np.asarray(pixels, dtype=np.float64), (-1, 2))
+
+
 def _inside(kept: Array, length: int) -> NDArray[np.bool_]:
-    """Which places along an axis of a canonical picture lie in it."""
+    """Which places (N,) along one axis lie in a canonical picture of this length [px]."""
     return (kept >= -0.5 - _ROUNDING) & (kept <= length - 0.5 + _ROUNDING)
 
 
 def _check_inside(kept: Array, length: int) -> None:
-    """Check that places along an axis of a canonical picture lie in it."""
+    """Check that places (N,) along one axis lie in a canonical picture of this length [px]."""
     if not _inside(kept, length).all():
         raise UserError(
             "a point of the picture has no place in the canonical picture",
@@ -206,41 +244,41 @@ def _check_inside(kept: Array, length: int) -> None:
         )
 
 
-def _starts(full: int, size: int) -> NDArray[np.int64]:
-    """Where windows of ``size`` px begin that cover ``full`` px and overlap by a quarter at least."""
+def _window_starts(full: int, size: int) -> NDArray[np.int64]:
+    """The starts of windows of ``size`` px that together cover ``full`` px and overlap by at least a quarter."""
     count = 1 + max(0, int(np.ceil((full - size) / (0.75 * size))))
     return np.round(np.linspace(0, max(0, full - size), count)).astype(np.int64)
 
 
-def _nearest(places: Array, starts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """Index of the window whose middle is nearest to each place."""
+def _nearest_window(places: Array, starts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """The index of the window whose middle is nearest to each place."""
     return np.abs(places[:, None] - (starts + (size - 1) / 2)).argmin(axis=1)
 
 
 def to_canonical(camera: Camera, canonical: Camera, pixels: Array) -> Array:
-    """Pixels (N, 2) of the canonical picture, from pixels (N, 2) of the original one."""
+    """The pixels (N, 2) of the canonical picture, from pixels (N, 2) of the original picture."""
     return canonical.project(camera.rays(pixels))
 
 
 def resample(picture: Pixels, source: Camera, target: Camera) -> tuple[Pixels, NDArray[np.bool_]]:
-    """One resample of a picture from one camera to another that shares its centre and axes.
+    """Resample a picture once, from its camera to another camera with the same centre and axes.
 
-    Each target pixel is the mean of bilinear samples spaced at most one source pixel apart (before
-    distortion), which is area averaging when shrinking and bilinear interpolation when enlarging.
+    Each target pixel is the mean of bilinear samples that are at most one source pixel apart (before distortion).
+    This averages the area when shrinking, and interpolates bilinearly when enlarging.
 
     Args:
-        picture: (h, w, 3) uint8 of ``source``.
-        source: The picture's camera, distortion included.
-        target: The camera wanted, without distortion.
+        picture: The picture (h, w, 3) uint8 RGB of ``source``.
+        source: The camera of the picture, with its distortion.
+        target: The camera of the result, without distortion.
 
     Returns:
-        The picture (H, W, 3) uint8 of ``target``, padded with ``PADDING``; and the mask (H, W) of pixels
-        whose centre the source picture covers.
+        The picture (H, W, 3) uint8 RGB of ``target``, padded with ``PADDING``; and the mask (H, W) of the pixels whose
+        centre the source picture covers.
     """
     samples_u = max(1, int(np.ceil(source.fx / target.fx)))
     samples_v = max(1, int(np.ceil(source.fy / target.fy)))
     averaged = samples_u * samples_v > 1
-    # Averages are taken of 16-bit samples, so that the result is rounded once and not brightened.
+    # The mean is taken of 16-bit samples, so that the result is rounded only once and does not become brighter.
     given = picture.astype(np.uint16) << 8 if averaged else picture
     out = np.empty((target.height, target.width, 3), dtype=np.uint8)
     for rows in _strips(target, samples_u * samples_v):
@@ -251,13 +289,13 @@ def resample(picture: Pixels, source: Camera, target: Camera) -> tuple[Pixels, N
             out[rows] = (mean.astype(np.uint16) + 128) >> 8
         else:
             out[rows] = warped
-    mask = _covered(source, target)
+    mask = _coverage_mask(source, target)
     out[~mask] = PADDING
     return out, mask
 
 
 def _strips(target: Camera, samples: int) -> Iterator[NDArray[np.int64]]:
-    """Runs of target rows that hold about ``_STRIP_PIXELS`` supersampled pixels."""
+    """Consecutive target rows that together hold about ``_STRIP_PIXELS`` supersampled pixels."""
     step = max(1, _STRIP_PIXELS // (target.width * samples))
     for start in range(0, target.height, step):
         yield np.arange(start, min(start + step, target.height))
@@ -266,7 +304,18 @@ def _strips(target: Camera, samples: int) -> Iterator[NDArray[np.int64]]:
 def _source_pixels(
     source: Camera, target: Camera, rows: NDArray[np.int64], samples_u: int, samples_v: int
 ) -> NDArray[np.float32]:
-    """Source pixels (len(rows) * samples_v, width * samples_u, 2) of evenly spaced places in target rows."""
+    """The source pixels of evenly spaced places in target rows.
+
+    Args:
+        source: The camera of the original picture.
+        target: The camera of the result, without distortion.
+        rows: The consecutive target rows.
+        samples_u: The number of places in each target pixel along u.
+        samples_v: The number of places in each target pixel along v.
+
+    Returns:
+        Source pixels (len(rows) * samples_v, width * samples_u, 2) [px].
+    """
     u = (np.arange(target.width * samples_u) + 0.5) / samples_u - 0.5
     v = (np.arange(len(rows) * samples_v) + 0.5) / samples_v - 0.5 + rows[0]
     if not source.distortion:
@@ -278,8 +327,8 @@ def _source_pixels(
     return source.project(target.rays(grid)).astype(np.float32)
 
 
-def _covered(source: Camera, target: Camera) -> NDArray[np.bool_]:
-    """Which target pixels (height, width) the source picture covers."""
+def _coverage_mask(source: Camera, target: Camera) -> NDArray[np.bool_]:
+    """The mask (height, width) of the target pixels that the source picture covers."""
     if source.distortion:
         return source.contains(_source_pixels(source, target, np.arange(target.height), 1, 1))
     u = (np.arange(target.width) - target.cx) * (source.fx / target.fx) + source.cx

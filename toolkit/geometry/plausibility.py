@@ -1,76 +1,85 @@
-"""Whether a camera is a likely one for its picture; and where not, what its numbers most likely mean.
+"""Whether a camera is plausible for its picture, and what its numbers most likely mean if it is not.
 
 Conventions: see ``toolkit.geometry.camera``.
 """
 
 import math
 from dataclasses import replace
+from enum import StrEnum
 
 import numpy as np
 
 from toolkit.geometry.camera import Camera
 
+
+class CameraSource(StrEnum):
+    """The origin of a camera. The values appear in messages and in the JSON of answers."""
+
+    GIVEN = "given"
+    INTRINSICS = "--intrinsics"
+    FOCAL = "--focal"
+    FOV = "--fov"
+    FILE = "a file beside the picture"
+    EXIF_35MM = "EXIF FocalLengthIn35mmFilm"
+    EXIF_SENSOR = "EXIF FocalLength and FocalPlaneXResolution"
+    ASSUMED = "assumed"
+
+
+_FROM_TAGS = (CameraSource.EXIF_35MM, CameraSource.EXIF_SENSOR)
+
 FILM_DIAGONAL = math.hypot(36.0, 24.0)
-"""Diagonal of 35 mm film [mm], to which equivalent focal lengths refer."""
+"""The diagonal of 35 mm film [mm], to which 35 mm-equivalent focal lengths refer."""
 
-
-_LIKELY_FOV = (15.0, 125.0)  # degrees; outside, a focal length is more likely wrong than right
-
-
-_POSSIBLE_FOV = (0.5, 170.0)  # degrees; outside, it is wrong
-
-
-_LONGEST_FILM = 300.0  # mm; longer focal lengths are not taken for millimetres
-
-
-_SHORTEST_LENS, _LONGEST_LENS = 1.0, 30.0  # mm; of small cameras, such as those of phones
-
-
-_CENTRAL = 0.2  # of the picture's side: as far from its middle principal points may lie without a word
-
-
-_SAME_SCALE = 1.05  # the scales of both axes differ by less than this where a picture was resized
-
-
-_GRID = 17  # pixels in each direction at which distortion is looked at
-
-
-_MOST_MOVED = 2.0  # times nearer to the middle, or farther from it, than without distortion
-
-
-_MOST_USUAL = 0.8  # of the picture: at its corners, distortion of wide lenses cannot be undone
+_LIKELY_FOV = (15.0, 125.0)  # degrees; outside this range, the focal length is more likely wrong than right
+_POSSIBLE_FOV = (0.5, 170.0)  # degrees; outside this range, the focal length is wrong
+_LONGEST_EQUIVALENT = 300.0  # a longer focal length [px] is not suspected to be in 35 mm-equivalent millimetres
+_SHORTEST_LENS, _LONGEST_LENS = 1.0, 30.0  # mm; the focal lengths of small cameras, such as those of phones
+_CENTRAL = 0.2  # share of a side; a principal point nearer to the middle of the picture is not doubted
+_SAME_SCALE = 1.05  # a picture was resized if the scale factors of both axes differ by less than this factor
+_GRID = 17  # how many pixels along each axis the distortion is evaluated at
+_MOST_MOVED = 2.0  # distortion that changes the distance to the principal point by more than this factor is unusual
+_LEAST_USUAL = 0.8  # share of pixels with usual distortion; in the corners, that of wide lenses cannot be undone
 
 
 def is_possible(camera: Camera) -> bool:
-    """Whether there are cameras with such a field of view."""
+    """Whether cameras with such a field of view exist."""
     low, high = _POSSIBLE_FOV
     return low <= camera.fov[0] <= high
 
 
-def doubts(camera: Camera, source: str) -> tuple[str, ...]:
-    """What is unusual about a camera, with what that most likely means; nothing for most cameras.
+def doubts(camera: Camera, source: CameraSource) -> tuple[str, ...]:
+    """What is unusual about a camera and what that most likely means: one message each, none for most cameras.
 
     Args:
         camera: The camera.
-        source: Where it comes from, as ``KnownCamera`` has it.
+        source: The origin of the camera.
     """
-    return (*_fov_doubt(camera, source), *_centre_doubt(camera), *_distortion_doubt(camera))
+    others = (*_centre_doubt(camera), *_distortion_doubt(camera))
+    return (*_fov_doubt(camera, source), *others)
 
 
-def likely_meaning(camera: Camera, source: str) -> str:
-    """What the numbers most likely mean that give an unusual field of view; "" where it is a usual one."""
+def likely_meaning(camera: Camera, source: CameraSource) -> str:
+    """What the numbers most likely mean if the field of view is unusual; "" if it is usual.
+
+    Args:
+        camera: The camera.
+        source: The origin of the camera.
+    """
     low, high = _LIKELY_FOV
-    wide = camera.fov[0]
-    if low <= wide <= high:
+    fov = camera.fov[0]
+    if low <= fov <= high:
         return ""
-    if source.startswith("EXIF"):
+    if source in _FROM_TAGS:
         return "the tags may be wrong; if you know better, pass --focal or --fov"
-    if source == "--fov":
-        if low <= math.degrees(wide) <= high:
-            return f"{wide:.3g} may be radians, which is {math.degrees(wide):.0f} degrees; then pass that"
+    if source is CameraSource.FOV:
+        if low <= math.degrees(fov) <= high:
+            return f"{fov:.3g} may be radians, which is {math.degrees(fov):.0f} degrees; then pass that"
         return "it must be the whole angle between the left and the right border, in degrees"
     in_pixels = camera.fx * math.hypot(camera.width, camera.height) / FILM_DIAGONAL
-    if camera.fx < _LONGEST_FILM and low <= Camera.from_focal(camera.width, camera.height, in_pixels).fov[0] <= high:
+    if (
+        camera.fx < _LONGEST_EQUIVALENT
+        and low <= Camera.from_focal(camera.width, camera.height, in_pixels).fov[0] <= high
+    ):
         return (
             f"{camera.fx:g} may be the 35 mm-equivalent focal length in millimetres, which is {in_pixels:.0f} px in "
             f"this picture; then pass --focal {in_pixels:.0f}"
@@ -84,7 +93,7 @@ def likely_meaning(camera: Camera, source: str) -> str:
 
 
 def likely_intrinsics(camera: Camera) -> str:
-    """What intrinsics are likely to be that put the principal point far from the middle; "" where nothing is."""
+    """What intrinsics with a principal point far from the middle are likely to be; "" if nothing is likely."""
     size = 2 * camera.cx + 1, 2 * camera.cy + 1
     across, down = camera.width / size[0], camera.height / size[1]
     if not 1 / _SAME_SCALE < across / down < _SAME_SCALE:
@@ -97,7 +106,7 @@ def likely_intrinsics(camera: Camera) -> str:
     )
 
 
-def _fov_doubt(camera: Camera, source: str) -> tuple[str, ...]:
+def _fov_doubt(camera: Camera, source: CameraSource) -> tuple[str, ...]:
     likely = likely_meaning(camera, source)
     if not likely:
         return ()
@@ -117,13 +126,15 @@ def _centre_doubt(camera: Camera) -> tuple[str, ...]:
 
 
 def _distortion_doubt(camera: Camera) -> tuple[str, ...]:
+    if not camera.distortion:
+        return ()
     across, down = np.meshgrid(np.linspace(0, camera.width - 1, _GRID), np.linspace(0, camera.height - 1, _GRID))
     pixels = np.stack([across, down], axis=-1)
-    radius, plain = (
+    radius, undistorted_radius = (
         np.linalg.norm(each.rays(pixels)[..., :2], axis=-1) for each in (camera, replace(camera, distortion=()))
     )
-    usual = (radius >= plain / _MOST_MOVED) & (radius <= plain * _MOST_MOVED)  # NaN is not
-    if usual.mean() >= _MOST_USUAL:
+    usual = (radius >= undistorted_radius / _MOST_MOVED) & (radius <= undistorted_radius * _MOST_MOVED)  # not if NaN
+    if usual.mean() >= _LEAST_USUAL:
         return ()
     return (
         f"the distortion {list(camera.distortion)} moves, or cannot be undone in, {1 - usual.mean():.0%} of the "

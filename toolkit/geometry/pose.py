@@ -1,25 +1,38 @@
-"""Pose."""
+"""Poses: rigid transforms between the camera frame and the world frame.
+
+A pose is the matrix ``world_from_camera``, (4, 4). Its upper left (3, 3) part is a rotation; the last column holds the
+camera centre [m, world frame]; the last row is 0 0 0 1. It maps a point of the camera frame (x right, y down,
+z forward, origin at the camera centre) to the world frame, which may be any right-handed frame in metres.
+
+Transforms are named ``b_from_a`` for the frames that they connect, so that names match when matrices are multiplied:
+``c_from_a = c_from_b @ b_from_a``. All other conventions: see ``toolkit.geometry.camera``.
+"""
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from toolkit.errors import UserError
-from toolkit.geometry.camera import _TURNS
+from toolkit.geometry.camera import EXIF_TURNS
 from toolkit.utils.arrays import Array
 
-_ROTATION_TOLERANCE = 1e-3
-
-
-_LAST_ROW_TOLERANCE = 1e-6
+_ROTATION_TOLERANCE = 1e-3  # the largest element by which R R^T may differ from the identity
+_LAST_ROW_TOLERANCE = 1e-6  # the largest element by which the last row may differ from 0 0 0 1
 
 
 def turn_pose(world_from_camera: Array, orientation: int) -> Array:
-    """The pose (4, 4) of the upright picture's camera, from that of the stored picture's.
+    """The pose of the camera of the upright picture, from the pose of the camera of the stored picture.
+
+    Args:
+        world_from_camera: The pose (4, 4) of the stored picture's camera.
+        orientation: The EXIF orientation of the stored picture, 1 to 8.
+
+    Returns:
+        The pose ``world_from_camera`` (4, 4) of the upright picture's camera.
 
     Raises:
-        UserError: If the orientation mirrors the picture: no rigid pose describes it.
+        UserError: If the orientation mirrors the picture, because no rigid pose describes that.
     """
-    turn = np.array(_TURNS[orientation])
+    turn = np.array(EXIF_TURNS[orientation])
     if np.linalg.det(turn) < 0:
         raise UserError(
             f"a picture with a pose has the mirroring EXIF orientation {orientation}",
@@ -31,10 +44,13 @@ def turn_pose(world_from_camera: Array, orientation: int) -> Array:
 
 
 def checked_pose(values: ArrayLike) -> Array:
-    """A rigid ``world_from_camera`` (4, 4) with translation in metres.
+    """A pose ``world_from_camera`` (4, 4) [m], checked.
+
+    Args:
+        values: Four rows of four numbers.
 
     Raises:
-        UserError: If it is not a finite rigid transform.
+        UserError: If the matrix is not a finite rigid transform.
     """
     remedy = "give world_from_camera as 4 rows of 4: a rotation, the camera centre [m], and 0 0 0 1"
     try:
@@ -58,7 +74,7 @@ def checked_pose(values: ArrayLike) -> Array:
 
 
 def inverse(b_from_a: Array) -> Array:
-    """a_from_b (4, 4) of a rigid transform (4, 4)."""
+    """The inverse ``a_from_b`` (4, 4) of a rigid transform ``b_from_a`` (4, 4)."""
     a_from_b = np.eye(4)
     a_from_b[:3, :3] = b_from_a[:3, :3].T
     a_from_b[:3, 3] = -b_from_a[:3, :3].T @ b_from_a[:3, 3]
@@ -66,14 +82,15 @@ def inverse(b_from_a: Array) -> Array:
 
 
 def transform(b_from_a: Array, xyz: ArrayLike) -> Array:
-    """Points (..., 3) [m, frame b] from points (..., 3) [m, frame a]."""
+    """Move points (..., 3) [m] from frame a to frame b."""
     return np.asarray(xyz, dtype=np.float64) @ b_from_a[:3, :3].T + b_from_a[:3, 3]
 
 
 def rotation_angle(rotation: Array) -> float:
-    """Angle [deg] of a rotation (3, 3), by atan2 so that small angles keep their digits.
+    """The angle [deg], 0 to 180, of a rotation (3, 3).
 
-    Source: Rodrigues; tan(angle) = |axis part of R - R^T| / (trace(R) - 1).
+    Source: Rodrigues' formula. With r = (R32 - R23, R13 - R31, R21 - R12), |r| = 2 sin(angle) and
+    trace(R) - 1 = 2 cos(angle). Their arc tangent keeps the digits of small angles, which the arc cosine loses.
     """
     axis = [
         rotation[2, 1] - rotation[1, 2],

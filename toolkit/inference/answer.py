@@ -1,52 +1,42 @@
-"""What a user is told: a value with its unit, how sure the model is of it, and all that it rests on."""
+"""Answers: a value with its unit, how sure the model is of it, and everything that it depends on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.inference.camera_source import KnownCamera
-from toolkit.modeling.consistency import Check
-from toolkit.modeling.uncertainty import COVERAGE
+from toolkit.inference.points import LocatedPoint
+from toolkit.modeling.confidence.uncertainty import COVERAGE
 from toolkit.utils.arrays import Pixels
-from toolkit.utils.contact_sheet import side_by_side
 from toolkit.utils.json import to_json
 
+if TYPE_CHECKING:
+    from toolkit.modeling.confidence.consistency import ConsistencyCheck
+
 SCHEMA = 2
-"""Version of the JSON of an answer; ``docs/answer.md`` describes it."""
-
-
-@dataclass(frozen=True)
-class Located:
-    """Where a named point lies, and how that is known.
-
-    Attributes:
-        pixel: (u, v) [px] of the upright picture.
-        source: How it is known.
-    """
-
-    pixel: tuple[float, float]
-    source: str
+"""The version of the JSON form of an answer, which ``docs/answer.md`` describes."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model said.
+    """The answer of a model to one question.
 
     Attributes:
-        value: The answer in ``unit``, a name, or a motion; None if the text holds none.
-        said: The value as a person reads it, with its unit; "" if there is none.
-        unit: "m", "s", "m/s" or "".
-        interval: Lowest and highest value that the model's own digit probabilities allow with ``COVERAGE``; for a
-            motion, of the distance moved. None where that is not known.
-        probability: What the model gave this very text, None where that is not known.
+        value: The value: a number in ``unit``, a name, or a motion; None if the model's text holds no value.
+        said: The value with its unit, as text for people; "" if there is no value.
+        unit: The unit: "m", "s", "m/s" or "".
+        interval: The lowest and the highest value of the interval that holds the value with probability ``COVERAGE``,
+            according to the model's own probabilities of digits. For a motion, it is that of the distance moved. None
+            if it is not known.
+        probability: The probability that the model gave to exactly this text; None if it is not known.
         text: What the model wrote.
-        task: Whose question was asked; "" if the words were passed through and no task reads the answer.
-        prompt: The words that the model was asked.
+        task: The name of the task; "" if the user's words were asked as they are and no task reads the answer.
+        prompt: The question in the words that the model was given.
         points: The points by name.
         cameras: The camera of each picture, and where it comes from.
-        model: What was asked.
-        check: The same from the model's depths, where that was asked for.
-        warnings: What the user should know.
+        model: The name of the model.
+        check: The comparison with the model's own depths, if the user asked for it.
+        warnings: What the user should know about the answer.
         images: The pictures as the model saw them.
     """
 
@@ -58,26 +48,32 @@ class Answer:
     text: str
     task: str
     prompt: str
-    points: Mapping[str, Located]
+    points: Mapping[str, LocatedPoint]
     cameras: Sequence[KnownCamera]
     model: str
-    check: Check | None = None
+    check: "ConsistencyCheck | None" = None
     warnings: Sequence[str] = ()
     images: Sequence[Pixels] = field(repr=False, default=())
 
     @property
     def shown(self) -> Pixels:
         """The pictures as the model saw them, next to each other, (H, W, 3)."""
+        from toolkit.utils.contact_sheet import side_by_side
+
         return side_by_side(self.images)
 
+    def as_json(self) -> dict[str, Any]:
+        """The same as ``to_json``, for programs that use this older name."""
+        return self.to_json()
+
     def to_json(self) -> dict[str, Any]:
-        """The content of ``--json``; ``docs/answer.md`` describes it."""
+        """The answer as JSON can hold it. It is what ``--json`` prints, and ``docs/answer.md`` describes it."""
         same = ("value", "said", "unit", "probability", "text", "task", "prompt", "points", "model", "check")
         cameras = [
             {
                 "intrinsics": known.camera.intrinsics,
                 "distortion": list(known.camera.distortion),
-                "source": known.source,
+                "source": known.origin,
                 "scale": list(known.scale),
             }
             for known in self.cameras

@@ -1,12 +1,13 @@
-"""Asking: a picture, a question, an answer with its unit.
+"""Asking: a picture and a question come in, and an answer with its unit goes out.
 
-Pictures are canonicalised, marked and worded exactly as in training (``toolkit.qa.sample``).
+``Asker.ask`` does all of it: it opens the scene, finds the task, shows and words the question exactly as in training
+(``toolkit.qa.sample``), lets the model reply, and reads the reply.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,63 +16,79 @@ from toolkit.data.frames.frame import Frame
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 from toolkit.geometry.plausibility import likely_meaning
-from toolkit.inference.answer import Answer, Located
-from toolkit.inference.camera_source import CameraFlags, KnownCamera, camera_of
+from toolkit.inference.answer import Answer
+from toolkit.inference.camera_source import CameraFlags, KnownCamera
 from toolkit.inference.caveats import caveats, is_shipped
-from toolkit.inference.picture import Given, Opened, open_picture
-from toolkit.inference.points import Named, blindness, check_place, find_points, unheeded
+from toolkit.inference.open_picture import PictureInput
+from toolkit.inference.points import (
+    LocatedPoint,
+    PointInput,
+    PointSource,
+    check_inside,
+    find_points,
+    no_points_warning,
+    point_warnings,
+)
+from toolkit.inference.scene import Scene, open_scene
 from toolkit.modeling.checkpoint import Checkpoint, load_checkpoint
 from toolkit.modeling.checkpoint_contract import CONTRACT, contract_for_remote
-from toolkit.modeling.consistency import Check
-from toolkit.modeling.consistency import check as check_answers
+from toolkit.modeling.confidence.uncertainty import answer_interval
 from toolkit.modeling.predictor import Predictor, Reply
-from toolkit.modeling.remote.address import is_remote, parse_remote
-from toolkit.modeling.uncertainty import interval
 from toolkit.modeling.vlm.vlm_predictor import VlmPredictor
 from toolkit.qa.canonical_view import View, canonicalise
-from toolkit.qa.parsing.units import in_unit, unit_in
+from toolkit.qa.parsing.units import unit_in, value_to_text
 from toolkit.qa.query import Query, point_in
-from toolkit.qa.registry import get_task, task_names
-from toolkit.qa.routing import describe_needs, route
 from toolkit.qa.sample import Presenter, Sample, Turn
-from toolkit.qa.task import Task
+from toolkit.qa.tasks.registry import get_task, task_classes
+from toolkit.qa.tasks.routing import needs_to_text, route
+from toolkit.qa.tasks.task import Task
 from toolkit.utils.resources import TINY, model_folder
 
-MAX_NEW_TOKENS = 64
+if TYPE_CHECKING:
+    from toolkit.modeling.confidence.consistency import ConsistencyCheck
+    from toolkit.modeling.remote.address import RemoteModel
 
+MAX_NEW_TOKENS = 64
+"""The highest number of tokens in an answer."""
 
 _UNCHECKED = "this answer cannot be checked: the model knows no other task that gives the depth of a point"
-
-
-_AT_ONCE = 64  # questions answered together
+_AT_ONCE = 64  # how many questions are given to the predictor together
 
 
 def find_checkpoint(root: Path = Path("runs")) -> Path:
-    """The checkpoint to ask where none is named: the newest in ``runs``, else the one that comes with the toolkit."""
+    """The checkpoint to ask if the user names none: the newest one in ``root``, or else the toolkit's own."""
     found = sorted(root.glob(f"*/{CONTRACT}"), key=lambda path: path.stat().st_mtime)
     return found[-1].parent if found else Path(model_folder(TINY))
 
 
 def load(model: str | Path | None = None, like: str | Path | None = None) -> "Asker":
-    """A model, loaded once, that answers many questions.
+    """Load a model, which can then answer many questions.
 
     Args:
         model: A folder that ``toolkit train`` wrote; ``tiny``, the model that comes with the toolkit; or
-            ``openai:NAME@URL`` for one on an OpenAI-compatible server. By default the newest in ``runs``, else tiny.
-        like: For one on a server, the checkpoint folder that says how it is asked (``contract_for_remote``).
+            ``openai:NAME@URL``, a model on an OpenAI-compatible server. The default is the newest run in ``runs``, or
+            tiny if there is none.
+        like: For a model on a server, the folder of a checkpoint that says how it is asked (``contract_for_remote``).
 
     Raises:
-        UserError: If it is no checkpoint, or the server cannot be named so.
+        UserError: If the folder is not a checkpoint, or the name of a model on a server is malformed.
     """
-    if model is None or not is_remote(str(model)):
+    remote = None if model is None else _remote_model(str(model))
+    if remote is None:
         if like is not None:
             raise UserError("--like is for models on a server", remedy="a checkpoint says itself how it is asked")
-        return Asker.of(load_checkpoint(find_checkpoint() if model is None else Path(model_folder(model))))
+        return Asker.from_checkpoint(load_checkpoint(find_checkpoint() if model is None else Path(model_folder(model))))
     from toolkit.modeling.remote.remote_predictor import OpenAiPredictor
 
-    remote = parse_remote(str(model))
     contract = contract_for_remote(remote, None if like is None else Path(like))
     return Asker(OpenAiPredictor(remote), contract.presenter, contract.tasks)
+
+
+def _remote_model(name: str) -> "RemoteModel | None":
+    """The model on a server with a name like ``openai:NAME@URL``; None for any other name."""
+    from toolkit.modeling.remote.address import is_remote, parse_remote
+
+    return parse_remote(name) if is_remote(name) else None
 
 
 @dataclass(frozen=True)
@@ -79,11 +96,12 @@ class Asker:
     """A model that answers questions about a user's pictures.
 
     Attributes:
-        predictor: Who answers.
-        presenter: How questions are shown and worded, whole pictures.
-        tasks: What the model knows, by name.
+        predictor: What answers the questions.
+        presenter: How questions are shown and worded; pictures are shown whole.
+        tasks: The tasks that the model was trained on, by name.
         at_once: How many questions are given to the predictor together.
-        caveats: By task, what is said with every answer; "" holds for tasks that are not named.
+        caveats: The warning that comes with every answer to a task, by the task's name; the one under "" holds for
+            all other tasks.
     """
 
     predictor: Predictor
@@ -93,20 +111,25 @@ class Asker:
     caveats: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint, max_new_tokens: int = MAX_NEW_TOKENS) -> "Asker":
-        """The model of a checkpoint."""
+    def from_checkpoint(cls, checkpoint: Checkpoint, max_new_tokens: int = MAX_NEW_TOKENS) -> "Asker":
+        """Make an Asker for the model of a checkpoint.
+
+        Args:
+            checkpoint: The checkpoint.
+            max_new_tokens: The highest number of tokens in an answer.
+        """
         shipped = is_shipped(checkpoint.folder)
         name = TINY if shipped else str(checkpoint.folder)
+        warnings = caveats(checkpoint.folder) if shipped else {}
         predictor = VlmPredictor(checkpoint.vlm, name, _AT_ONCE, max_new_tokens)
-        said = caveats(checkpoint.folder) if shipped else {}
-        return cls(predictor, checkpoint.presenter, checkpoint.tasks, caveats=said)
+        return cls(predictor, checkpoint.presenter, checkpoint.tasks, caveats=warnings)
 
     def ask(
         self,
-        image: Given | Sequence[Given],
+        image: PictureInput | Sequence[PictureInput] | Scene,
         question: str,
         *,
-        points: Mapping[str, Named] | None = None,
+        points: Mapping[str, PointInput] | None = None,
         camera: CameraFlags | Camera | None = None,
         task: str | None = None,
         raw: bool = False,
@@ -115,34 +138,38 @@ class Asker:
         """Ask one question about one picture, or about two.
 
         Args:
-            image: The picture or the two pictures: paths, PIL pictures or arrays (height, width, 3) uint8 RGB.
-            question: The words.
-            points: (u, v) [px of the upright first picture] by a colour's name; where the question names a colour
-                and no point is given, a mark of that colour is looked for.
-            camera: What is known of the camera; else what lies beside the picture or in its EXIF tags is used.
-            task: Name of the task, None to find it from the words.
-            raw: Whether the model is asked in the user's very words, and not in those it was trained on.
-            check: Whether the answer is checked against the model's own depths, for the price of further questions.
+            image: One picture or two: paths, PIL pictures or arrays (height, width, 3) uint8 RGB. Or a Scene, which
+                already holds its cameras and points.
+            question: The user's words.
+            points: The points (u, v) [px of the upright first picture], each by the name of a colour. If no points are
+                given, marks of the colours that the question names are looked for in the picture.
+            camera: The camera, if the user knows it. Otherwise, it is read from a file beside the picture or from EXIF
+                tags, or assumed.
+            task: The name of the task; None finds the task by the words of the question.
+            raw: Whether the model is asked in exactly the user's words, and not in those of its training.
+            check: Whether the answer is compared with the model's own depths, which takes further questions.
 
         Raises:
-            UserError: If the pictures, points, camera or question cannot be used.
+            UserError: If the pictures, the points, the camera or the question cannot be used.
         """
-        scene = self._open(image, camera)
-        places = find_points(question, points or {}, scene.frames[0])
-        chosen = self._task(question, task, len(places), len(scene.frames), raw)
-        sample = self._sample(chosen, question, scene.frames, places, raw)
+        scene = open_scene(image, camera, points)
+        self.check_focal(scene)
+        located = find_points(question, scene.points, scene.frames[0])
+        chosen = self._choose_task(question, task, len(located), len(scene.frames), raw)
+        sample = self._make_sample(chosen, question, scene.frames, located, raw)
         (reply,) = self.predictor.answer([sample])
-        answer = self._answer(chosen, question, sample, reply, scene)
-        warnings = [*scene.warnings, *unheeded(places, self.presenter), *self.caveat(chosen)]
+        (turn,) = sample.turns
+        answer = self._make_answer(chosen, question, turn, reply, scene.cameras)
+        warnings = [*scene.warnings, *point_warnings(located, self.presenter), *self.caveat(chosen)]
         if check:
-            answer = replace(answer, check=self._check(chosen, question, sample, reply))
+            answer = replace(answer, check=self._check_answer(chosen, question, sample, reply))
             warnings += [] if answer.check else [_UNCHECKED]
-        answer = _with_names(answer, dict(zip((point.name for point in sample.query.points), places, strict=True)))
-        return replace(answer, points=places, images=sample.images, warnings=tuple(warnings))
+        answer = _with_user_names(answer, dict(zip((point.name for point in turn.query.points), located, strict=True)))
+        return replace(answer, points=located, images=sample.images, warnings=tuple(warnings))
 
     def ask_many(
         self,
-        image: Given,
+        image: PictureInput | Scene,
         question: str,
         points: ArrayLike,
         *,
@@ -150,76 +177,69 @@ class Asker:
         task: str | None = None,
         progress: Callable[[int], None] = lambda done: None,
     ) -> list[Answer]:
-        """Ask the same about many points of one picture, each by itself.
+        """Ask the same question about many points of one picture, one point at a time.
 
-        With text coordinates the picture is encoded once; with markers, pictures are batched.
+        With text coordinates, the picture is encoded only once. With markers, the marked pictures are batched.
 
         Args:
             image: The picture, as for ``ask``.
-            question: The words, which name no point.
-            points: (N, 2), (u, v) [px of the upright picture].
-            camera: As for ``ask``.
-            task: As for ``ask``; a task about one point.
-            progress: Told after each batch how many points it held.
+            question: The user's words, which do not name a point.
+            points: The points (N, 2), (u, v) [px of the upright picture].
+            camera: The camera, as for ``ask``.
+            task: The name of a task about one point; None finds the task by the words of the question.
+            progress: A function that is called after each batch with the number of its points.
 
         Returns:
-            One Answer a point, in order, without its picture.
+            One Answer for each point, in order, without pictures.
 
         Raises:
             UserError: If the picture, a point, the camera or the question cannot be used.
         """
-        scene = self._open(image, camera)
+        scene = open_scene(image, camera)
+        self.check_focal(scene)
         where = np.asarray(points, dtype=np.float64).reshape(-1, 2)
         for u, v in where.tolist():
-            check_place((u, v), scene.frames[0].camera)
-        chosen = self._task(question, task, 1, 1, raw=False)
+            check_inside((u, v), scene.frames[0].camera)
+        chosen = self._choose_task(question, task, 1, 1, raw=False)
         if chosen is None:
-            raise TypeError("a task is always found, or it is an error")
+            raise TypeError("without raw words, a task is always found, or there is an error before this")
+        warnings = (*scene.warnings, *no_points_warning(self.presenter), *self.caveat(chosen))
         answers: dict[int, Answer] = {}
-        for indices, samples in self._samples(chosen, question, scene.frames[0], where):
+        for indices, samples in self._make_batches(chosen, question, scene.frames[0], where):
             for index, sample, reply in zip(indices, samples, self.predictor.answer(samples), strict=True):
-                (name,) = (point.name for point in sample.query.points)
+                (turn,) = sample.turns
+                (point,) = turn.query.points
                 u, v = where[index].tolist()
-                answer = self._answer(chosen, question, sample, reply, scene)
-                warnings = (*scene.warnings, *blindness(self.presenter), *self.caveat(chosen))
-                answers[index] = replace(answer, points={name: Located((u, v), "given")}, warnings=warnings)
+                located = {point.name: LocatedPoint((u, v), PointSource.GIVEN)}
+                answer = self._make_answer(chosen, question, turn, reply, scene.cameras)
+                answers[index] = replace(answer, points=located, warnings=warnings)
             progress(len(indices))
         return [answers[index] for index in range(len(where))]
 
-    def check_focal(self, name: str, known: KnownCamera) -> None:
-        """Check that a picture can be made canonical.
+    def check_focal(self, scene: Scene) -> None:
+        """Check that every picture of a scene can be made canonical.
 
         Raises:
-            UserError: If it cannot; it says what the focal length most likely means.
+            UserError: If a picture cannot. The message says what its focal length most likely means.
         """
-        try:
-            self.presenter.canonicalisation.whole(known.camera)
-        except UserError as fault:
-            likely = likely_meaning(known.camera, known.source)
-            if not likely:
-                raise
-            across, down = known.camera.fov
-            raise UserError(
-                f"{name}: its field of view cannot be {across:.3g} x {down:.3g} degrees",
-                f"that follows from {known.source}, a focal length of {known.camera.fx:g} px",
-                likely,
-            ) from fault
+        for frame, known in zip(scene.frames, scene.cameras, strict=True):
+            try:
+                self.presenter.canonicalisation.whole(known.camera)
+            except UserError as fault:
+                likely = likely_meaning(known.camera, known.source)
+                if not likely:
+                    raise
+                across, down = known.camera.fov
+                raise UserError(
+                    f"{frame.name}: its field of view cannot be {across:.3g} x {down:.3g} degrees",
+                    f"that follows from {known.origin}, a focal length of {known.camera.fx:g} px",
+                    likely,
+                ) from fault
 
-    def _open(self, given: Given | Sequence[Given], camera: CameraFlags | Camera | None) -> "_Scene":
-        images: Sequence[Given] = given if isinstance(given, list | tuple) else [given]  # type: ignore[list-item]
-        opened = [open_picture(image) for image in images]
-        cameras = [known_camera(each, camera) for each in opened]
-        frames = [Frame(each.picture, known.camera) for each, known in zip(opened, cameras, strict=True)]
-        for frame, known in zip(frames, cameras, strict=True):
-            self.check_focal(frame.name, known)
-        said = [line for each, known in zip(opened, cameras, strict=True) for line in (*each.warnings, *known.warnings)]
-        return _Scene(frames, cameras, tuple(dict.fromkeys([*said, *_same(frames)])))
-
-    def _task(self, question: str, name: str | None, points: int, images: int, raw: bool) -> Task | None:
-        """The task of a question; None if its words are passed through and no task is named."""
+    def _choose_task(self, question: str, name: str | None, points: int, images: int, raw: bool) -> Task | None:
+        """Choose the task of a question; None if the user's words are asked as they are and no task is named."""
         if name is None:
-            known = {each: get_task(each) for each in task_names()}
-            return None if raw else route(question, points, images, self.tasks, known)
+            return None if raw else route(question, points, images, self.tasks, task_classes())
         task = self.tasks.get(name) or get_task(name)
         if name not in self.tasks:
             raise UserError(
@@ -229,140 +249,123 @@ class Asker:
             )
         if (task.points, task.images) != (points, images):
             raise UserError(
-                f"{task.name} needs {describe_needs(task)}, not {points} in {images}",
+                f"{task.name} needs {needs_to_text(task)}, not {points} in {images}",
                 remedy="name each point, as in --point red=320,240",
             )
         return task
 
     def caveat(self, task: Task | None) -> list[str]:
-        """What is to be known of this model's answers to a task, or to questions that are none; so far."""
-        said = self.caveats.get(task.name if task else "", self.caveats.get("", ""))
-        return [*([said] if said else []), *getattr(self.predictor, "notes", ())]
+        """What the user should know about this model's answers to a task; None stands for words that no task reads."""
+        caveat = self.caveats.get(task.name if task else "", self.caveats.get("", ""))
+        return [*([caveat] if caveat else []), *self.predictor.notes]
 
-    def _check(self, task: Task | None, question: str, sample: Sample, reply: Reply) -> Check | None:
-        """The answer beside the model's own depths; None where nothing it knows can check it."""
+    def _check_answer(
+        self, task: Task | None, question: str, sample: Sample, reply: Reply
+    ) -> "ConsistencyCheck | None":
+        """Compare an answer with the model's own depths; None if no task that the model knows allows it."""
         if task is None:
             return None
+        from toolkit.modeling.confidence.consistency import check_consistency
+
         values = [task.read(reply.text, sample.query)]
-        (checked,) = check_answers([sample], values, self.tasks, self.presenter, self.predictor.answer)
+        (checked,) = check_consistency([sample], values, self.tasks, self.presenter, self.predictor.answer)
         if checked is None or checked.implied is None:
             return checked
         implied = task.meant(checked.implied, question, sample.query)
         return replace(checked, implied=implied, said=task.write(implied, sample.query))
 
-    def _sample(
-        self, task: Task | None, question: str, frames: Sequence[Frame], places: Mapping[str, Located], raw: bool
+    def _make_sample(
+        self, task: Task | None, question: str, frames: Sequence[Frame], located: Mapping[str, LocatedPoint], raw: bool
     ) -> Sample:
+        """Make the Sample of a question. About one point, it shows the window whose middle is nearest to the point."""
         presenter = self.presenter
-        where = np.array([place.pixel for place in places.values()]).reshape(-1, 2)
+        where = np.array([point.pixel for point in located.values()]).reshape(-1, 2)
         if len(where) == 1:
             ((window, _),) = presenter.canonicalisation.tiles(frames[0].camera, where)
             views = [canonicalise(frames[0], window, labelled=False)]
         else:
             views = [presenter.view(frames[0], keep=where, labelled=False)]
         views += [presenter.view(frame, labelled=False) for frame in frames[1:]]
-        names = list(places) if presenter.reference == "marker" else presenter.names(None, len(places))
-        query = _query(views, names, where)
+        names = list(located) if presenter.reference == "marker" else presenter.names(None, len(located))
+        query = _make_query(views, names, where)
         if task is not None:
             query = replace(query, given=dict(task.given_in(question)))
             if not raw:
-                return presenter.present(task, query, labelled=False)
+                return presenter.present(task, query)
         return presenter.gather([Turn(question, "", task.name if task else "", None, query)])
 
-    def _samples(
+    def _make_batches(
         self, task: Task, question: str, frame: Frame, where: np.ndarray
     ) -> Iterator[tuple[list[int], list[Sample]]]:
-        """Questions about one point each, a batch at a time; those of one batch show the same window."""
+        """Yield batches of questions about one point each: their indices and Samples. A batch shows one window only."""
         given = dict(task.given_in(question))
         (name,) = self.presenter.names(None, 1)
         for window, indices in self.presenter.canonicalisation.tiles(frame.camera, where):
             view = canonicalise(frame, window, labelled=False)
             for start in range(0, len(indices), self.at_once):
                 chosen = indices[start : start + self.at_once].tolist()
-                queries = [replace(_query([view], [name], where[[index]]), given=given) for index in chosen]
-                yield chosen, [self.presenter.present(task, query, labelled=False) for query in queries]
+                queries = [replace(_make_query([view], [name], where[[index]]), given=given) for index in chosen]
+                yield chosen, [self.presenter.present(task, query) for query in queries]
 
-    def _answer(self, task: Task | None, question: str, sample: Sample, reply: Reply, scene: "_Scene") -> Answer:
-        value, said, limits, unit = None, "", None, ""
+    def _make_answer(
+        self, task: Task | None, question: str, turn: Turn, reply: Reply, cameras: Sequence[KnownCamera]
+    ) -> Answer:
+        """Read a reply and make an Answer. Without a task, the Answer has no value, only the text."""
+        value, text, interval, unit = None, "", None, ""
         if task is not None:
-            value = task.read(reply.text, sample.query)
+            value = task.read(reply.text, turn.query)
             unit = task.unit
-            limits = _limits(task, sample.query, reply, scene.cameras)
+            interval = _interval(task, turn.query, reply, cameras)
             if value is not None:
-                value = task.meant(value, question, sample.query)
-                said = _said(task, value, question, sample.query)
+                value = task.meant(value, question, turn.query)
+                text = _value_to_text(task, value, question, turn.query)
         return Answer(
             value=value,
-            said=said,
+            said=text,
             unit=unit,
-            interval=limits,
+            interval=interval,
             probability=reply.probability,
             text=reply.text,
-            task=sample.task,
-            prompt=sample.prompt,
+            task=turn.task,
+            prompt=turn.prompt,
             points={},
-            cameras=scene.cameras,
+            cameras=cameras,
             model=self.predictor.name,
         )
 
 
-@dataclass(frozen=True)
-class _Scene:
-    """The pictures of a question with their cameras."""
-
-    frames: Sequence[Frame]
-    cameras: Sequence[KnownCamera]
-    warnings: tuple[str, ...]
-
-
-def _same(frames: Sequence[Frame]) -> list[str]:
-    """A warning where the same picture is given twice."""
-    first, *others = (frame.picture.read() for frame in frames)
-    if not any(np.array_equal(first, other) for other in others):
-        return []
-    return ["the two pictures are the same, pixel by pixel: nothing can have moved between them"]
-
-
-def known_camera(opened: Opened, camera: CameraFlags | Camera | None) -> KnownCamera:
-    """The camera of a picture: the one given, or what the flags, a file beside it or its tags say."""
-    if isinstance(camera, Camera):
-        return KnownCamera(camera, "given")
-    return camera_of(opened, camera or CameraFlags())
-
-
-def _query(views: Sequence[View], names: Sequence[str], where: np.ndarray) -> Query:
-    """A question about pixels (N, 2) of the first View's original picture."""
+def _make_query(views: Sequence[View], names: Sequence[str], where: np.ndarray) -> Query:
+    """Make a question about pixels (N, 2) of the original picture of the first View."""
     first = views[0]
     places = first.camera.project(first.frame.camera.rays(where)) if len(where) else where
     return Query(tuple(views), tuple(point_in(first, name, place) for name, place in zip(names, places, strict=True)))
 
 
-def _said(task: Task, value: object, question: str, query: Query) -> str:
-    """A value as a person reads it, also in the unit that the question names."""
-    said = task.write(value, query)
+def _value_to_text(task: Task, value: object, question: str, query: Query) -> str:
+    """A value as text for people, also in the unit that the question names."""
+    written, number = task.write(value, query), task.number(value)
     wanted = unit_in(question)
-    number = task.number(value)
-    other = in_unit(number, task.unit, wanted) if wanted and number is not None and task.unit else ""
-    return f"{said} ({other})" if other and other != said else said
+    other = value_to_text(number, task.unit, wanted) if wanted and number is not None and task.unit else ""
+    return f"{written} ({other})" if other and other != written else written
 
 
-def _limits(task: Task, query: Query, reply: Reply, cameras: Sequence[KnownCamera]) -> tuple[float, float] | None:
-    """The interval of an answer, widened by what is not known of the camera."""
-    found = interval(reply, lambda text: task.number_in(text, query))
+def _interval(task: Task, query: Query, reply: Reply, cameras: Sequence[KnownCamera]) -> tuple[float, float] | None:
+    """The interval of an answer, widened if the camera is not exactly known."""
+    found = answer_interval(reply, lambda text: task.number_in(text, query))
     if found is None or not task.scales:
         return found
     low, high = cameras[0].scale
     return found[0] * low, found[1] * high
 
 
-def _with_names(answer: Answer, called: Mapping[str, str]) -> Answer:
-    """An answer whose points bear the user's names, by those of the question; in text coordinates they differ."""
+def _with_user_names(answer: Answer, called: Mapping[str, str]) -> Answer:
+    """Give the points of an answer the user's names. ``called`` holds these by the names in the question."""
 
-    def theirs(said: Any) -> Any:
-        return called.get(said, said) if isinstance(said, str) else said
+    def rename(value: Any) -> Any:
+        return called.get(value, value) if isinstance(value, str) else value
 
     check = answer.check
     if check is not None:
-        depths = {theirs(name): depth for name, depth in check.depths.items()}
-        check = replace(check, depths=depths, implied=theirs(check.implied), said=theirs(check.said))
-    return replace(answer, value=theirs(answer.value), said=theirs(answer.said), check=check)
+        depths = {rename(name): depth for name, depth in check.depths.items()}
+        check = replace(check, depths=depths, implied=rename(check.implied), said=rename(check.said))
+    return replace(answer, value=rename(answer.value), said=rename(answer.said), check=check)

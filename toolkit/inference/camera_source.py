@@ -1,7 +1,7 @@
-"""Where the camera of a picture that is asked about comes from; it is never guessed in silence.
+"""Where the camera of a user's picture comes from. It is never assumed without a warning.
 
-In this order: what the user says; a JSON file beside the picture; the picture's EXIF tags; and last an assumed
-field of view, with a warning. Conventions: see ``toolkit.geometry.camera``.
+These are tried in this order: what the user says; a JSON file beside the picture; the EXIF tags of the picture; and
+last an assumed field of view, with a warning. Conventions: see ``toolkit.geometry.camera``.
 """
 
 import json
@@ -15,32 +15,29 @@ from PIL.ExifTags import Base as Tag
 
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
-from toolkit.geometry.plausibility import FILM_DIAGONAL, doubts, is_possible, likely_intrinsics
-from toolkit.inference.picture import Opened
+from toolkit.geometry.plausibility import FILM_DIAGONAL, CameraSource, doubts, is_possible, likely_intrinsics
+from toolkit.inference.open_picture import OpenedPicture
 
 DEFAULT_FOV = 60.0
-"""Horizontal field of view [deg] that is assumed where nothing is known of the camera."""
-
+"""The horizontal field of view [deg] that is assumed if nothing is known about the camera."""
 
 USUAL_FOV = (45.0, 90.0)
-"""Most cameras have a horizontal field of view [deg] between these; intervals reach as far where it is assumed."""
+"""The range of the horizontal field of view [deg] of most cameras. If it is assumed, intervals cover this range."""
 
+_SAME_SHAPE = 0.02  # if aspect ratios differ relatively by less than this, the picture was not cropped
 
-_SAME_SHAPE = 0.02  # relative difference of aspect ratios below which a picture was not cropped
-
-
-# Of FocalPlaneResolutionUnit (EXIF 2.32, table 15).
+# The millimetres in each FocalPlaneResolutionUnit (EXIF 2.32, table 15).
 _MILLIMETRES: Mapping[float | None, float] = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
 
 
 @dataclass(frozen=True)
 class CameraFlags:
-    """What the user says of the camera; at most one of them.
+    """What the user says about the camera. At most one of these may be given.
 
     Attributes:
-        intrinsics: fx, fy, cx, cy [px].
-        focal: Focal length [px]; the principal point is taken to be the centre.
-        fov: Horizontal field of view [deg]; likewise.
+        intrinsics: The intrinsics fx, fy, cx, cy [px].
+        focal: The focal length [px]. The principal point is assumed to be the centre of the picture.
+        fov: The horizontal field of view [deg]. The principal point is assumed to be the centre of the picture.
     """
 
     intrinsics: tuple[float, float, float, float] | None = None
@@ -50,83 +47,94 @@ class CameraFlags:
 
 @dataclass(frozen=True)
 class KnownCamera:
-    """A camera, and how much is known of it.
+    """A camera, where it comes from, and how exactly it is known.
 
     Attributes:
-        camera: True of the upright picture.
-        source: Where it comes from.
-        warnings: What the user should know.
-        scale: Lowest and highest ratio of the true focal length to this one, as far as is known. Distances read
-            off a picture grow in proportion to the focal length.
+        camera: The camera of the upright picture.
+        source: The origin of the camera.
+        file: The file that the camera was read from, if ``source`` is ``FILE``.
+        warnings: What the user should know about the camera.
+        scale: The lowest and the highest likely ratio of the true focal length to this one. Distances that are read
+            off a picture are proportional to the focal length.
     """
 
     camera: Camera
-    source: str
+    source: CameraSource
+    file: Path | None = None
     warnings: tuple[str, ...] = ()
     scale: tuple[float, float] = (1.0, 1.0)
 
+    @property
+    def origin(self) -> str:
+        """Where the camera comes from, for people: the name of the file, of the option, or of the EXIF tags."""
+        return str(self.file or self.source.value)
 
-def camera_of(opened: Opened, flags: CameraFlags) -> KnownCamera:
-    """The camera of an upright picture.
+
+def camera_of(opened: OpenedPicture, given: CameraFlags | Camera | None = None) -> KnownCamera:
+    """Find the camera of an upright picture.
 
     Args:
-        opened: The picture, with its EXIF tags and what lies beside it.
-        flags: What the user says.
+        opened: The picture, with its path and its EXIF tags.
+        given: What the user says about the camera, or the camera itself.
 
     Raises:
-        UserError: If the flags contradict each other, or they or the file beside do not fit the picture.
+        UserError: If the user gives more than one thing, or if what the user or the file beside the picture says does
+            not fit the picture.
     """
-    width, height = opened.size
-    known = _said(opened, flags)
-    found: list[str] = []
+    if isinstance(given, Camera):
+        return KnownCamera(given, CameraSource.GIVEN)
+    height, width = opened.picture.pixels.shape[:2]
+    size = (width, height)
+    known = None if given is None else _from_flags(opened, size, given)
+    unusable: list[str] = []
     if known is None and opened.path is not None:
-        known = _beside(width, height, opened.path)
+        known = _from_file_beside(size, opened.path)
     if known is None:
-        known = _from_exif(opened, found)
+        known = _from_exif(opened, size, unusable)
     if known is None:
-        return _assumed(width, height, found)
+        return _assume(size, unusable)
     return replace(known, warnings=doubts(known.camera, known.source))
 
 
-def _assumed(width: int, height: int, found: Sequence[str]) -> KnownCamera:
-    guess = (
+def _assume(size: tuple[int, int], unusable: Sequence[str]) -> KnownCamera:
+    """A camera with a usual field of view, with a warning and with the reasons why EXIF tags cannot be used."""
+    warning = (
         f"nothing is known of the camera: a horizontal field of view of {DEFAULT_FOV:g} degrees is assumed, "
         "and every distance scales with it; pass --intrinsics, --focal or --fov"
     )
-    assumed = Camera.from_fov(width, height, DEFAULT_FOV)
-    narrow, wide = (Camera.from_fov(width, height, fov).fx / assumed.fx for fov in USUAL_FOV)
-    return KnownCamera(assumed, "assumed", (guess, *found), (wide, narrow))
+    assumed = Camera.from_fov(*size, DEFAULT_FOV)
+    narrow, wide = (Camera.from_fov(*size, fov).fx / assumed.fx for fov in USUAL_FOV)
+    return KnownCamera(assumed, CameraSource.ASSUMED, None, (warning, *unusable), (wide, narrow))
 
 
-def _said(opened: Opened, flags: CameraFlags) -> KnownCamera | None:
-    """The camera that the flags give."""
-    width, height = opened.size
+def _from_flags(opened: OpenedPicture, size: tuple[int, int], flags: CameraFlags) -> KnownCamera | None:
+    """The camera that the user's flags give; None if no flag is given."""
     given = [name for name in ("intrinsics", "focal", "fov") if getattr(flags, name) is not None]
     if len(given) > 1:
         raise UserError(
             f"--{' and --'.join(given)} are given together", "they all say what the camera is", "give one of them"
         )
     if flags.intrinsics is not None:
-        return KnownCamera(_from_numbers(opened, flags.intrinsics), "--intrinsics")
+        return KnownCamera(_from_numbers(opened, flags.intrinsics), CameraSource.INTRINSICS)
     if flags.focal is not None:
         if not (math.isfinite(flags.focal) and flags.focal > 0):
             raise UserError(
                 f"--focal {flags.focal:g} is not a positive number",
                 remedy="give the focal length in pixels of this picture, or --fov in degrees",
             )
-        return KnownCamera(Camera.from_focal(width, height, flags.focal), "--focal")
+        return KnownCamera(Camera.from_focal(*size, flags.focal), CameraSource.FOCAL)
     if flags.fov is not None:
         if not 0 < flags.fov < 180:
             raise UserError(
                 f"--fov {flags.fov:g} is no angle between 0 and 180 degrees",
                 remedy="give the angle between the left and the right border in degrees, or --focal in pixels",
             )
-        return KnownCamera(Camera.from_fov(width, height, flags.fov), "--fov")
+        return KnownCamera(Camera.from_fov(*size, flags.fov), CameraSource.FOV)
     return None
 
 
-def _from_numbers(opened: Opened, values: tuple[float, float, float, float]) -> Camera:
-    """The camera of fx, fy, cx, cy [px] that the user gives."""
+def _from_numbers(opened: OpenedPicture, values: tuple[float, float, float, float]) -> Camera:
+    """The camera with the intrinsics fx, fy, cx, cy [px] that the user gives."""
     width, height = opened.size
     problem = f"--intrinsics {','.join(f'{value:g}' for value in values)} cannot be those of {opened.picture.name}"
     remedy = "give FX,FY,CX,CY in pixels of this picture, in this order"
@@ -139,8 +147,8 @@ def _from_numbers(opened: Opened, values: tuple[float, float, float, float]) -> 
         raise UserError(problem, f"the {fault.problem}", likely or remedy) from None
 
 
-def _beside(width: int, height: int, picture: Path) -> KnownCamera | None:
-    """The camera in ``photo.json`` beside ``photo.jpg``: {"intrinsics": [fx, fy, cx, cy, width, height]}."""
+def _from_file_beside(size: tuple[int, int], picture: Path) -> KnownCamera | None:
+    """The camera in ``photo.json`` beside ``photo.jpg``: {"intrinsics": [fx, fy, cx, cy, width, height]}; or None."""
     path = picture.with_suffix(".json")
     if not path.is_file():
         return None
@@ -149,7 +157,7 @@ def _beside(width: int, height: int, picture: Path) -> KnownCamera | None:
         "--intrinsics, --focal and --fov go before it"
     )
     try:
-        camera = _camera_in(json.loads(path.read_text(encoding="utf-8-sig")))
+        camera = _parse_camera(json.loads(path.read_text(encoding="utf-8-sig")))
     except OSError as error:
         raise UserError(f"{path}: it cannot be read", str(error.strerror), remedy) from None
     except OverflowError:
@@ -158,12 +166,13 @@ def _beside(width: int, height: int, picture: Path) -> KnownCamera | None:
         raise UserError(f"{path}: there is no camera in it", f"it is not JSON: {error}", remedy) from None
     except UserError as error:
         raise UserError(f"{path}: {error.problem}", error.cause, error.remedy or remedy) from None
-    if (camera.width, camera.height) != (width, height):
-        raise _other_size(path, camera, width, height)
-    return KnownCamera(camera, str(path))
+    if (camera.width, camera.height) != size:
+        raise _size_error(path, camera, *size)
+    return KnownCamera(camera, CameraSource.FILE, path)
 
 
-def _camera_in(content: Any) -> Camera:
+def _parse_camera(content: Any) -> Camera:
+    """Make the camera that the content of a JSON file describes."""
     if not isinstance(content, dict) or "intrinsics" not in content:
         raise UserError("there is no camera in it", "it has no `intrinsics`")
     values, distortion = content["intrinsics"], content.get("distortion") or []
@@ -173,8 +182,8 @@ def _camera_in(content: Any) -> Camera:
     return Camera.from_intrinsics(values, distortion)
 
 
-def _other_size(path: Path, camera: Camera, width: int, height: int) -> UserError:
-    """What to do about intrinsics of another size than the picture's."""
+def _size_error(path: Path, camera: Camera, width: int, height: int) -> UserError:
+    """The error for intrinsics of another size than the picture's, with the likely cause and what to do."""
     values = camera.resized(width, height).intrinsics
     cause, remedy = "", "give the intrinsics of this size"
     if (camera.width, camera.height) == (height, width):
@@ -191,54 +200,59 @@ def _other_size(path: Path, camera: Camera, width: int, height: int) -> UserErro
     )
 
 
-def _from_exif(opened: Opened, found: list[str]) -> KnownCamera | None:
-    """The camera that EXIF tags give; why they cannot be used goes to ``found``."""
-    width, height = opened.size
+def _from_exif(opened: OpenedPicture, size: tuple[int, int], unusable: list[str]) -> KnownCamera | None:
+    """The camera that EXIF tags give, or None. The reason why they cannot be used is added to ``unusable``."""
     tags, stored = opened.tags, opened.stored
-    taken = _number(tags.get(Tag.ExifImageWidth)), _number(tags.get(Tag.ExifImageHeight))
+    taken = _positive_number(tags.get(Tag.ExifImageWidth)), _positive_number(tags.get(Tag.ExifImageHeight))
     if taken[0] and taken[1] and _cropped(stored, taken[0] / taken[1]):
-        found.append(
+        unusable.append(
             f"the picture was cropped since it was taken ({taken[0]:g} x {taken[1]:g} px), so EXIF does not help"
         )
         return None
-    focal, source = _focal_35mm(width, height, tags), "EXIF FocalLengthIn35mmFilm"
+    focal, source = _focal_35mm(*size, tags), CameraSource.EXIF_35MM
     if focal is None:
-        focal, source = _focal_of_sensor(stored, tags), "EXIF FocalLength and FocalPlaneXResolution"
+        focal, source = _focal_of_sensor(stored, tags), CameraSource.EXIF_SENSOR
     if focal is None:
         return None
-    camera = Camera.from_focal(width, height, focal)
+    camera = Camera.from_focal(*size, focal)
     if not is_possible(camera):
-        found.append(f"{source} is not believed: the field of view would be {camera.fov[0]:.3g} degrees")
+        unusable.append(f"{source} is not believed: the field of view would be {camera.fov[0]:.3g} degrees")
         return None
     return KnownCamera(camera, source)
 
 
 def _cropped(stored: tuple[int, int], taken: float) -> bool:
-    """Whether the shape (width / height) has changed; some programs exchange the sides when they turn a picture."""
+    """Whether the aspect ratio has changed since the picture was taken. Turning the picture does not count."""
     now = stored[0] / stored[1]
     return min(abs(now / taken - 1), abs(now * taken - 1)) > _SAME_SHAPE
 
 
 def _focal_35mm(width: int, height: int, tags: Mapping[int, Any]) -> float | None:
-    """Focal length [px] = f35 * diagonal [px] / 43.27 mm: the diagonal field of view is kept (CIPA DCG-001-2005)."""
-    equivalent = _number(tags.get(Tag.FocalLengthIn35mmFilm))
+    """The focal length [px] from the 35 mm-equivalent one, f35 [mm]; None if there is no such tag.
+
+    f = f35 * diagonal [px] / 43.27 mm keeps the diagonal field of view (CIPA DCG-001-2005).
+    """
+    equivalent = _positive_number(tags.get(Tag.FocalLengthIn35mmFilm))
     return None if equivalent is None else equivalent * math.hypot(width, height) / FILM_DIAGONAL
 
 
 def _focal_of_sensor(stored: tuple[int, int], tags: Mapping[int, Any]) -> float | None:
-    """Focal length [px] = focal length [mm] * sensor pixels a mm, scaled by the resize since (EXIF 2.32, 4.6.5)."""
-    focal = _number(tags.get(Tag.FocalLength))
-    resolution = _number(tags.get(Tag.FocalPlaneXResolution))
-    unit = _MILLIMETRES.get(_number(tags.get(Tag.FocalPlaneResolutionUnit, 2)))
-    wide, high = _number(tags.get(Tag.ExifImageWidth)), _number(tags.get(Tag.ExifImageHeight))
+    """The focal length [px] from that of the lens [mm] and the resolution of the sensor; None without these tags.
+
+    f = lens focal length [mm] * sensor pixels per mm * factor of the resize since then (EXIF 2.32, section 4.6.5).
+    """
+    focal = _positive_number(tags.get(Tag.FocalLength))
+    resolution = _positive_number(tags.get(Tag.FocalPlaneXResolution))
+    unit = _MILLIMETRES.get(_positive_number(tags.get(Tag.FocalPlaneResolutionUnit, 2)))
+    wide, high = _positive_number(tags.get(Tag.ExifImageWidth)), _positive_number(tags.get(Tag.ExifImageHeight))
     if focal is None or resolution is None or unit is None or wide is None:
         return None
-    resized = max(stored) / max(wide, high) if high else stored[0] / wide  # the sides may have been exchanged since
+    resized = max(stored) / max(wide, high) if high else stored[0] / wide  # the picture may have been turned since
     return focal * resolution / unit * resized
 
 
-def _number(value: Any) -> float | None:
-    """A positive number; EXIF writes 0 for unknown."""
+def _positive_number(value: Any) -> float | None:
+    """The positive number in a tag; None if there is none. In EXIF, 0 means that a value is not known."""
     try:
         number = float(value)
     except (TypeError, ValueError, ArithmeticError):

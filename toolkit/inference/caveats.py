@@ -1,43 +1,40 @@
-"""What must be said with the answers of the model that comes with the toolkit: how often they are right."""
+"""Warnings that belong to every answer of the model that comes with the toolkit: how often its answers are right."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from toolkit.utils.resources import TINY, model_folder
+from toolkit.utils.resources import MODELS, TINY
 
 _REPORT = Path("evaluation", "report.json")
-
-
 _WHO = "tiny answers, the model that comes with the toolkit"
-
-
 _ADVICE = "on photographs it is no better than a constant answer. Train your own: toolkit train --help"
 
-
-_RIGHT = {"delta1": "within a factor of 1.25"}
-"""What counts as right, by headline number, where it is not plain."""
+_RIGHT_MEANS = {"delta1": "within a factor of 1.25"}
+"""What counts as a right answer, by the name of the headline number, if the name does not say it."""
 
 
 def is_shipped(folder: Path) -> bool:
-    """Whether a folder is that of the model that comes with the toolkit."""
-    return folder.resolve() == Path(model_folder(TINY)).resolve()
+    """Whether a folder is the one of the model that comes with the toolkit."""
+    return folder.resolve() == (MODELS / TINY).resolve()
 
 
 def caveats(folder: Path) -> dict[str, str]:
-    """By task, what is to be known of that model's answers; "" holds for tasks that are not named."""
+    """The warning for each task of that model, by the name of the task. The one under "" is for all other tasks."""
     report: Mapping[str, Any] = json.loads((folder / _REPORT).read_text(encoding="utf-8"))
     return {
         "": f"{_WHO}: it has seen synthetic rooms alone; {_ADVICE}",
-        **{each["task"]: _caveat(each) for each in report["tasks"]},
+        **{each["task"]: _caveat_to_text(each) for each in report["tasks"]},
     }
 
 
-def _caveat(measured: Mapping[str, Any]) -> str:
-    """One task's accuracy, beside the best constant answer's."""
+def _caveat_to_text(measured: Mapping[str, Any]) -> str:
+    """The accuracy of one task, compared with that of the best constant answer, as text for people."""
     key, task = measured["headline"], measured["task"]
     own, floor = measured["metrics"][key], measured["constant"]["metrics"][key]
-    right = f"right ({_RIGHT[key]})" if key in _RIGHT else "right"
-    said = f"of {measured['count']} {task} questions about synthetic rooms it got {own:.0%} {right}, the best constant"
-    return f"{_WHO}: {said} answer {floor:.0%}; {_ADVICE}"
+    right = f"right ({_RIGHT_MEANS[key]})" if key in _RIGHT_MEANS else "right"
+    accuracy = (
+        f"of {measured['count']} {task} questions about synthetic rooms it got {own:.0%} {right}, the best constant"
+    )
+    return f"{_WHO}: {accuracy} answer {floor:.0%}; {_ADVICE}"

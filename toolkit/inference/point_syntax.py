@@ -1,4 +1,4 @@
-"""Where a user says that points are: in pixels or in per cent of the picture, on the command line or in a file."""
+"""How users write points: in pixels or in per cent of the picture, on the command line or in a file."""
 
 import csv
 import json
@@ -11,15 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.errors import UserError, raise_all
+from toolkit.errors import UserError, UserErrors, raise_all
 
 _NUMBER = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|[-+]?(?:nan|inf|infinity)) *(%?)", re.IGNORECASE)
-
-
-_REMEDY = "write U,V in pixels (320,240) or in per cent of the picture (50%,40%)"
-
-
-_TABLE = "write one U,V a line, or a first line that names the columns u and v"
+_POINT_REMEDY = "write U,V in pixels (320,240) or in per cent of the picture (50%,40%)"
+_TABLE_REMEDY = "write one U,V a line, or a first line that names the columns u and v"
 
 
 @dataclass(frozen=True)
@@ -27,9 +23,9 @@ class Place:
     """A place in a picture.
 
     Attributes:
-        u: To the right [px of the upright picture], or in per cent of its width.
-        v: Down [px], or in per cent of its height.
-        percent: Whether u and v are in per cent: 0 is the left or upper border, 100 the right or lower one.
+        u: The place from left to right [px of the upright picture], or in per cent of its width.
+        v: The place from top to bottom [px of the upright picture], or in per cent of its height.
+        percent: Whether u and v are in per cent. 0 is the left or upper border, 100 the right or lower border.
     """
 
     u: float
@@ -37,7 +33,7 @@ class Place:
     percent: bool = False
 
     def pixel(self, width: int, height: int) -> tuple[float, float]:
-        """(u, v) [px] in a picture of that size; per cent always lie in it, pixels may lie outside."""
+        """The pixel (u, v) of this place in a picture of this size [px]. Per cent always lie in the picture."""
         if not self.percent:
             return self.u, self.v
         u, v = (share / 100 * size - 0.5 for share, size in ((self.u, width), (self.v, height)))
@@ -45,39 +41,41 @@ class Place:
 
 
 def parse_points(given: Sequence[str]) -> dict[str, Place]:
-    """Places by name, in lower case, from words like ``red=320,240`` or ``red=50%,40%``.
+    """Parse words like ``red=320,240`` or ``red=50%,40%``.
+
+    Returns:
+        The places, by their names in lower case.
 
     Raises:
-        UserError: If words are malformed or names come twice; all faults together.
+        UserError: If words are malformed or a name comes twice. It holds all faults.
     """
     points: dict[str, Place] = {}
     faults = []
     for word in given:
         try:
-            name, place = _named_place(word)
+            name, place = _parse_named_place(word)
         except UserError as error:
             faults.append(error)
             continue
         if name in points:
             faults.append(UserError(f"--point {name} is given twice", remedy="give each point a colour of its own"))
         points[name] = place
-    if len(faults) == 1:
-        raise faults[0]
-    raise_all("--point", faults)
+    if faults:
+        raise faults[0] if len(faults) == 1 else UserErrors("--point", faults)
     return points
 
 
 def parse_points_file(path: Path) -> list[Place]:
-    """Places from a file, in its order.
+    """Read places from a file, in the order of the file.
 
-    By the file's ending: ``.npy`` holds an array (N, 2) [px], ``.json`` a list of [u, v] [px]; any other is
-    text with one ``u,v`` a line, in pixels or per cent, separated by commas or blanks. Empty lines and those
-    that begin with "#" are left out. Where the first line names the columns, those called u and v are taken
-    and others left; without one, there must be two columns.
+    The end of the name says what the file holds. ``.npy`` is an array (N, 2) [px], and ``.json`` a list of [u, v] [px].
+    Any other file is text with one ``u,v`` in each line, in pixels or per cent, separated by a comma or blanks. Empty
+    lines and lines that begin with "#" are left out. If the first line names the columns, the columns u and v are used.
+    Otherwise, there must be exactly two columns.
 
     Raises:
-        UserError: If it cannot be read, or holds no place.
-        UserErrors: If places are malformed; all of them.
+        UserError: If the file cannot be read, or holds no place.
+        UserErrors: If places are malformed. It holds all faults.
     """
     try:
         rows = {".npy": _array_rows, ".json": _json_rows}.get(path.suffix.lower(), _text_rows)(path)
@@ -86,27 +84,29 @@ def parse_points_file(path: Path) -> list[Place]:
         raise UserError(f"{path}: cannot be read", cause=error.strerror or str(error)) from None
     raise_all(str(path), faults)
     if not places:
-        raise UserError(f"{path}: there is no point in it", remedy=_TABLE)
+        raise UserError(f"{path}: there is no point in it", remedy=_TABLE_REMEDY)
     return places
 
 
-Row = tuple[str, tuple[str, str] | UserError]
-"""Where a row stands ("line 3"), and its two cells, or what is wrong with it."""
+_PointRow = tuple[str, tuple[str, str] | UserError]
+"""The place of a row in its file, such as "line 3", and its cells for u and v, or what is wrong with it."""
 
 
-def _read_rows(path: Path, rows: Iterator[Row]) -> tuple[list[Place], list[UserError]]:
+def _read_rows(path: Path, rows: Iterator[_PointRow]) -> tuple[list[Place], list[UserError]]:
+    """Parse all rows of a file. The errors of malformed rows are returned, too."""
     places, faults = [], []
     for where, cells in rows:
         try:
             if isinstance(cells, UserError):
                 raise cells
-            places.append(_place(*cells))
+            places.append(_parse_place(*cells))
         except UserError as error:
             faults.append(UserError(f"{path}, {where}: {error.problem}", error.cause, error.remedy))
     return places, faults
 
 
-def _named_place(word: str) -> tuple[str, Place]:
+def _parse_named_place(word: str) -> tuple[str, Place]:
+    """Parse a word like ``red=320,240`` into the name in lower case and the place."""
     name, _, where = (part.strip() for part in word.partition("="))
     cells = [cell.strip() for cell in where.split(",")]
     if not re.fullmatch(r"\w+", name) or len(cells) != 2 or not all(_NUMBER.fullmatch(cell) for cell in cells):
@@ -115,19 +115,20 @@ def _named_place(word: str) -> tuple[str, Place]:
             remedy="write it like --point red=320,240 in pixels, or red=50%,40% of the picture",
         )
     try:
-        return name.lower(), _place(*cells)
+        return name.lower(), _parse_place(*cells)
     except UserError as error:
         raise UserError(f"--point {word}: {error.problem}", error.cause, error.remedy) from None
 
 
-def _place(u: str, v: str) -> Place:
+def _parse_place(u: str, v: str) -> Place:
+    """Parse the two numbers of a place, each in pixels or with a per-cent sign."""
     found = [_NUMBER.fullmatch(cell.strip()) for cell in (u, v)]
     if found[0] is None or found[1] is None:
-        raise UserError(f"{u},{v} are not two numbers", remedy=_REMEDY)
+        raise UserError(f"{u},{v} are not two numbers", remedy=_POINT_REMEDY)
     numbers = [float(match[1]) for match in found if match]
     percents = [bool(match[2]) for match in found if match]
     if not all(math.isfinite(number) for number in numbers):
-        raise UserError(f"{u},{v} are not finite numbers", remedy=_REMEDY)
+        raise UserError(f"{u},{v} are not finite numbers", remedy=_POINT_REMEDY)
     if percents[0] != percents[1]:
         raise UserError(f"{u},{v}: one is in per cent, and the other is not", remedy="give both in the same way")
     if percents[0] and not all(0 <= number <= 100 for number in numbers):
@@ -136,12 +137,13 @@ def _place(u: str, v: str) -> Place:
         raise UserError(
             f"{u},{v} lies outside the picture",
             cause="pixels count from 0 at the left and the upper border",
-            remedy=_REMEDY,
+            remedy=_POINT_REMEDY,
         )
     return Place(numbers[0], numbers[1], percents[0])
 
 
-def _text_rows(path: Path) -> Iterator[Row]:
+def _text_rows(path: Path) -> Iterator[_PointRow]:
+    """Yield the rows of a text file."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
@@ -149,17 +151,18 @@ def _text_rows(path: Path) -> Iterator[Row]:
     columns: tuple[int, int] | None = None
     first = True
     for number, line in enumerate(lines, start=1):
-        cells = _cells(line)
+        cells = _split_cells(line)
         if not cells:
             continue
         if first and _is_header(cells):
-            columns = _columns(path, number, cells)
+            columns = _find_columns(path, number, cells)
         else:
-            yield f"line {number}", _chosen(cells, columns)
+            yield f"line {number}", _pick_cells(cells, columns)
         first = False
 
 
-def _cells(line: str) -> list[str]:
+def _split_cells(line: str) -> list[str]:
+    """Split a line of a text file into cells; an empty line or a comment has none."""
     if not line.strip() or line.lstrip().startswith("#"):
         return []
     cells = next(csv.reader([line])) if "," in line else line.split()
@@ -167,25 +170,31 @@ def _cells(line: str) -> list[str]:
 
 
 def _is_header(cells: Sequence[str]) -> bool:
+    """Whether the cells of a first line are the names of columns."""
     return not any(_NUMBER.fullmatch(cell) for cell in cells[:2]) and all(re.match(r"[^\W\d]", cell) for cell in cells)
 
 
-def _columns(path: Path, number: int, cells: Sequence[str]) -> tuple[int, int]:
+def _find_columns(path: Path, number: int, cells: Sequence[str]) -> tuple[int, int]:
+    """The indices of the columns u and v in a first line that names the columns."""
     names = [cell.lower() for cell in cells]
     if names.count("u") != 1 or names.count("v") != 1:
-        raise UserError(f"{path}, line {number}: the columns {', '.join(cells)} are not named u and v", remedy=_TABLE)
+        raise UserError(
+            f"{path}, line {number}: the columns {', '.join(cells)} are not named u and v", remedy=_TABLE_REMEDY
+        )
     return names.index("u"), names.index("v")
 
 
-def _chosen(cells: Sequence[str], columns: tuple[int, int] | None) -> tuple[str, str] | UserError:
+def _pick_cells(cells: Sequence[str], columns: tuple[int, int] | None) -> tuple[str, str] | UserError:
+    """The cells for u and v: those of the named columns, or both cells if the columns have no names."""
     if columns is None and len(cells) == 2:
         return cells[0], cells[1]
     if columns is not None and max(columns) < len(cells):
         return cells[columns[0]], cells[columns[1]]
-    return UserError(f"{len(cells)} column{'s' if len(cells) != 1 else ''}, not u and v", remedy=_TABLE)
+    return UserError(f"{len(cells)} column{'s' if len(cells) != 1 else ''}, not u and v", remedy=_TABLE_REMEDY)
 
 
-def _json_rows(path: Path) -> Iterator[Row]:
+def _json_rows(path: Path) -> Iterator[_PointRow]:
+    """Yield the rows of a JSON file."""
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
@@ -197,12 +206,14 @@ def _json_rows(path: Path) -> Iterator[Row]:
 
 
 def _json_cells(item: Any) -> tuple[str, str] | UserError:
+    """The cells for u and v of one item of a JSON file."""
     if isinstance(item, list) and len(item) == 2 and all(type(each) in (int, float) for each in item):
         return repr(item[0]), repr(item[1])
     return UserError(f"{json.dumps(item)} is not [u, v]", remedy="give two numbers, in pixels")
 
 
-def _array_rows(path: Path) -> Iterator[Row]:
+def _array_rows(path: Path) -> Iterator[_PointRow]:
+    """Yield the rows of a NumPy file."""
     try:
         array = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:

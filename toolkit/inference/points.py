@@ -1,83 +1,107 @@
-"""The points that a user means: given by pixel, or as marks already drawn in the picture."""
+"""The points that a user means: given in pixels or per cent, or as marks that are already drawn in the picture."""
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
 from toolkit.data.frames.frame import Frame
 from toolkit.errors import UserError, did_you_mean
 from toolkit.geometry.camera import Camera
-from toolkit.inference.answer import Located
 from toolkit.inference.point_syntax import Place
 from toolkit.qa.marker import find_marks
-from toolkit.qa.routing import colors_in
 from toolkit.qa.sample import Presenter
+from toolkit.qa.tasks.routing import colors_in
 from toolkit.utils.arrays import Array, Pixels
 from toolkit.utils.colors import COLORS
 
-Named = Place | tuple[float, float]
-"""A point that a user gives: a place, or (u, v) [px of the upright picture]."""
 
+class PointSource(StrEnum):
+    """How the place of a point is known. The values appear in the JSON of answers."""
+
+    FLAG = "--point"
+    MARK = "a mark in the picture"
+    GIVEN = "given"
+
+
+@dataclass(frozen=True)
+class LocatedPoint:
+    """A point of a picture, and how its place is known.
+
+    Attributes:
+        pixel: The pixel (u, v) [px of the upright picture]. It lies in the picture.
+        source: How the pixel is known.
+    """
+
+    pixel: tuple[float, float]
+    source: PointSource
+
+
+PointInput = Place | tuple[float, float]
+"""A point that a user gives: a Place, or (u, v) [px of the upright picture]."""
 
 MOST_POINTS = 100_000
-"""Questions that are asked at once, and whose answers are held in memory until the last has come."""
+"""The highest number of points that are asked about in one go. Their answers are all held in memory."""
 
 
-def find_points(question: str, given: Mapping[str, Named], frame: Frame) -> dict[str, Located]:
-    """Each point's place, in the order of the question.
+def find_points(question: str, located: Mapping[str, LocatedPoint], frame: Frame) -> dict[str, LocatedPoint]:
+    """Find the points of a question, in the order in which the question names them.
 
     Args:
-        question: The user's words; where they name a colour and no point is given, a mark of it is looked for.
-        given: Places by name.
-        frame: The picture, and its camera.
+        question: The user's words. If no points are given, marks of the colours that they name are looked for.
+        located: The points that the user gives, by name.
+        frame: The picture with its camera.
 
     Raises:
-        UserError: If a point is unknown, outside, or given twice, or there is not one mark of a colour.
+        UserError: If the question names a colour that is not among the given points, or if no point is given and the
+            picture does not have exactly one mark of a colour that the question names.
     """
     named = colors_in(question)
-    if not given:
-        return {color: Located(_found(frame.picture.read(), color), "a mark in the picture") for color in named}
-    pixels = {name: pixel_of(place, frame.camera) for name, place in given.items()}
-    check_points(given, frame.camera)
-    strangers = [name for name in named if name not in given]
-    if strangers:
+    if not located:
+        return {color: LocatedPoint(_find_mark(frame.picture.read(), color), PointSource.MARK) for color in named}
+    missing = [name for name in named if name not in located]
+    if missing:
         raise UserError(
-            f"the question names a {strangers[0]} point, and --point gives {', '.join(given)}",
-            remedy=f"add --point {strangers[0]}=U,V, or name the point that you mean",
+            f"the question names a {missing[0]} point, and --point gives {', '.join(located)}",
+            remedy=f"add --point {missing[0]}=U,V, or name the point that you mean",
         )
-    order = [*named, *(name for name in given if name not in named)]
-    return {name: Located(pixels[name], "--point") for name in order}
+    order = [*named, *(name for name in located if name not in named)]
+    return {name: located[name] for name in order}
 
 
-def pixel_of(place: Named, camera: Camera) -> tuple[float, float]:
-    """(u, v) [px] of a place in the upright picture."""
-    return place.pixel(camera.width, camera.height) if isinstance(place, Place) else place
+def locate_points(given: Mapping[str, PointInput], camera: Camera) -> dict[str, LocatedPoint]:
+    """Find the pixels of the points that a user gives.
 
-
-def check_points(given: Mapping[str, Named], camera: Camera) -> None:
-    """Check that points have colours for names, and different places in the picture.
+    Args:
+        given: The points by name, in pixels or per cent of the upright picture.
+        camera: The camera of the upright picture.
 
     Raises:
-        UserError: If they have not.
+        UserError: If a name is not a marker colour, a point lies outside the picture, or two are at the same place.
     """
-    pixels = {name: pixel_of(place, camera) for name, place in given.items()}
-    for name, pixel in pixels.items():
+    located = {}
+    for name, place in given.items():
+        pixel = place.pixel(camera.width, camera.height) if isinstance(place, Place) else place
         if name not in COLORS:
             raise UserError(
                 f"--point {name}={pixel[0]:g},{pixel[1]:g}: unknown marker colour {name!r}",
                 remedy=did_you_mean(name.lower(), COLORS),
             )
-        check_place(pixel, camera, f"{name}=")
-    if len(set(pixels.values())) < len(pixels):
+        check_inside(pixel, camera, f"{name}=")
+        located[name] = LocatedPoint(pixel, PointSource.FLAG)
+    pixels = [point.pixel for point in located.values()]
+    if len(set(pixels)) < len(pixels):
         raise UserError(f"the points {' and '.join(given)} are at the same place", remedy="give each its own pixel")
+    return located
 
 
 def parse_grid(given: str) -> tuple[int, int]:
-    """Columns and rows from ``16x12``.
+    """Parse the columns and rows of a grid like ``16x12``.
 
     Raises:
-        UserError: If these are not two positive numbers.
+        UserError: If the text is not two positive whole numbers like these.
     """
     match = re.fullmatch(r"(\d{1,4})[xX*](\d{1,4})", given)
     if match is None or not (columns := int(match[1])) or not (rows := int(match[2])):
@@ -86,10 +110,19 @@ def parse_grid(given: str) -> tuple[int, int]:
 
 
 def grid_points(columns: int, rows: int, width: int, height: int) -> Array:
-    """The middles (columns * rows, 2) of equal cells of a picture of ``width`` x ``height`` [px], row by row.
+    """The centres of the cells of a grid that divides a picture into equal cells.
+
+    Args:
+        columns: The number of columns of the grid.
+        rows: The number of rows of the grid.
+        width: The width of the picture [px].
+        height: The height of the picture [px].
+
+    Returns:
+        The centres (columns * rows, 2), (u, v) [px], row by row.
 
     Raises:
-        UserError: If there are more of them than pixels, or than ``MOST_POINTS``.
+        UserError: If the grid is finer than the pixels, or has more cells than ``MOST_POINTS``.
     """
     if columns > width or rows > height:
         raise UserError(
@@ -106,31 +139,36 @@ def grid_points(columns: int, rows: int, width: int, height: int) -> Array:
     return np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2)
 
 
-def check_place(place: tuple[float, float], camera: Camera, name: str = "") -> None:
-    """Check that a pixel lies in a picture.
+def check_inside(pixel: tuple[float, float], camera: Camera, name: str = "") -> None:
+    """Check that a pixel lies in the picture of a camera.
+
+    Args:
+        pixel: The pixel (u, v) [px].
+        camera: The camera of the picture.
+        name: The text that goes before the pixel in the message.
 
     Raises:
-        UserError: If it does not.
+        UserError: If the pixel lies outside.
     """
-    if not camera.contains(place):
+    if not camera.contains(pixel):
         raise UserError(
-            f"the point {name}{place[0]:g},{place[1]:g} lies outside the {camera.width} x {camera.height} picture",
+            f"the point {name}{pixel[0]:g},{pixel[1]:g} lies outside the {camera.width} x {camera.height} picture",
             remedy="give U,V in pixels of the upright picture, U to the right and V down",
         )
 
 
-def blindness(presenter: Presenter) -> list[str]:
-    """A warning where the model was trained to heed no points."""
+def no_points_warning(presenter: Presenter) -> list[str]:
+    """A warning if the model was trained without being told which point is meant; else an empty list."""
     if presenter.reference != "none":
         return []
     return ["this model was not trained to be told which point is meant: its answer is the same for all"]
 
 
-def unheeded(places: Mapping[str, Located], presenter: Presenter) -> list[str]:
-    """A warning where points are given and the model was trained to heed none, or not with marks of their colours."""
-    if places and (blind := blindness(presenter)):
-        return blind
-    unknown = [name for name in places if name not in presenter.marker.colors and name in COLORS]
+def point_warnings(points: Mapping[str, LocatedPoint], presenter: Presenter) -> list[str]:
+    """A warning if the model was trained without points, or without marks of these colours; else an empty list."""
+    if points and (warning := no_points_warning(presenter)):
+        return warning
+    unknown = [name for name in points if name not in presenter.marker.colors and name in COLORS]
     if presenter.reference != "marker" or not unknown:
         return []
     return [
@@ -138,8 +176,8 @@ def unheeded(places: Mapping[str, Located], presenter: Presenter) -> list[str]:
     ]
 
 
-def _found(pixels: Pixels, color: str) -> tuple[float, float]:
-    """The one mark of a colour in a picture."""
+def _find_mark(pixels: Pixels, color: str) -> tuple[float, float]:
+    """The centre (u, v) [px] of the only mark of a colour in a picture (H, W, 3)."""
     marks = find_marks(pixels, color)
     if len(marks) == 1:
         return float(marks[0][0]), float(marks[0][1])

@@ -1,4 +1,4 @@
-"""Checkpoint."""
+"""Opening a checkpoint: its model, and how the model was trained to be asked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,23 +6,24 @@ from pathlib import Path
 
 import torch
 
+from toolkit.config.build_presenter import make_presenter
 from toolkit.config.recipe import Recipe
-from toolkit.modeling.checkpoint_contract import open_contract
+from toolkit.modeling.checkpoint_contract import checked_recipe
 from toolkit.modeling.vlm.vlm import Vlm, load_vlm
 from toolkit.qa.sample import Presenter
-from toolkit.qa.task import Task
+from toolkit.qa.tasks.task import Task
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained model, ready to be asked as it was trained.
+    """A trained model, ready to be asked in the way it was trained.
 
     Attributes:
-        folder: Where it lies.
-        vlm: The model.
-        recipe: The recipe it was trained by.
-        presenter: How its questions are shown and worded, whole pictures.
-        tasks: What it was trained on, by name.
+        folder: The folder that the model was loaded from.
+        vlm: The vision-language model.
+        recipe: The recipe that the model was trained with.
+        presenter: How questions are shown and worded. Pictures are shown whole.
+        tasks: The tasks that the model was trained on, by name.
     """
 
     folder: Path
@@ -33,11 +34,11 @@ class Checkpoint:
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
-    """Load a checkpoint; its contract is checked first.
+    """Load a checkpoint. Its contract is checked first.
 
     Raises:
-        UserError: If it is no checkpoint of this toolkit, or the templates have changed since training.
+        UserError: If the folder is not a checkpoint of this toolkit, or the templates have changed since training.
     """
-    opened = open_contract(folder)
+    recipe, tasks = checked_recipe(folder)
     vlm = load_vlm(folder, device="cuda" if torch.cuda.is_available() else None)
-    return Checkpoint(folder, vlm, opened.recipe, opened.presenter, opened.tasks)
+    return Checkpoint(folder, vlm, recipe, make_presenter(recipe, vlm.geometry.canvas).uncropped, tasks)

@@ -1,7 +1,8 @@
-"""A checkpoint: a stock model folder, plus ``toolkit.json`` with what must hold when the model is used.
+"""The contract of a checkpoint: the file ``toolkit.json``, which says how the model must be asked.
 
-``AutoModelForImageTextToText`` and ``AutoProcessor`` load it without this toolkit. ``toolkit.json`` holds the
-contract (canonical focal length, marker, reference, template versions), which is enforced on every use.
+A checkpoint is a plain model folder, which ``AutoModelForImageTextToText`` and ``AutoProcessor`` load without this
+toolkit, with ``toolkit.json`` added. This file holds the canonical focal length, the marker, the reference and the
+versions of the templates. They are enforced whenever the model is used.
 """
 
 import inspect
@@ -9,45 +10,48 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transformers import AutoConfig
 
-from toolkit.config.build import make_presenter, make_tasks
+from toolkit.config.build_presenter import make_presenter, make_tasks
 from toolkit.config.load import differences, load_recipe
 from toolkit.config.recipe import TINY_RANDOM, Recipe
 from toolkit.errors import UserError, UserErrors
 from toolkit.geometry.canonical import Canvas
 from toolkit.modeling.hub import CONFIG, clear_errors, only_local
-from toolkit.modeling.remote.address import Remote
-from toolkit.modeling.vlm.architectures import family_of
+from toolkit.modeling.vlm.architectures import architecture_of
 from toolkit.qa.sample import Presenter
-from toolkit.qa.task import Task
+from toolkit.qa.tasks.task import Task
 from toolkit.utils.files import write_text
 from toolkit.utils.json import to_json
 from toolkit.utils.progress import err, is_first_process
 from toolkit.utils.resources import model_folder
 from toolkit.utils.versions import versions
 
-CONTRACT = "toolkit.json"
+if TYPE_CHECKING:
+    from toolkit.modeling.remote.address import RemoteModel
 
+CONTRACT = "toolkit.json"
+"""The name of the file that holds the contract."""
 
 RECIPE = "recipe.yaml"
-
+"""The name of the file that holds the resolved recipe."""
 
 TASKS = "tasks"
-"""Subfolder with the Python files and templates of the user's own tasks."""
-
+"""The subfolder with the Python files and templates of the user's own tasks."""
 
 SCHEMA = 1
+"""The version of the format of ``toolkit.json``."""
 
-
-_ENFORCED = ("canonical_focal", "reference", "marker", "think")
-
-
-_PAPER, _PAPER_CANVAS = "depthlm_qwen2_5_vl_3b", Canvas(multiple=28)
-
-
+_ENFORCED = ("canonical_focal", "reference", "marker", "think")  # keys of ``toolkit.json``
+_PRESENTATION_SECTIONS = (
+    "canonical",
+    "reference",
+    "marker",
+    "think",
+)  # of a recipe: how questions are shown and worded
+_PAPER_RECIPE, _PAPER_CANVAS = "depthlm_qwen2_5_vl_3b", Canvas(multiple=28)
 _ALL_TASKS = "all_tasks"
 
 
@@ -56,10 +60,10 @@ class Contract:
     """How a model is asked.
 
     Attributes:
-        origin: Where this is laid down: a checkpoint's folder, or a recipe.
-        recipe: The recipe that says so.
-        presenter: How questions are shown and worded, whole pictures.
-        tasks: What can be asked, by name.
+        origin: What the contract was taken from: the folder of a checkpoint, or a recipe.
+        recipe: The recipe that the contract follows.
+        presenter: How questions are shown and worded. Pictures are shown whole.
+        tasks: The tasks that the model can be asked, by name.
     """
 
     origin: str
@@ -68,56 +72,73 @@ class Contract:
     tasks: Mapping[str, Task]
 
 
-def contract(
+def contract_to_json(
     recipe: Recipe, tasks: Sequence[Task], licenses: Sequence[str], central: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The content of ``toolkit.json``.
 
     Args:
-        recipe: What the model was trained by.
-        tasks: What it was trained on.
-        licenses: Of its data.
-        central: The middle of each task's training labels.
+        recipe: The recipe that the model was trained with.
+        tasks: The tasks that the model was trained on.
+        licenses: The licences of the training data.
+        central: The central training label of each task, by the name of the task.
     """
     return {
         "schema": SCHEMA,
-        "canonical_focal": "kept" if recipe.canonical.keep_focal else recipe.canonical.focal,
-        "reference": recipe.reference,
-        "marker": recipe.marker.model_dump(mode="json"),
-        "think": recipe.think,
+        **_enforced_to_json(recipe),
         "conventions": {
             "metric_depth": "euclidean distance [m]",
             "principal_axis_distance": "depth_z [m]",
             "camera_frame": "x right, y down, z forward",
             "pixel": "integer coordinates are pixel centres",
         },
-        "templates": {task.name: task.words.version for task in tasks},
+        "templates": {task.name: task.template_version for task in tasks},
         "data_licenses": list(licenses),
         "central_labels": to_json(central),
         "versions": versions(),
     }
 
 
+def _enforced_to_json(recipe: Recipe) -> dict[str, Any]:
+    """The values that must be the same whenever the model is used."""
+    return {
+        "canonical_focal": "kept" if recipe.canonical.keep_focal else recipe.canonical.focal,
+        "reference": recipe.reference,
+        "marker": to_json(recipe.marker),
+        "think": recipe.think,
+    }
+
+
 def save_contract(
     recipe: Recipe, tasks: Sequence[Task], licenses: Sequence[str], central: Mapping[str, Any], folder: Path
 ) -> None:
-    """Write the user's own tasks and ``toolkit.json`` into a checkpoint; arguments as of ``contract``."""
+    """Write the user's own tasks and ``toolkit.json`` into a checkpoint. See ``contract_to_json`` for the arguments."""
     _save_tasks(tasks, recipe, folder)
-    write_text(folder / CONTRACT, json.dumps(contract(recipe, tasks, licenses, central), indent=2) + "\n")
+    write_text(folder / CONTRACT, json.dumps(contract_to_json(recipe, tasks, licenses, central), indent=2) + "\n")
 
 
 def _save_tasks(tasks: Sequence[Task], recipe: Recipe, folder: Path) -> None:
-    """Copy the recipe's own Python files and templates into a checkpoint, so that it can be moved."""
+    """Copy the Python files of the recipe and their templates into a checkpoint, so that it can be moved."""
     templates = [task.template_path() for task in tasks if Path(inspect.getfile(type(task))) in recipe.include]
     for path in (*recipe.include, *templates):
         write_text(folder / TASKS / path.name, path.read_text(encoding="utf-8"))
 
 
 def open_contract(folder: Path) -> Contract:
-    """How a checkpoint is asked, without its weights: its configuration alone says which pictures it takes.
+    """Read how a checkpoint is asked, without loading its weights.
 
     Raises:
-        UserError: If it is no checkpoint of this toolkit, or the templates have changed since training.
+        UserError: If the folder is not a checkpoint of this toolkit, or the templates have changed since training.
+    """
+    recipe, tasks = checked_recipe(folder)
+    return Contract(str(folder), recipe, make_presenter(recipe, canvas_of(folder)).uncropped, tasks)
+
+
+def checked_recipe(folder: Path) -> tuple[Recipe, dict[str, Task]]:
+    """Check the contract of a checkpoint, and read its recipe and its tasks by name.
+
+    Raises:
+        UserError: If the folder is not a checkpoint of this toolkit, or the templates have changed since training.
     """
     saved = read_contract(folder)
     if not (folder / RECIPE).is_file():
@@ -128,56 +149,57 @@ def open_contract(folder: Path) -> Contract:
     recipe = recipe.model_copy(update={"include": own or recipe.include})
     tasks = {task.name: task for task, _ in make_tasks(recipe)}
     _check_templates(folder, saved, tasks)
-    return Contract(str(folder), recipe, make_presenter(recipe, canvas_of(folder)).uncropped, tasks)
+    return recipe, tasks
 
 
-def contract_for_remote(remote: Remote, like: Path | None = None) -> Contract:
-    """How a model on another server is asked.
+def contract_for_remote(remote: "RemoteModel", like: Path | None = None) -> Contract:
+    """Find out how a model on a server is asked.
 
     Args:
         remote: The model.
-        like: A checkpoint whose contract holds. By default it is the model's own, if its name is a folder here, as
-            where ``transformers serve`` serves a checkpoint; else the paper's settings with all built-in tasks.
+        like: The folder of a checkpoint whose contract also holds for the model. By default, it is the folder that the
+            model is named after, if there is one on this machine, as when ``transformers serve`` serves a checkpoint.
+            Otherwise, the settings of the paper and all built-in tasks are used.
 
     Raises:
-        UserError: If ``like`` is no checkpoint.
+        UserError: If ``like`` is not a checkpoint.
     """
     if like is not None:
         return open_contract(like)
     if (Path(remote.name) / CONTRACT).is_file():
         return open_contract(Path(remote.name))
-    recipe = load_recipe(_PAPER).model_copy(update={"tasks": load_recipe(_ALL_TASKS).tasks})
+    recipe = load_recipe(_PAPER_RECIPE).model_copy(update={"tasks": load_recipe(_ALL_TASKS).tasks})
     tasks = {task.name: task for task, _ in make_tasks(recipe)}
-    return Contract(f"recipe {_PAPER}", recipe, make_presenter(recipe, _PAPER_CANVAS).uncropped, tasks)
+    return Contract(f"recipe {_PAPER_RECIPE}", recipe, make_presenter(recipe, _PAPER_CANVAS).uncropped, tasks)
 
 
 def canvas_of(name: str | Path) -> Canvas:
-    """The picture sizes that a model takes, by its configuration alone.
+    """The picture sizes that a model takes. Only its configuration is read.
 
     Args:
-        name: A folder, or the id of a repository on the Hugging Face hub.
+        name: A folder, or the id of a model on the Hugging Face hub.
 
     Raises:
-        UserError: If there is no such model, or its family is not supported.
+        UserError: If there is no such model, or its architecture is not supported.
     """
     local = only_local(name)
     with clear_errors(name):
         config = AutoConfig.from_pretrained(str(name), local_files_only=local)
-    return family_of(config).canvas(config)
+    return architecture_of(config).canvas(config)
 
 
 def read_contract(folder: Path) -> dict[str, Any]:
     """The content of a checkpoint's ``toolkit.json``.
 
     Raises:
-        UserError: If there is none, or it is not readable.
+        UserError: If the file is missing, cannot be read, or is not complete.
     """
     try:
         saved = json.loads((folder / CONTRACT).read_text(encoding="utf-8"))
     except OSError:
         raise UserError(
             f"{folder}: this is no checkpoint of this toolkit",
-            cause=_why_none(folder),
+            cause=_why_no_checkpoint(folder),
             remedy="train one: toolkit train recipes/depth_plus_distance.yaml; or name the folder of one, or tiny",
         ) from None
     except ValueError as error:
@@ -199,8 +221,8 @@ def read_contract(folder: Path) -> dict[str, Any]:
     return saved
 
 
-def _why_none(folder: Path) -> str:
-    """Why a folder without ``toolkit.json`` is no checkpoint."""
+def _why_no_checkpoint(folder: Path) -> str:
+    """Why a folder without ``toolkit.json`` is not a checkpoint, as the cause of an error."""
     if not folder.is_dir():
         return "it is a file" if folder.exists() else "there is no such folder"
     if (folder.parent / CONTRACT).is_file():
@@ -211,15 +233,15 @@ def _why_none(folder: Path) -> str:
 
 
 def check_same_contract(folder: Path, recipe: Recipe, remedy: str = "or start from another model") -> None:
-    """Check that a recipe shows and words questions as a checkpoint was trained.
+    """Check that a recipe shows and words questions in the way a checkpoint was trained.
 
     Args:
-        folder: The checkpoint.
-        recipe: What is compared.
-        remedy: What else can be done than giving the recipe the checkpoint's values.
+        folder: The folder of the checkpoint.
+        recipe: The recipe that is compared with it.
+        remedy: What the user can do instead of giving the recipe the checkpoint's values.
 
     Raises:
-        UserErrors: If focal length, reference, marker or think differ; both values are named.
+        UserErrors: If focal length, reference, marker or think differ. It names both values.
     """
     if faults := contract_faults(folder, recipe):
         remedy = f"give the recipe the checkpoint's values, {remedy}"
@@ -227,21 +249,21 @@ def check_same_contract(folder: Path, recipe: Recipe, remedy: str = "or start fr
 
 
 def contract_faults(folder: Path, recipe: Recipe) -> list[UserError]:
-    """Where a recipe shows and words questions otherwise than a checkpoint was trained; both values are named."""
+    """The values with which a recipe shows and words questions differently from a checkpoint; one error for each."""
     saved = read_contract(folder)
-    wanted = contract(recipe, [], [], {})
     return [
-        UserError(f"{key}: the checkpoint has {saved[key]!r}, the recipe {wanted[key]!r}")
-        for key in _ENFORCED
-        if saved[key] != wanted[key]
+        UserError(f"{key}: the checkpoint has {saved[key]!r}, the recipe {wanted!r}")
+        for key, wanted in _enforced_to_json(recipe).items()
+        if saved[key] != wanted
     ]
 
 
 def _check_templates(folder: Path, saved: Mapping[str, Any], tasks: Mapping[str, Task]) -> None:
+    """Check that the templates are the ones that a checkpoint was trained with."""
     changed = [
         name
         for name, trained in saved["templates"].items()
-        if name not in tasks or tasks[name].words.version != trained
+        if name not in tasks or tasks[name].template_version != trained
     ]
     if changed:
         raise UserError(
@@ -251,34 +273,34 @@ def _check_templates(folder: Path, saved: Mapping[str, Any], tasks: Mapping[str,
         )
 
 
-_SHOWN_BY = ("canonical", "reference", "marker", "think")
-"""Sections of a recipe that say how questions are shown and worded."""
+def adopt_contract(folder: Path, recipe: Recipe) -> Recipe:
+    """Show and word questions in the way a checkpoint was trained, except where the recipe itself says how.
 
-
-def as_trained(folder: Path, recipe: Recipe) -> Recipe:
-    """A recipe that shows and words questions as a checkpoint was trained, wherever it does not say how itself.
+    Args:
+        folder: The folder of the checkpoint.
+        recipe: The recipe whose missing sections are taken from the checkpoint.
 
     Raises:
-        UserError: If there is no checkpoint.
+        UserError: If the folder is not a checkpoint.
     """
     read_contract(folder)
     trained = load_recipe(folder / RECIPE)
-    unsaid = [section for section in _SHOWN_BY if section not in recipe.model_fields_set]
+    unsaid = [section for section in _PRESENTATION_SECTIONS if section not in recipe.model_fields_set]
     return recipe.model_copy(update={section: getattr(trained, section) for section in unsaid})
 
 
-def based(recipe: Recipe) -> Recipe:
-    """A recipe that shows and words questions as its base was trained, wherever it does not say how itself.
+def adopt_base_contract(recipe: Recipe) -> Recipe:
+    """Show and word questions in the way the base model was trained, except where the recipe itself says how.
 
-    What it so takes over is told on stderr.
+    What is taken over from the base model is printed on stderr.
 
     Raises:
-        UserError: If the base is a checkpoint of this toolkit that cannot be read.
+        UserError: If the base model is a checkpoint of this toolkit that cannot be read.
     """
     base = Path(model_folder(recipe.model.name))
     if not (base / CONTRACT).is_file():
         return recipe
-    adopted = as_trained(base, recipe)
+    adopted = adopt_contract(base, recipe)
     taken = differences(recipe, adopted)
     if taken and is_first_process():
         err.print(f"[yellow]note:[/] questions are shown as {recipe.model.name} was trained: ", end="")
@@ -287,7 +309,7 @@ def based(recipe: Recipe) -> Recipe:
 
 
 def recipe_canvas(recipe: Recipe) -> Canvas:
-    """The picture sizes that a recipe asks with: its own, or else its base model's, as the configuration says."""
+    """The picture sizes that a recipe asks with: those that the recipe states, or those of its base model."""
     if recipe.evaluation.multiple:
         return Canvas(multiple=recipe.evaluation.multiple)
     if recipe.model.name == TINY_RANDOM:

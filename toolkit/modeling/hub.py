@@ -1,4 +1,4 @@
-"""Where a model's files are: in a folder or on the hub; and plain words where they are not."""
+"""Where the files of a model are, in a folder or on the Hugging Face hub, and clear errors if they are missing."""
 
 import json
 import re
@@ -16,27 +16,27 @@ from toolkit.errors import UserError
 
 CONFIG = "config.json"
 
-
 _ADAPTER = "adapter_config.json"
-
 
 _HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
-
-_HUB_PATIENCE = 5.0  # seconds until the hub counts as out of reach; transformers itself retries for longer
+_HUB_PATIENCE = 5.0  # seconds until the hub counts as unreachable; transformers itself retries for longer
 
 
 def only_local(name: str | Path) -> bool:
-    """Whether a model must be loaded without the hub: because it is a folder, or the hub is out of reach.
+    """Whether a model must be loaded without the hub, because it is a folder or the hub cannot be reached.
+
+    Args:
+        name: A model folder, or the id of a repository on the hub.
 
     Raises:
-        UserError: If ``name`` is neither a model folder nor the id of a hub repository.
+        UserError: If ``name`` is neither of them.
     """
     return _is_folder(name) or not _hub_answers()
 
 
 def _is_folder(name: str | Path) -> bool:
-    """Whether ``name`` is a model folder; if not, it is to be the id of a hub repository."""
+    """Whether ``name`` is a model folder; if it is not, it must be the id of a hub repository."""
     folder = Path(name)
     if folder.is_dir():
         _check_folder(folder)
@@ -79,10 +79,13 @@ def _check_folder(folder: Path) -> None:
 
 @contextmanager
 def clear_errors(name: str | Path) -> Iterator[None]:
-    """Turn what transformers raises about a model's files into a UserError.
+    """Turn the errors that transformers raises about the files of a model into a UserError.
 
-    transformers reports files that are missing, unreachable or unreadable by OSError, and a configuration
-    that it does not know by ValueError; weights that are cut short are a SafetensorError.
+    transformers raises OSError for files that are missing, unreachable or unreadable, and ValueError for a
+    configuration that it does not know. Weights that are cut short raise SafetensorError.
+
+    Args:
+        name: The model that is loaded: a folder, or the id of a hub repository.
     """
     try:
         yield
@@ -96,10 +99,14 @@ def clear_errors(name: str | Path) -> Iterator[None]:
 
 
 def check_weights(name: str | Path, report: Mapping[str, Any]) -> None:
-    """Check transformers' loading report: every weight must come from the files.
+    """Check that all weights of a model came from its files.
+
+    Args:
+        name: The model, as the user named it.
+        report: The loading report of transformers, whose ``missing_keys`` are the weights that no file holds.
 
     Raises:
-        UserError: If one does not.
+        UserError: If a weight did not come from the files.
     """
     missing = sorted(report["missing_keys"])
     if missing:

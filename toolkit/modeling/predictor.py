@@ -1,11 +1,10 @@
-"""What was answered: the text, and how sure the model was of every piece of it."""
+"""Predictors, which answer Samples, and their replies: a text, and how sure the model was of every token of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Protocol
 
-from toolkit.qa.mixture import Mixture
 from toolkit.qa.sample import Sample
 
 
@@ -14,10 +13,10 @@ class Piece:
     """One token of an answer.
 
     Attributes:
-        text: Its characters; "" for one that ends the answer.
-        probability: What the model gave it.
-        numerals: What the model gave every token that is digits or a decimal point, by its characters without
-            white space. Whatever is missing from 1 went to tokens that end a number.
+        text: The characters of the token; "" for the token that ends the answer.
+        probability: The probability that the model gave to this token.
+        numerals: The probability of every token that is digits or a decimal point, by its characters without white
+            space. The rest up to 1 belongs to tokens that end a number.
     """
 
     text: str
@@ -27,11 +26,11 @@ class Piece:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer.
+    """The answer of a predictor to one question.
 
     Attributes:
-        text: What was written, without white space around it.
-        pieces: Its tokens in order, whose texts together hold ``text``; () where probabilities are not known.
+        text: The text of the answer, without white space around it.
+        pieces: The tokens of the answer in order; () if probabilities are not known. Together they hold ``text``.
     """
 
     text: str
@@ -39,45 +38,19 @@ class Reply:
 
     @property
     def probability(self) -> float | None:
-        """What the model gave this very answer among all that it might have written; None if not known."""
+        """The probability that the model gave to exactly this answer; None if it is not known."""
         return prod(piece.probability for piece in self.pieces) if self.pieces else None
 
 
 class Predictor(Protocol):
-    """Answers Samples in words, as a model would."""
+    """Anything that answers Samples in words, as a model does."""
 
     name: str
+    """The name of the predictor in reports."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a reader of the answers should know, as far as it has become known while answering."""
 
     def answer(self, samples: Sequence[Sample]) -> list[Reply]:
-        """One Reply a Sample, in order."""
-
-
-class ConstantPredictor:
-    """Always the same answer a task: the one that scores best on the very questions it will be asked."""
-
-    name = "best constant"
-
-    def __init__(self, held_out: Mapping[str, Mixture]) -> None:
-        self._answers: dict[str, str] = {}
-        for name, mixture in held_out.items():
-            (task,) = (task for task, _ in mixture.tasks)
-            samples = [mixture[index] for index in range(len(mixture))]
-            if samples:
-                best, _ = task.metric.best_constant([sample.truth for sample in samples])
-                self._answers[name] = task.write(best, samples[0].query)
-
-    def answer(self, samples: Sequence[Sample]) -> list[Reply]:
-        """The constant answer of each Sample's task."""
-        return [Reply(self._answers[sample.task]) for sample in samples]
-
-
-class FixedPredictor:
-    """Always the same words, such as "2.0 m"."""
-
-    def __init__(self, text: str) -> None:
-        self.name = f"constant {text}"
-        self._text = text
-
-    def answer(self, samples: Sequence[Sample]) -> list[Reply]:
-        """The same Reply for every Sample."""
-        return [Reply(self._text)] * len(samples)
+        """Give one Reply for each Sample, in order."""

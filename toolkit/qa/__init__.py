@@ -1,6 +1,6 @@
-"""What a question is: Frames come in, Samples (pictures, prompt, completion) go out; answers are read.
+"""What a question is: Frames come in, Samples (pictures, prompt, completion) go out; answers are read and scored.
 
-``task`` is the contract of a task and ``registry`` finds tasks; ``canonical_view``, ``query``, ``marker``, ``template``
-and ``sample`` are the one way from a picture to what the model sees; ``mixture`` draws questions; ``routing`` finds the
-task of a user's words; ``parsing`` reads answers, and ``metrics`` scores them.
+``tasks`` says what a task is, and finds tasks. The one way from a picture to what the model sees is ``canonical_view``
+(a Frame at the canonical focal length), ``query`` (what a question is about), ``marker`` (the drawn mark) and ``sample``.
+``mixture`` draws questions for training and evaluation; ``parsing`` reads answers, and ``metrics`` scores them.
 """

@@ -1,4 +1,7 @@
-"""Canonical view."""
+"""A View: a Frame made canonical, with its labels. It is what the model will see, before marks are drawn.
+
+Conventions: see ``toolkit.geometry.camera``.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -16,16 +19,16 @@ from toolkit.utils.arrays import Array, Pixels
 
 @dataclass(frozen=True)
 class View:
-    """A Frame made canonical: what the model will see, before markers.
+    """A Frame made canonical: what the model will see, before marks are drawn.
 
     Attributes:
-        frame: Where it comes from.
-        pixels: (height, width, 3) uint8 RGB.
-        camera: The camera that is true of ``pixels``: fx = fy = the canonical focal length, no distortion.
-        points: (N, 2) labelled pixels of this View.
-        depth_z: (N,) their depth_z [m].
-        mask: (height, width), True where ``pixels`` shows the picture and not padding.
-        objects: What this View shows of the Frame's objects, as far as they are known.
+        frame: The Frame that the View was made from.
+        pixels: The picture (height, width, 3) uint8 RGB.
+        camera: The camera of ``pixels``: fx = fy = the canonical focal length, without distortion.
+        points: The labelled pixels (N, 2) of this View.
+        depth_z: The depth_z (N,) [m] of these pixels, in the frame of ``camera``.
+        mask: The mask (height, width), True where ``pixels`` shows the picture and not padding.
+        objects: The objects of the Frame that this View shows, as far as they are known, in pixels of the View.
     """
 
     frame: Frame
@@ -38,15 +41,15 @@ class View:
 
 
 def canonicalise(frame: Frame, camera: Camera, labelled: bool = True) -> View:
-    """The View of a Frame through a canonical ``camera`` (see ``Canonicalisation.window``).
+    """Make the View of a Frame through a canonical camera.
 
     Args:
-        frame: The Frame; its picture is read.
-        camera: The canonical camera, without distortion.
-        labelled: Whether labels and objects are read and moved along.
+        frame: The Frame, whose picture is read.
+        camera: The canonical camera, without distortion (see ``Canonicalisation.window``).
+        labelled: Whether labels and objects are read, too, and moved to the pixels of the View.
 
     Raises:
-        UserError: If the picture cannot be read or its size is not its camera's.
+        UserError: If the picture cannot be read, or has another size than its camera says.
     """
     picture = frame.picture.read()
     height, width = picture.shape[:2]
@@ -56,20 +59,20 @@ def canonicalise(frame: Frame, camera: Camera, labelled: bool = True) -> View:
             f"{frame.camera.width} x {frame.camera.height}",
             remedy="give the intrinsics of this size: fx and cx scale with the width, fy and cy with the height",
         )
+    labels = frame.labels.read(frame.camera) if labelled and frame.labels is not None else None
     pixels, mask = resample(picture, frame.camera, camera)
     view = View(frame, pixels, camera, mask=mask)
-    if labelled and frame.labels is not None:
-        points, depth_z = frame.labels.read(frame.camera)
-        moved = to_canonical(frame.camera, camera, points)
+    if labels is not None:
+        moved = to_canonical(frame.camera, camera, labels[0])
         inside = camera.contains(moved)
-        view = replace(view, points=moved[inside], depth_z=depth_z[inside])
+        view = replace(view, points=moved[inside], depth_z=labels[1][inside])
     if labelled and frame.objects is not None:
-        view = replace(view, objects=_shown(frame.objects.read(), frame.camera, camera))
+        view = replace(view, objects=_shown_objects(frame.objects.read(), frame.camera, camera))
     return view
 
 
-def _shown(objects: Sequence[SceneObject], camera: Camera, canonical: Camera) -> tuple[SceneObject, ...]:
-    """The objects of a picture that a canonical one shows, or shows a part of, in its pixels."""
+def _shown_objects(objects: Sequence[SceneObject], camera: Camera, canonical: Camera) -> tuple[SceneObject, ...]:
+    """The objects of a picture that a canonical picture shows at least in part, in pixels of the canonical one."""
     shown = []
     for thing in objects:
         left, top, right, bottom = thing.box

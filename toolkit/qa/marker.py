@@ -1,94 +1,104 @@
-"""Markers: the mark drawn on a View that says which pixel is meant, and how a mark already drawn is found.
+"""Markers: how a mark is drawn on a View to say which pixel is meant, and how a drawn mark is found in a picture.
 
-Every shape leaves the meant pixel itself unpainted, and is outlined in black or white, whichever differs
-more from its colour, so that it shows on dark, light and busy pictures. Conventions: see ``toolkit.geometry.camera``.
+Every shape leaves the meant pixel itself unpainted. Its outline is black or white, whichever differs more from its
+colour, so that it can be seen on dark, light and busy pictures. Conventions: see ``toolkit.geometry.camera``.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator, Field
 
 from toolkit.errors import UserError, did_you_mean
 from toolkit.qa.query import Point
 from toolkit.utils.arrays import Pixels
-from toolkit.utils.colors import COLORS, rgb
+from toolkit.utils.colors import COLORS, unknown_color
 
 Shape = Literal["arrow", "cross", "dot", "box"]
-
-
+"""A shape that a mark can have."""
 SHAPES: tuple[str, ...] = get_args(Shape)
-
-
+_LARGEST, _WIDEST_OUTLINE = 200, 20  # px
 _WHITE_OUTLINE = {"red", "blue", "magenta"}
 
-
-# Found marks: hue and saturation near the named colour, and small against the picture.
+# A found mark has about the hue of the named colour, is strongly saturated, and is small compared with the picture.
 _HUE_TOLERANCE = 10  # degrees
-
-
 _MIN_SATURATION = 0.7
-
-
 _MIN_VALUE = 0.55
+_MIN_AREA = 9  # px; smaller blobs are noise from compression
+_MAX_SIDE_SHARE = 0.08  # the longest side of a mark, as a share of the picture's longer side
+_MAX_SIDE = 24  # px; a side of a mark may be this long even in a small picture
+_MIN_FILL = 0.3  # the least share of its bounding box that a mark covers
+_OUTLINE, _FILL = 1, 2  # the values of a stencil
 
 
-_MIN_AREA = 9  # px; smaller blobs are noise of compression
-
-
-_MAX_SIDE_SHARE = 0.08  # of the picture's longer side
-
-
-_MAX_SIDE = 24  # px; a mark may be this large in a picture however small
-
-
-_MIN_FILL = 0.3  # share of its bounding box that a compact mark covers
+def _check_colors(colors: tuple[str, ...]) -> tuple[str, ...]:
+    """Check that the colours of a recipe are known, and return them."""
+    for color in colors:
+        if color not in COLORS:
+            error = unknown_color(color)
+            raise ValueError(f"{error.problem}; {error.remedy}")
+    return colors
 
 
 @dataclass(frozen=True)
 class Marker:
-    """How points are marked.
+    """The mark that shows which pixel is meant. It is a section of the recipe.
 
     Attributes:
-        shape: arrow (points right, its tip one pixel left of the meant pixel; turned round where it does
-            not fit beside the left border), cross, dot or box.
-        size: Length of the arrow, or half the extent of the other shapes [px of the View].
-        outline: Width of the contrasting outline [px].
-        colors: Colour names, in the order in which points take them.
+        shape: The shape: arrow, cross, dot or box. The arrow points right, and its tip is one pixel left of the meant
+            pixel. If it does not fit beside the left border, it points left.
+        size: The length of the arrow, or half the extent of the other shapes [px of the View].
+        outline: The width of the contrasting outline [px].
+        colors: The names of the colours that points get, in this order.
+
+    Raises:
+        UserError: If there is no such shape or colour, or a mark of this size cannot be drawn.
     """
 
     shape: Shape = "arrow"
-    size: int = 5
-    outline: int = 1
-    colors: tuple[str, ...] = tuple(COLORS)
+    size: Annotated[int, Field(ge=1, le=_LARGEST)] = 5
+    outline: Annotated[int, Field(ge=0, le=_WIDEST_OUTLINE)] = 1
+    colors: Annotated[tuple[str, ...], AfterValidator(_check_colors)] = tuple(COLORS)[:6]
 
     def __post_init__(self) -> None:
         if self.shape not in SHAPES:
             raise UserError(f"unknown marker shape {self.shape!r}", remedy=did_you_mean(self.shape, SHAPES))
-        if self.size < 1 or self.outline < 0:
+        if not (1 <= self.size <= _LARGEST and 0 <= self.outline <= _WIDEST_OUTLINE):
             raise UserError(
                 f"a marker of size {self.size} with an outline of {self.outline} px cannot be drawn",
-                remedy="give a size of at least 1 px and an outline of at least 0",
+                remedy=f"give a size of 1 to {_LARGEST} px and an outline of 0 to {_WIDEST_OUTLINE}",
             )
         for color in self.colors:
-            rgb(color)
+            if color not in COLORS:
+                raise unknown_color(color)
 
     @property
     def reach(self) -> int:
-        """How far [px] a mark extends from the pixel it means."""
+        """How far [px] a mark extends from the pixel that it points out."""
         return self.size + self.outline
 
     def draw(self, pixels: Pixels, points: Sequence[Point]) -> Pixels:
-        """A copy of a picture (H, W, 3) with one mark for each Point, in the colour of its name.
+        """Draw one mark for each Point, in the colour of its name, on a copy of a picture.
+
+        Args:
+            pixels: The picture (H, W, 3) uint8 RGB. It is not changed.
+            points: The Points, whose names are colours.
+
+        Returns:
+            The marked picture (H, W, 3) uint8 RGB.
 
         Raises:
-            UserError: If a Point's name is not a colour, or it lies outside the picture.
+            UserError: If the name of a Point is not a colour, or a Point lies outside the picture.
         """
+        for point in points:
+            if point.name not in COLORS:
+                raise unknown_color(point.name)
         marked = pixels.copy()
-        meant = [_nearest(point, pixels) for point in points]
+        meant = [_nearest_pixel(point, pixels) for point in points]
         for point, (u, v) in zip(points, meant, strict=True):
             self._draw_one(marked, point.name, u, v)
         for u, v in meant:
@@ -96,8 +106,9 @@ class Marker:
         return marked
 
     def _draw_one(self, marked: Pixels, name: str, u: int, v: int) -> None:
+        """Paint one mark on a picture; (u, v) is the meant pixel."""
         stencil = self._stencil(u, v, marked.shape[1])
-        color, outline = rgb(name), (255,) * 3 if name in _WHITE_OUTLINE else (0,) * 3
+        color, outline = COLORS[name], (255,) * 3 if name in _WHITE_OUTLINE else (0,) * 3
         reach = stencil.shape[0] // 2
         top, left = v - reach, u - reach
         rows = slice(max(top, 0), min(top + stencil.shape[0], marked.shape[0]))
@@ -107,7 +118,7 @@ class Marker:
         marked[rows, columns][part == _FILL] = color
 
     def _stencil(self, u: int, v: int, width: int) -> NDArray[np.uint8]:
-        """A square patch (S, S) around the meant pixel: 0 untouched, else _OUTLINE or _FILL."""
+        """A square (S, S) around the meant pixel that says what is painted: 0 nothing, else _OUTLINE or _FILL."""
         size = self.size
         reach = self.reach
         y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
@@ -116,7 +127,7 @@ class Marker:
             head = (size + 1) // 2
             fill = (x >= -size) & (np.abs(y) <= np.where(x >= -head, -x - 1, head // 3))
         elif self.shape == "cross":
-            # The gap is as wide as an arm, so that the arms touch at its corners: one blob for find_marks.
+            # The gap is as wide as an arm, so that the arms touch at its corners and find_marks sees one blob.
             arm = size // 4
             ring = np.maximum(np.abs(x), np.abs(y))
             fill = (np.minimum(np.abs(x), np.abs(y)) <= arm) & (ring > arm) & (ring <= size)
@@ -132,13 +143,10 @@ class Marker:
         return np.where(fill, _FILL, np.where((grown > 0) & ~kept, _OUTLINE, 0)).astype(np.uint8)
 
 
-_OUTLINE, _FILL = 1, 2
+def _nearest_pixel(point: Point, pixels: Pixels) -> tuple[int, int]:
+    """The pixel (u, v) of a picture (H, W, 3) that is nearest to a Point.
 
-
-def _nearest(point: Point, pixels: Pixels) -> tuple[int, int]:
-    """The pixel (u, v) of a picture (H, W, 3) nearest to a Point.
-
-    The Point may lie half a pixel outside: a canonical picture's size is rounded.
+    The Point may lie half a pixel outside, because the size of a canonical picture is rounded.
     """
     size = np.array(pixels.shape[1::-1])
     if not np.all((point.pixel >= -1) & (point.pixel <= size)):
@@ -152,17 +160,26 @@ def _nearest(point: Point, pixels: Pixels) -> tuple[int, int]:
 
 
 def find_marks(pixels: Pixels, color: str) -> NDArray[np.float64]:
-    """Centres (N, 2) of compact marks of a named colour in a picture (H, W, 3).
+    """Find compact marks of a colour in a picture.
 
-    A mark is a connected blob of at least ``_MIN_AREA`` px whose hue is the colour's, strongly
-    saturated, and whose bounding box is small against the picture and well filled.
+    A mark is a connected blob of at least ``_MIN_AREA`` pixels with the hue of the colour and a strong saturation. Its
+    bounding box is small compared with the picture, and the blob fills enough of it.
+
+    Args:
+        pixels: The picture (H, W, 3) uint8 RGB.
+        color: The name of the colour.
+
+    Returns:
+        The centres (N, 2) of the marks, (u, v) [px].
 
     Raises:
-        UserError: If the colour is unknown or has no hue (white).
+        UserError: If the colour is unknown, or is white, which has no hue.
     """
+    if color not in COLORS:
+        raise unknown_color(color)
     if color == "white":
         raise UserError("a white mark cannot be told from the picture", remedy="pass --point white=U,V")
-    wanted = cv2.cvtColor(np.array([[rgb(color)]], np.float32) / 255, cv2.COLOR_RGB2HSV)[0, 0]
+    wanted = cv2.cvtColor(np.array([[COLORS[color]]], np.float32) / 255, cv2.COLOR_RGB2HSV)[0, 0]
     hue, saturation, value = np.moveaxis(cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2HSV), -1, 0)
     turn = np.abs((hue - wanted[0] + 180) % 360 - 180)
     like = (turn <= _HUE_TOLERANCE) & (saturation >= _MIN_SATURATION) & (value >= _MIN_VALUE)

@@ -1,4 +1,4 @@
-"""A Query: what one question is about, the Views and the points in them.
+"""A Query: the Views that one question is about, and the points in them.
 
 Conventions: see ``toolkit.geometry.camera``.
 """
@@ -22,12 +22,12 @@ class Point:
     """A pixel that a question is about.
 
     Attributes:
-        name: What question and answer call it: a colour where a marker shows it, else a letter.
-        pixel: (2,), (u, v) in the View's picture.
-        depth_z: Depth along the principal axis [m]; NaN when asking.
-        distance: Euclidean distance from the camera centre [m]; NaN when asking.
-        xyz: (3,) in the View's camera frame [m]; NaN when asking.
-        view: Index of its View in the Query.
+        name: The name in question and answer: a colour if the point is marked, otherwise a letter.
+        pixel: The pixel (2,), (u, v) [px] in the View's picture.
+        depth_z: The depth along the principal axis [m]; NaN when a user asks.
+        distance: The Euclidean distance from the camera centre [m]; NaN when a user asks.
+        xyz: The point (3,) [m] in the View's camera frame; NaN when a user asks.
+        view: The index of the point's View in the Query.
     """
 
     name: str
@@ -39,9 +39,17 @@ class Point:
 
 
 def point_in(view: View, name: str, pixel: ArrayLike, depth_z: float = np.nan, index: int = 0) -> Point:
-    """The Point at ``pixel`` (2,) of a View with ``depth_z`` [m]; ``index`` is the View's in the Query."""
+    """Make the Point at a pixel of a View.
+
+    Args:
+        view: The View.
+        name: The name of the point.
+        pixel: The pixel (2,), (u, v) [px] in the View's picture.
+        depth_z: The depth along the principal axis [m]; NaN if it is not known.
+        index: The index of the View in the Query.
+    """
     where = np.asarray(pixel, dtype=np.float64)
-    xyz = view.camera.unproject(where, depth_z)
+    xyz = np.full(3, np.nan) if np.isnan(depth_z) else view.camera.unproject(where, depth_z)
     return Point(name, where, float(depth_z), float(np.linalg.norm(xyz)), xyz, index)
 
 
@@ -51,9 +59,9 @@ class Query:
 
     Attributes:
         views: One or two Views.
-        points: The points asked about, in the order of the question.
-        given: What the question states, by name: numbers in SI units (``{"time": 4.0}``), and what it calls the
-            objects that it asks about (``{"thing": "star"}``).
+        points: The points that are asked about, in the order of the question.
+        given: What the question states, by name: numbers in SI units (``{"time": 4.0}``), and the names of the objects
+            that it asks about (``{"thing": "star"}``).
     """
 
     views: tuple[View, ...]
@@ -62,12 +70,12 @@ class Query:
 
     @property
     def objects(self) -> tuple[SceneObject, ...]:
-        """What the first View shows, as far as it is known."""
+        """The objects that the first View shows, as far as they are known."""
         return self.views[0].objects if self.views else ()
 
     @property
     def first_from_second(self) -> Array:
-        """Pose (4, 4) of the second View's camera in the first's frame [m].
+        """The pose (4, 4) [m] of the second View's camera in the frame of the first View's camera.
 
         Raises:
             UserError: If there are not two Views with poses.
@@ -78,7 +86,11 @@ class Query:
         return inverse(poses[0]) @ poses[1]
 
     def placed(self, depth_z: Sequence[float]) -> "Query":
-        """The same question with its points at other depths ``depth_z`` [m], one a point: where a model puts them."""
+        """The same question with its points at other depths, such as those that a model gives.
+
+        Args:
+            depth_z: The new depth of each point along the principal axis [m].
+        """
         points = tuple(
             point_in(self.views[point.view], point.name, point.pixel, depth, point.view)
             for point, depth in zip(self.points, depth_z, strict=True)

@@ -1,6 +1,6 @@
-"""The one place where a Query becomes pictures and words: a Sample.
+"""Samples: the pictures and words that a Query becomes. Only ``Presenter`` in this module makes them.
 
-Training, evaluation and asking all pass through ``Presenter``. Conventions: see ``toolkit.geometry.camera``.
+Training, evaluation and asking all use ``Presenter``. Conventions: see ``toolkit.geometry.camera``.
 """
 
 import hashlib
@@ -17,19 +17,20 @@ from toolkit.geometry.canonical import Canonicalisation
 from toolkit.qa.canonical_view import View, canonicalise
 from toolkit.qa.marker import Marker
 from toolkit.qa.query import Point, Query
-from toolkit.qa.task import Task
+from toolkit.qa.tasks.task import Task
 from toolkit.utils.arrays import Pixels
 
 
 @dataclass(frozen=True)
 class Hints:
-    """Which hints a Sample carries.
+    """The hints of a Sample: what training teaches besides the answers.
 
     Attributes:
-        patches: Share of the image tokens that are taught the word of their patch.
-        points: Whether names of marks are taught where their mark lies.
-        marked: Whether points are marked in the pictures; image tokens are taught the names of marks that they show.
-        seed: Draws which image tokens; marks are always among them.
+        patches: The share of the image tokens that are taught the word of their patch.
+        points: Whether the names of marks are taught where their mark lies.
+        marked: Whether points are marked in the pictures. Image tokens are then taught the names of the marks that they
+            show.
+        seed: The seed that draws which image tokens are taught. Those that show marks always are.
     """
 
     patches: float = 0.0
@@ -39,18 +40,19 @@ class Hints:
 
 
 NO_HINTS = Hints()
-
+"""The hints of a Sample with which training teaches the answers alone."""
 
 Reference = Literal["marker", "text", "none"]
-"""How a question says which point it means; ``none`` does not, which shows what the answer rests on without."""
-
+"""How a question says which point it means. ``none`` leaves it open, to measure how much the model uses the point."""
 
 TEXT_GRID = 2000
-"""Coordinates in the text run from 0 to this across the View (Cai et al. 2026, arXiv 2605.30561)."""
-
+"""Coordinates in a question go from 0 to this number across the View (Cai et al. 2026, arXiv 2605.30561)."""
 
 _TURN_SEPARATION_FOCALS = 0.04
-"""In focal lengths (about 2 degrees): so far apart, the answer to one question is not that to the other."""
+"""How far apart points of different questions are, in focal lengths; about 2 degrees.
+
+At this distance, the answer to one question does not give away the answer to the other.
+"""
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,11 @@ class Turn:
 
     Attributes:
         prompt: The question.
-        completion: The true answer as text, "" when asking.
-        task: The task's name.
-        truth: The true value in the task's unit, None when asking.
+        completion: The true answer as text; "" when a user asks.
+        task: The name of the task.
+        truth: The true value in the task's unit; None when a user asks.
         query: What the question is about.
-        phrasing: The template block of the question.
+        phrasing: The name of the template block that words the question.
     """
 
     prompt: str
@@ -76,14 +78,14 @@ class Turn:
 
 @dataclass(frozen=True)
 class Sample:
-    """What the trainer sees, and where it came from. The properties speak of the first question.
+    """What the trainer sees, and where it came from. The properties describe the first question.
 
     Attributes:
         images: The marked pictures, each (H, W, 3) uint8 RGB.
-        turns: The questions about them; one, unless a recipe asks for more.
-        source: Name of the source, "" when asking.
-        redraws: How many drawn Frames or points could not be asked about before this one.
-        hints: What is taught besides the answers.
+        turns: The questions about the pictures: one, unless a recipe asks for more.
+        source: The name of the source; "" when a user asks.
+        redraws: How many times Frames and points were drawn before that could not be asked about.
+        hints: What training teaches besides the answers.
     """
 
     images: tuple[Pixels, ...]
@@ -104,7 +106,7 @@ class Sample:
 
     @property
     def task(self) -> str:
-        """The task's name."""
+        """The name of the task."""
         return self.turns[0].task
 
     @property
@@ -119,11 +121,11 @@ class Sample:
 
     @property
     def frames(self) -> tuple[str, ...]:
-        """Names of the pictures."""
+        """The names of the pictures."""
         return tuple(view.frame.name for view in self.query.views)
 
     def fingerprint(self) -> str:
-        """SHA-256 of everything the model sees, and of the truth."""
+        """The SHA-256 hash of everything the model sees, and of the true value."""
         digest = hashlib.sha256()
         for image in self.images:
             digest.update(repr(image.shape).encode() + image.tobytes())
@@ -134,13 +136,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class Presenter:
-    """How Queries are shown and worded; a checkpoint's contract.
+    """How Queries are shown and worded. A checkpoint keeps this in its contract.
 
     Attributes:
-        canonicalisation: Focal length, canvas and crop.
+        canonicalisation: How pictures are made canonical: focal length, canvas and crop.
         marker: How points are marked.
         reference: Whether points are marked in the picture, or given as coordinates in the text, or neither.
-        think: Whether answers say the template's ``think`` sentence first.
+        think: Whether answers begin with the ``think`` sentence of the template.
     """
 
     canonicalisation: Canonicalisation
@@ -150,26 +152,32 @@ class Presenter:
 
     @property
     def uncropped(self) -> "Presenter":
-        """The same, showing whole pictures: for evaluation and asking."""
+        """The same presenter, but it shows whole pictures: for evaluation and asking."""
         return replace(self, canonicalisation=replace(self.canonicalisation, crop=None))
 
     @property
     def clearance(self) -> float:
-        """Points nearer than this [px] to the View's border are not asked about."""
+        """The least distance [px] of a point from the border of the View. Nearer points are not asked about."""
         return float(self.marker.reach) if self.reference == "marker" else 0.5
 
     @property
     def separation(self) -> float:
-        """Points nearer than this [px] to each other are not asked about together."""
+        """The least distance [px], along u or along v, between the points of one question."""
         return 2.0 * self.marker.reach if self.reference == "marker" else 2.0
 
     @property
     def turn_separation(self) -> float:
-        """Points of different questions about one picture are at least this far apart [px]."""
+        """The least distance [px], along u or along v, between points of different questions about one picture."""
         return max(self.separation, _TURN_SEPARATION_FOCALS * self.canonicalisation.focal)
 
     def names(self, rng: np.random.Generator | None, count: int, taken: Collection[str] = ()) -> list[str]:
-        """Names for up to ``count`` points that are not ``taken``: marker colours (shuffled by ``rng``), or letters."""
+        """Choose names for points: colours of the marker, or letters if points are not marked.
+
+        Args:
+            rng: The generator that shuffles the colours; None keeps their order.
+            count: How many names are wanted. There are fewer if the colours or letters run out.
+            taken: The names that must not be used again.
+        """
         if self.reference != "marker":
             return [letter for letter in ascii_uppercase if letter not in taken][:count]
         colors = [color for color in self.marker.colors if color not in taken]
@@ -182,36 +190,33 @@ class Presenter:
         keep: ArrayLike = (),
         labelled: bool = True,
     ) -> View:
-        """The canonical View of a Frame; arguments as in ``Canonicalisation.window`` and ``canonicalise``."""
+        """Make the canonical View of a Frame; see ``Canonicalisation.window`` and ``canonicalise`` for arguments."""
         return canonicalise(frame, self.canonicalisation.window(frame.camera, rng, keep), labelled)
 
-    def present(
-        self, task: Task, query: Query, rng: np.random.Generator | None = None, labelled: bool = True
-    ) -> Sample:
-        """The Sample of one Query; arguments as in ``turn``."""
-        return self.gather([self.turn(task, query, rng, labelled)])
+    def present(self, task: Task, query: Query, truth: Any = None, rng: np.random.Generator | None = None) -> Sample:
+        """Make the Sample of one Query. See ``turn`` for the arguments."""
+        return self.gather([self.turn(task, query, truth, rng)])
 
-    def turn(self, task: Task, query: Query, rng: np.random.Generator | None = None, labelled: bool = True) -> Turn:
-        """One question with its answer.
+    def turn(self, task: Task, query: Query, truth: Any = None, rng: np.random.Generator | None = None) -> Turn:
+        """Word one question and its answer.
 
         Args:
-            task: Whose question is asked.
-            query: What it is about.
-            rng: Draws the phrasing; None takes the first.
-            labelled: Whether the truth is known and the answer is written.
+            task: The task whose question is asked.
+            query: What the question is about.
+            truth: The task's label of the query; None when a user asks, and then no answer is written.
+            rng: The generator that draws the phrasing; None takes the first one.
         """
+        variables = self._variables(task, query)
         words = task.words
         block = words.questions[int(rng.integers(len(words.questions))) if rng is not None else 0]
-        variables = self._variables(task, query)
-        truth, completion = None, ""
-        if labelled:
-            truth = task.label(query)
+        completion = ""
+        if truth is not None:
             answer = task.write(truth, query)
             completion = words.answer({**variables, **task.variables(query), "answer": answer}, self.think)
         return Turn(words.question(block, variables), completion, task.name, truth, query, block)
 
     def gather(self, turns: Sequence[Turn]) -> Sample:
-        """The Sample of questions about the same Views, with all their points marked."""
+        """Make the Sample of questions about the same Views, with the points of all questions marked."""
         points = [point for turn in turns for point in turn.query.points]
         return Sample(self._images(turns[0].query.views, points), tuple(turns))
 
@@ -226,7 +231,7 @@ class Presenter:
         }
 
     def _phrase(self, point: Point, query: Query) -> str:
-        """How the question calls a point."""
+        """The words with which the question names a point."""
         if self.reference == "marker":
             return f"the point marked by the {point.name} {self.marker.shape}"
         name = f"point {point.name}" if len(query.points) > 1 else "the point"
@@ -239,8 +244,8 @@ class Presenter:
     def _images(self, views: Sequence[View], points: Sequence[Point]) -> tuple[Pixels, ...]:
         if self.reference != "marker":
             return tuple(view.pixels for view in views)
-        return tuple(self.marker.draw(view.pixels, _points_in(points, index)) for index, view in enumerate(views))
+        return tuple(self.marker.draw(view.pixels, _points_of_view(points, index)) for index, view in enumerate(views))
 
 
-def _points_in(points: Sequence[Point], view: int) -> list[Point]:
+def _points_of_view(points: Sequence[Point], view: int) -> list[Point]:
     return [point for point in points if point.view == view]

@@ -1,4 +1,4 @@
-"""Batches for training: loss on the answers alone, pictures checked to reach the vision tower as they are."""
+"""The data collator of training: loss on the answers only, and pictures that reach the vision tower unresized."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,24 +15,27 @@ from toolkit.qa.sample import Sample
 from toolkit.training.auxiliary_words import patch_words, point_words
 
 IGNORED = -100
-"""Label of tokens that carry no loss (PyTorch's cross entropy)."""
-
+"""The label of tokens that carry no loss (the default of PyTorch's cross entropy)."""
 
 FAULT = "fault"
-"""Key of a row that could not be rendered; it holds the error."""
-
+"""The key under which a row that could not be rendered, or a batch that could not be made, holds its error."""
 
 PATCHES = "patches"
-"""Key of a row for the words that its image tokens are taught, None where they are taught nothing."""
-
+"""The key under which a row holds the words that its image tokens are taught; None if they are taught nothing."""
 
 POINTS = "points"
-"""Key of a row for what the names of marks are taught: words by name, None where they are taught nothing."""
+"""The key under which a row holds the words that the names of marks are taught, by name; None for no words."""
 
 
 @dataclass(frozen=True)
 class TokenLengths:
-    """Tokens of one sample: of its pictures, of its questions, and of its answers with their ends."""
+    """How many tokens one sample has.
+
+    Attributes:
+        image: The tokens of its pictures.
+        prompt: The tokens of its questions, with all that the chat template adds around them.
+        answer: The tokens of its answers, with the tokens that end them.
+    """
 
     image: int
     prompt: int
@@ -40,16 +43,17 @@ class TokenLengths:
 
     @property
     def total(self) -> int:
-        """Length of the sequence that the model is trained on."""
+        """The length of the sequence that the model is trained on."""
         return self.image + self.prompt + self.answer
 
 
-def row_of(sample: Sample, side: int | None = None) -> dict[str, Any]:
-    """A Sample as a row of the trainer's data set; made anew each time, since collators change rows.
+def make_row(sample: Sample, side: int | None = None) -> dict[str, Any]:
+    """A Sample as a row of the trainer's data set. It is made anew each time, because collators change rows.
 
     Args:
-        sample: What is taught.
-        side: Of an image token [px], to teach tokens the Sample's hints.
+        sample: The questions and answers that are taught.
+        side: The side length [px] of the patch that one image token stands for. With it, the row also holds the
+            Sample's auxiliary words; with None it does not.
     """
     first, *rest = sample.turns
     more = [(turn.prompt, turn.completion) for turn in rest]
@@ -65,45 +69,51 @@ def row_of(sample: Sample, side: int | None = None) -> dict[str, Any]:
 
 
 def _patch_words(sample: Sample, side: int) -> list[str]:
-    """What lies at each image token, picture after picture."""
+    """The patch word of each image token, picture after picture."""
     hints, words = sample.hints, []
     points = [point for turn in sample.turns for point in turn.query.points] if hints.marked else []
     for index, view in enumerate(sample.query.views):
-        shown = [point for point in points if point.view == index]
+        marked = [point for point in points if point.view == index]
         first_from_view = sample.query.first_from_second if index else None
-        words += patch_words(view, shown, side, replace(hints, seed=hints.seed + index), first_from_view)
+        words += patch_words(view, marked, side, replace(hints, seed=hints.seed + index), first_from_view)
     return words
 
 
 def _point_words(sample: Sample) -> dict[str, tuple[str, ...]]:
-    """Where each point lies, by its name."""
+    """The point words of each point, by its name."""
     points = [point for turn in sample.turns for point in turn.query.points]
     return {point.name: point_words(sample.query.views[point.view], point) for point in points}
 
 
 class Collator:
-    """TRL's collator for pictures, with three things added: it checks sizes, masks later questions, teaches hints.
+    """TRL's data collator for pictures, with checks of picture sizes, masked later questions and auxiliary words.
 
-    TRL puts loss on all that follows the first question; where a row holds several questions, those in
-    between must carry none.
+    TRL puts loss on everything after the first question. If a row holds several questions, this class takes the loss
+    off the later ones again.
     """
 
     def __init__(self, vlm: Vlm, max_tokens: int | None = None) -> None:
+        """Prepare to collate rows.
+
+        Args:
+            vlm: The model that is trained.
+            max_tokens: The longest sequence that is allowed; None for any length.
+        """
         self._vlm = vlm
         self._max_tokens = max_tokens
         self._geometry = vlm.geometry
         self._collate = DataCollatorForVisionLanguageModeling(vlm.processor, max_length=None, completion_only_loss=True)
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """The batch of some rows (see ``row_of``).
+        """The batch of some rows (see ``make_row``).
 
-        In a worker process, an error becomes a batch that holds it: raised there, it would come home wrapped
-        in a traceback. ``toolkit.training.trainer`` raises it in the main process.
+        In a worker process, an error is not raised but returned in a batch: if it were raised there, the main process
+        would get it wrapped in a traceback. ``toolkit.training.trainer`` raises it in the main process.
 
         Raises:
-            GeometryError: If a picture would reach the vision tower at another size.
-            UserError: If a row is longer than ``max_tokens``, or could not be rendered.
-            UserError: If the chat template does not let answers be told from questions.
+            PictureSizeError: If a picture would reach the vision tower at another size.
+            UserError: If a row is longer than ``max_tokens``, if it could not be rendered, or if the chat template
+                makes it impossible to tell answers from questions.
         """
         try:
             return self._batch(rows)
@@ -116,7 +126,7 @@ class Collator:
         for row in rows:
             if FAULT in row:
                 raise row[FAULT]
-        said = [[message["content"] for message in (*row["prompt"], *row["completion"])] for row in rows]
+        messages = [[message["content"] for message in (*row["prompt"], *row["completion"])] for row in rows]
         images = [row["images"] for row in rows]
         check_pictures(self._geometry, images)
         batch = self._collate([dict(row) for row in rows])
@@ -127,9 +137,9 @@ class Collator:
                 f"a sample has {longest} tokens; trainer.max_tokens is {self._max_tokens}",
                 remedy="raise trainer.max_tokens if model and memory allow, or crop to smaller pictures",
             )
-        for labels, words, pictures in zip(batch["labels"], said, images, strict=True):
-            if len(words) > 2:
-                self._mask_questions(labels, words, len(pictures))
+        for labels, spoken, pictures in zip(batch["labels"], messages, images, strict=True):
+            if len(spoken) > 2:
+                self._mask_questions(labels, spoken, len(pictures))
         for row, tokens, labels in zip(rows, batch["input_ids"], batch["labels"], strict=True):
             if row.get(PATCHES) is not None:
                 self._teach_patches(labels, tokens, row[PATCHES])
@@ -138,37 +148,37 @@ class Collator:
         return batch
 
     def lengths(self, row: Mapping[str, Any]) -> TokenLengths:
-        """How many tokens a row takes."""
+        """How many tokens a row has."""
         batch = self([row])
         image = int((batch["input_ids"][0] == self._vlm.model.config.image_token_id).sum())
         answer = int((batch["labels"][0] != IGNORED).sum())
         return TokenLengths(image, batch["input_ids"].shape[1] - image - answer, answer)
 
     def _teach_patches(self, labels: torch.Tensor, tokens: torch.Tensor, words: Sequence[str]) -> None:
-        """Put words on image tokens, in place; like any label, a token's stands at the place after it.
+        """Set the labels of image tokens to their words, in place. As for any token, the label stands one place later.
 
         Args:
-            labels: (length,), token ids.
-            tokens: (length,), what the model reads.
-            words: One for each image token; "" teaches nothing.
+            labels: The target token ids (length,).
+            tokens: The token ids that the model reads (length,).
+            words: The word for each image token; "" teaches nothing.
         """
         places = torch.nonzero(tokens == self._vlm.model.config.image_token_id).flatten().tolist()
         if len(places) != len(words):
             raise UserError(
-                f"{len(words)} patches, and {len(places)} image tokens: they do not match",
-                remedy="leave patch_words out of the curriculum: this family does not turn each patch into one token",
+                f"{len(words)} patches and {len(places)} image tokens: they do not match",
+                remedy="leave patch_words out of the curriculum: this architecture has no image token per patch",
             )
         for place, word in zip(places, words, strict=True):
             if word:
                 labels[place + 1] = self._token(word)
 
     def _teach_points(self, labels: torch.Tensor, tokens: torch.Tensor, points: Mapping[str, Sequence[str]]) -> None:
-        """Put words on the token that ends a point's name, and on those after it within the question, in place.
+        """Teach words at the last token of a point's name and at the tokens after it, in place; answers stay untouched.
 
         Args:
-            labels: (length,), token ids.
-            tokens: (length,), what the model reads.
-            points: Words by name.
+            labels: The target token ids (length,).
+            tokens: The token ids that the model reads (length,).
+            points: The words of each point, by its name.
         """
         for name, words in points.items():
             spelt = torch.tensor(self._spelling(f" {name}"))
@@ -176,7 +186,7 @@ class Collator:
             if not len(named):
                 raise UserError(
                     f"the question does not name its point {name!r} as a word of its own",
-                    remedy="leave point_words out of the curriculum, or mend the task's template",
+                    remedy="leave point_words out of the curriculum, or correct the task's template",
                 )
             for place, word in enumerate(words, start=int(named[0]) + len(spelt)):
                 if place < len(labels) and labels[place] == IGNORED:
@@ -191,15 +201,15 @@ class Collator:
         """The first token of a word."""
         return self._spelling(word)[0]
 
-    def _mask_questions(self, labels: torch.Tensor, said: Sequence[str], pictures: int) -> None:
+    def _mask_questions(self, labels: torch.Tensor, messages: Sequence[str], pictures: int) -> None:
         """Take the loss off the questions after the first, in place.
 
         Args:
-            labels: (length,), token ids from the first answer on, else ``IGNORED``.
-            said: What user and assistant say in turn.
+            labels: The target token ids (length,): token ids from the first answer on, ``IGNORED`` before.
+            messages: What the user and the assistant say in turn.
             pictures: How many pictures come before the first question.
         """
-        prefixes = [chat_text(self._vlm, said[: index + 1], pictures) for index in range(len(said))]
+        prefixes = [chat_text(self._vlm, messages[: index + 1], pictures) for index in range(len(messages))]
         begin = len(prefixes[0])
         tokens = self._vlm.processor.tokenizer(
             prefixes[-1][begin:], add_special_tokens=False, return_offsets_mapping=True
@@ -208,11 +218,12 @@ class Collator:
         same = labels[trained].tolist() == tokens["input_ids"]
         if not same or any(not prefixes[-1].startswith(prefix) for prefix in prefixes):
             raise UserError(
-                f"the chat template of this {self._vlm.family.name} model does not keep questions and answers apart",
+                f"the chat template of {self._vlm.architecture.name} does not keep questions and answers apart",
                 cause="it rewrites earlier turns when later ones are added",
                 remedy="set questions_per_image: 1",
             )
-        answers = [(len(prefixes[index - 1]) - begin, len(prefixes[index]) - begin) for index in range(1, len(said), 2)]
+        ends = [len(prefix) - begin for prefix in prefixes]
+        answers = list(zip(ends[::2], ends[1::2], strict=True))
         for position, (start, _) in zip(trained.tolist(), tokens["offset_mapping"], strict=True):
             if not any(first <= start < last for first, last in answers):
                 labels[position] = IGNORED

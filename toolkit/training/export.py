@@ -1,4 +1,4 @@
-"""Export: one plain model folder, LoRA adapters merged, proven to answer as before."""
+"""Export: write a plain model folder with LoRA adapters merged, and prove that the model answers as before."""
 
 import shutil
 from dataclasses import dataclass
@@ -6,38 +6,36 @@ from pathlib import Path
 
 import torch
 
-from toolkit.config.build import Plan, make_plan
+from toolkit.config.build import RunPlan, make_plan
 from toolkit.config.load import dump_recipe, load_recipe
 from toolkit.config.recipe import Recipe
 from toolkit.errors import UserError
-from toolkit.evaluation.contamination import FILE as TRAINED_ON
-from toolkit.evaluation.contamination import trained_on
+from toolkit.evaluation.contamination import TRAINED_ON_FILE, hash_sources
 from toolkit.evaluation.evaluate import central_labels
 from toolkit.modeling.checkpoint_contract import CONTRACT, RECIPE, check_same_contract, read_contract, save_contract
-from toolkit.modeling.vlm.lora_targets import merged
+from toolkit.modeling.vlm.lora_targets import merge_adapters
 from toolkit.modeling.vlm.vlm import Vlm, encode, load_vlm, save_vlm
 from toolkit.qa.sample import Sample
-from toolkit.training.train import ADAPTER, open_adapted
+from toolkit.training.open_run_model import open_adapted
+from toolkit.training.run_folder import ADAPTER
 from toolkit.utils.files import write_text
 
 SAMPLES = 4
-"""Questions on which the models before and after are compared."""
-
+"""The number of questions on which the models before and after the export are compared."""
 
 TOLERANCE = 0.02
-"""Largest difference of logits that passes, as a share of their standard deviation (bfloat16 rounds at 0.4 %)."""
-
+"""The largest allowed difference of logits, as a share of their standard deviation (bfloat16 rounds at 0.4 %)."""
 
 _ADAPTER_CONFIG = "adapter_config.json"
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportResult:
     """A finished export.
 
     Attributes:
-        folder: Where it lies.
-        difference: Largest difference of logits before and after, as a share of their standard deviation.
+        folder: The folder that holds the exported model.
+        difference: The largest difference of the logits before and after, as a share of their standard deviation.
         adapter: Whether an adapter was merged.
     """
 
@@ -46,20 +44,20 @@ class Exported:
     adapter: bool
 
 
-def export(source: Path, dest: Path) -> Exported:
+def export(source: Path, dest: Path) -> ExportResult:
     """Write a checkpoint as a plain model folder that needs neither peft nor this toolkit.
 
     Args:
         source: A folder that ``toolkit train`` wrote, or a ``training/checkpoint-N`` inside it.
-        dest: A new folder.
+        dest: The folder to write, which must not exist yet.
 
     Raises:
-        UserError: If there is no checkpoint, ``dest`` is there already, weights are missing, or the exported
-            model answers otherwise; nothing is left in ``dest`` then.
+        UserError: If there is no checkpoint, if ``dest`` exists already, if weights are missing, or if the exported
+            model answers differently. Then nothing is left in ``dest``.
     """
     if dest.exists():
         raise UserError(f"{dest}: this is there already", remedy="choose a new folder")
-    run = _run_of(source)
+    run = _find_run(source)
     if dest.resolve().is_relative_to(run.resolve()):
         raise UserError(f"{dest}: this is inside the run itself", remedy="choose a folder elsewhere")
     recipe = load_recipe(run / RECIPE)
@@ -68,31 +66,31 @@ def export(source: Path, dest: Path) -> Exported:
     adapter = next((place for place in (source, source / ADAPTER) if (place / _ADAPTER_CONFIG).is_file()), None)
     before = open_adapted(recipe, adapter) if adapter else load_vlm(source)
     plan = make_plan(recipe, before.geometry.canvas)
-    samples = _samples(plan)
+    samples = _draw_questions(plan)
     expected = _logits(before, samples)
     scratch = dest.with_name(f".{dest.name}.exporting")
     shutil.rmtree(scratch, ignore_errors=True)
     try:
-        save_vlm(merged(before), scratch)
-        difference = _difference(expected, _logits(load_vlm(scratch), samples))
+        save_vlm(merge_adapters(before), scratch)
+        difference = _largest_difference(expected, _logits(load_vlm(scratch), samples))
         if not difference <= TOLERANCE:
             raise UserError(
-                f"{source}: the exported model answers otherwise",
+                f"{source}: the exported model answers differently",
                 cause=f"logits differ by {difference:.1%} of their spread; {TOLERANCE:.0%} is allowed",
                 remedy="export from a machine with the versions in toolkit.json",
             )
-        _keep_history(run, recipe, plan, scratch)
-        if source == run and (run / "README.md").is_file():  # a step on the way has no results of its own
+        _save_contract_and_data(run, recipe, plan, scratch)
+        if source == run and (run / "README.md").is_file():  # a saved step has no results of its own
             write_text(scratch / "README.md", (run / "README.md").read_text(encoding="utf-8"))
         dest.parent.mkdir(parents=True, exist_ok=True)
         scratch.rename(dest)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return Exported(dest, difference, adapter is not None)
+    return ExportResult(dest, difference, adapter is not None)
 
 
-def _run_of(source: Path) -> Path:
-    """The run's folder: the checkpoint itself, or two above a ``training/checkpoint-N``."""
+def _find_run(source: Path) -> Path:
+    """The folder of the run: the checkpoint itself, or the folder two above a ``training/checkpoint-N``."""
     for folder in (source, source.parent.parent):
         if (folder / RECIPE).is_file():
             return folder
@@ -103,34 +101,35 @@ def _run_of(source: Path) -> Path:
     )
 
 
-def _keep_history(run: Path, recipe: Recipe, plan: Plan, folder: Path) -> None:
-    """Write how the model was trained, on what, and how it is asked: as its run says, if that is finished."""
+def _save_contract_and_data(run: Path, recipe: Recipe, plan: RunPlan, folder: Path) -> None:
+    """Write the recipe, the fingerprints of the training data and the contract; a finished run's are taken over."""
     if (run / CONTRACT).is_file():
         central = read_contract(run).get("central_labels", {})
-        if (run / TRAINED_ON).is_file():
-            shutil.copyfile(run / TRAINED_ON, folder / TRAINED_ON)
+        if (run / TRAINED_ON_FILE).is_file():
+            shutil.copyfile(run / TRAINED_ON_FILE, folder / TRAINED_ON_FILE)
     else:
         central = central_labels(plan.train)
-        trained_on([feed.source for feed in plan.train.feeds]).save(folder / TRAINED_ON)
+        hash_sources([feed.source for feed in plan.train.feeds]).save(folder / TRAINED_ON_FILE)
     write_text(folder / RECIPE, dump_recipe(recipe))
     save_contract(recipe, [task for task, _ in plan.train.tasks], plan.licenses, central, folder)
 
 
-def _samples(plan: Plan) -> list[Sample]:
-    """Questions of the recipe: held-out ones where there are any."""
+def _draw_questions(plan: RunPlan) -> list[Sample]:
+    """Some questions of the recipe: held-out ones if there are any."""
     mixtures = list(plan.held_out.values()) or [plan.train]
     return [mixtures[index % len(mixtures)][index] for index in range(SAMPLES)]
 
 
 @torch.inference_mode()
 def _logits(vlm: Vlm, samples: list[Sample]) -> list[torch.Tensor]:
-    """Logits of the first answer token, (vocabulary,) each."""
+    """The logits of the first answer token (vocabulary,), for each sample."""
     vlm.model.eval()
     batches = [encode(vlm, [sample.prompt], [sample.images]) for sample in samples]
     return [vlm.model(**batch).logits[0, -1].float().cpu() for batch in batches]
 
 
-def _difference(expected: list[torch.Tensor], found: list[torch.Tensor]) -> float:
+def _largest_difference(expected: list[torch.Tensor], found: list[torch.Tensor]) -> float:
+    """The largest difference of logits, as a share of the standard deviation of the expected ones."""
     spread = max(float(torch.stack(expected).std()), 1e-12)
     pairs = zip(expected, found, strict=True)
     return max(float((one - other).abs().max()) for one, other in pairs) / spread

@@ -1,12 +1,12 @@
-"""The model card: what a checkpoint is, how it was made, how well it does."""
+"""The model card: what a checkpoint is, how it was made, and how well it answers."""
 
 from collections.abc import Sequence
 
 from jinja2 import Environment, StrictUndefined
 
-from toolkit.config.build import Plan
+from toolkit.config.build import RunPlan
 from toolkit.config.recipe import Recipe
-from toolkit.evaluation.report import Report
+from toolkit.evaluation.reports.report import Report
 from toolkit.utils.versions import versions
 
 _CARD = """\
@@ -17,22 +17,23 @@ tags: [3d, metric-depth, depthlm]
 ---
 # {{ name }}
 
-A vision-language model fine-tuned from `{{ recipe.model.name }}` to answer metric 3D questions about pictures, after
-DepthLM (arXiv 2509.25413). Ask it through the toolkit, which prepares pictures as in training:
+A vision-language model, fine-tuned from `{{ recipe.model.name }}` to answer metric 3D questions about pictures with the
+method of DepthLM (arXiv 2509.25413). Ask it through the toolkit, which prepares pictures as in training:
 
     toolkit ask picture.jpg "how far is the red point" --point red=320,240 --focal 1100 --model {{ name }}
 
-{% if recipe.canonical.keep_focal %}Pictures keep focal lengths of their own, scaled to the model's size
+{% if recipe.canonical.keep_focal %}Pictures keep their own focal lengths and are scaled to the model's picture size
 {%- else %}Pictures must be resampled to a focal length of **{{ recipe.canonical.focal | round(1) }} px**
 {%- endif %}
-{%- if recipe.reference == "marker" %}, and points marked by a {{ recipe.marker.shape }} of {{ recipe.marker.size }} px
-{%- elif recipe.reference == "text" %}, and points given as coordinates of 0 to 2000 in the text
-{%- else %}, and points neither marked nor given
-{%- endif %}; `toolkit.json` holds this contract.
+{%- if recipe.reference == "marker" %}, and points must be marked by a {{ recipe.marker.shape }} of \
+{{ recipe.marker.size }} px
+{%- elif recipe.reference == "text" %}, and points must be given in the text as coordinates from 0 to 2000
+{%- else %}, and points are neither marked nor given
+{%- endif %}. `toolkit.json` holds this contract.
 
 ## Training
 
-{{ recipe.trainer.steps }} steps of {{ recipe.trainer.batch_size * recipe.trainer.accumulate }} samples a process,
+{{ recipe.trainer.steps }} steps of {{ recipe.trainer.batch_size * recipe.trainer.accumulate }} samples per process,
 learning rate {{ recipe.trainer.learning_rate }}
 {%- if recipe.model.lora %}, LoRA of rank {{ recipe.model.lora.rank }} on {{ recipe.model.lora.parts | join(", ") }}
 {%- endif %}. Tasks: {% for task in tasks %}{{ task }}{{ ", " if not loop.last }}{% endfor %}.
@@ -50,7 +51,7 @@ Licences of the data: {{ licenses | join("; ") }}.
 | {{ "%.3f" | format(task.constant.metrics[task.headline]) }} ({{ task.constant.answer }}) \
 | {{ "%.1f" | format(100 * task.unread) }} % |
 {% endfor %}
-Unread and impossible answers count as wrong. The best constant is chosen on the same questions.
+Answers that cannot be read and impossible answers count as wrong. The best constant is chosen on the same questions.
 {% else -%}
 Not measured.
 {% endif %}
@@ -60,15 +61,15 @@ Not measured.
 """
 
 
-def model_card(name: str, recipe: Recipe, plan: Plan, report: Report | None, effort: str) -> str:
-    """The README.md of a checkpoint.
+def model_card(name: str, recipe: Recipe, plan: RunPlan, report: Report | None, effort: str) -> str:
+    """The text of a checkpoint's README.md.
 
     Args:
-        name: The checkpoint's folder name.
-        recipe: What it was trained by.
-        plan: The data it was trained on.
-        report: Its held-out results, None if it was not measured.
-        effort: On what hardware it was trained and how long, in a sentence.
+        name: The name of the checkpoint's folder.
+        recipe: The recipe that the model was trained by.
+        plan: The data that the model was trained on.
+        report: The held-out results; None if the model was not evaluated.
+        effort: A sentence that says on what hardware the model was trained and for how long.
     """
     tasks: Sequence[str] = [task.name for task, _ in plan.train.tasks]
     listed = ", ".join(f"{package} {number}" for package, number in versions().items())

@@ -1,4 +1,4 @@
-"""The one ``SFTTrainer`` run of a recipe: loss on the answer only, samples rendered when they are needed."""
+"""The ``SFTTrainer`` of a recipe: loss on the answers only, and samples that are rendered when they are needed."""
 
 import importlib.util
 import math
@@ -18,21 +18,26 @@ from toolkit.config.recipe import Recipe, TrainerSettings
 from toolkit.errors import UserError
 from toolkit.modeling.vlm.vlm import Vlm
 from toolkit.qa.mixture import Mixture
-from toolkit.training.collator import FAULT, Collator, row_of
+from toolkit.training.collator import FAULT, Collator, make_row
 from toolkit.utils.progress import Bar, processes
 
-_SORTED_STEPS = 16  # steps whose samples are sorted together
+_SORTED_STEPS = 16  # the samples of this many steps are sorted together
 
 
-class ShowProgress(TrainerCallback):
-    """Moves a bar, and writes a line with loss and learning rate every so often."""
+class ProgressBarCallback(TrainerCallback):
+    """Moves a progress bar, and writes a line with loss and learning rate at regular steps."""
 
     def __init__(self, progress: Bar) -> None:
+        """Prepare to show progress.
+
+        Args:
+            progress: The progress bar, which counts steps.
+        """
         self._bar = progress
         self._last = 0
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """One more step."""
+        """Move the bar by one step."""
         self._bar.advance(state.global_step - max(self._last, state.global_step - 1))
         self._last = state.global_step
 
@@ -44,10 +49,14 @@ class ShowProgress(TrainerCallback):
         logs: Mapping[str, float] | None = None,
         **_: Any,
     ) -> None:
-        """A line of numbers."""
+        """Write a line of numbers.
+
+        Raises:
+            UserError: If the loss is infinite or not a number.
+        """
         if logs and not math.isfinite(float(logs.get("loss", 0.0))):
             raise UserError(
-                f"the loss is no number any more at step {state.global_step}",
+                f"the loss is not a finite number any more at step {state.global_step}",
                 cause="the weights have grown without bound",
                 remedy="lower trainer.learning_rate, or raise trainer.warmup; choose another --output",
             )
@@ -62,43 +71,50 @@ def make_trainer(
     """The trainer of a recipe.
 
     Args:
-        vlm: The model, frozen or adapted as the recipe says.
-        mixture: What it learns from.
-        recipe: Every choice.
-        folder: Where it keeps what it resumes from.
-        callbacks: Are told as it goes.
+        vlm: The model, with frozen parts and adapters as the recipe says.
+        mixture: The mixture of samples that the model is trained on.
+        recipe: The recipe of the run.
+        folder: The folder for what an interrupted run resumes from.
+        callbacks: Callbacks that are called while the model trains.
 
     Raises:
-        UserError: If the recipe reports to something that is not installed.
+        UserError: If the recipe asks for a package that is not installed.
     """
     settings = sft_config(recipe, folder)
     per_step = settings.per_device_train_batch_size * settings.gradient_accumulation_steps
     trainer = _Trainer(
         model=vlm.model,
         args=settings,
-        train_dataset=rows(mixture, arranged(mixture, settings.max_steps, per_step * settings.world_size), vlm),
+        train_dataset=make_dataset(
+            mixture, arrange_samples(mixture, settings.max_steps, per_step * settings.world_size), vlm
+        ),
         processing_class=vlm.processor,
         data_collator=Collator(vlm, recipe.trainer.max_tokens),
         callbacks=list(callbacks),
     )
-    trainer.remove_callback(PrinterCallback)  # prints each log a second time
-    # TRL's own loss divides by the tokens of all processes and accumulated batches, if it is told their number;
-    # transformers withholds it for models that take no loss arguments (both Qwens), which TRL does not pass anyway.
+    trainer.remove_callback(PrinterCallback)  # it would print each log a second time
+    # TRL's own loss divides by the number of tokens of all processes and accumulated batches, if it is told that
+    # number. Transformers does not tell it for models that take no loss arguments (both Qwens); TRL never passes these
+    # arguments to the model, so the number can be told for all models.
     trainer.model_accepts_loss_kwargs = True
     return trainer
 
 
 class _Trainer(SFTTrainer):
-    """TRL's trainer; what went wrong in a worker process is raised as the error it was."""
+    """TRL's trainer, which raises the errors of worker processes as they were."""
 
     def _issue_warnings_after_load(self, load_result: Any) -> None:
-        """Nothing: a resumed run's weights are loaded and checked before; their names in files only look missing."""
+        """Issue no warnings.
+
+        The weights of a resumed run were loaded and checked before. They have other names in files, so that they would
+        be reported as missing here.
+        """
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
         """The batches of one step.
 
         Raises:
-            UserError: If a worker could not make one.
+            UserError: If a worker process could not make a batch.
         """
         batches, count = super().get_batch_samples(*args, **kwargs)
         for batch in batches:
@@ -107,19 +123,20 @@ class _Trainer(SFTTrainer):
         return batches, count
 
 
-def arranged(mixture: Mixture, steps: int, per_step: int) -> NDArray[np.int64]:
-    """Indices of the Samples of a run, so that those of one step show as many pictures, as far as they can.
+def arrange_samples(mixture: Mixture, steps: int, per_step: int) -> NDArray[np.int64]:
+    """The order of a run's Samples, in which the Samples of one step have the same number of pictures if possible.
 
-    A batch is padded to its longest row: among questions about one picture, one about two pictures would double the
-    work of all. So Samples of a few steps at a time are sorted by their number of pictures, and the steps shuffled.
+    A batch is padded to its longest row. A single question about two pictures would therefore double the work for a
+    batch of questions about one picture. So the Samples of a few steps at a time are sorted by their number of
+    pictures, and then these steps are shuffled.
 
     Args:
-        mixture: What is drawn.
-        steps: Of the run.
-        per_step: Samples of a step, on all processes.
+        mixture: The mixture that Samples are drawn from.
+        steps: The number of steps of the run.
+        per_step: The number of Samples of one step on all processes together.
 
     Returns:
-        (steps * per_step,), each index once.
+        The indices of the Samples in their order (steps * per_step,); each index occurs once.
     """
     indices = np.arange(steps * per_step)
     if len({task.images for task, _ in mixture.tasks}) < 2:
@@ -133,31 +150,36 @@ def arranged(mixture: Mixture, steps: int, per_step: int) -> NDArray[np.int64]:
     return indices
 
 
-def rows(mixture: Mixture, indices: Sequence[int] | NDArray[np.int64], vlm: Vlm) -> datasets.Dataset:
-    """Samples of a Mixture as rows that are rendered when they are read.
+def make_dataset(mixture: Mixture, indices: Sequence[int] | NDArray[np.int64], vlm: Vlm) -> datasets.Dataset:
+    """The Samples of a Mixture as rows that are rendered when they are read.
 
-    Only indices are stored, so skipping rows when a run is resumed renders nothing.
+    Only indices are stored, so nothing is rendered for rows that a resumed run skips.
 
     Args:
-        mixture: What is drawn.
-        indices: Of the Samples.
-        vlm: Whose image tokens may be taught.
+        mixture: The mixture that Samples are drawn from.
+        indices: The indices of the Samples.
+        vlm: The model that is trained; its image tokens may be taught patch words.
     """
-    return datasets.Dataset.from_dict({"index": indices}).with_transform(Render(mixture, vlm.geometry.side))
+    return datasets.Dataset.from_dict({"index": indices}).with_transform(RowRenderer(mixture, vlm.geometry.side))
 
 
 @dataclass(frozen=True)
-class Render:
-    """Turns indices into rows; a class, so that worker processes can be handed it."""
+class RowRenderer:
+    """Turns indices of Samples into rows. It is a class so that it can be sent to worker processes.
+
+    Attributes:
+        mixture: The mixture that Samples are drawn from.
+        side: The side length [px] of the patch that one image token stands for.
+    """
 
     mixture: Mixture
     side: int
 
     def __call__(self, batch: Mapping[str, Sequence[int]]) -> dict[str, list[Any]]:
-        """Rows of a batch of indices, as columns."""
+        """The rows of a batch of indices, as columns."""
         try:
-            rows = [row_of(self.mixture[index], self.side) for index in batch["index"]]
-        except UserError as error:  # raised in a worker, it would come home wrapped in a traceback
+            rows = [make_row(self.mixture[index], self.side) for index in batch["index"]]
+        except UserError as error:  # if it were raised in a worker process, it would arrive wrapped in a traceback
             return {FAULT: [error] * len(batch["index"])}
         return {key: [row[key] for row in rows] for key in rows[0]}
 
@@ -165,8 +187,12 @@ class Render:
 def sft_config(recipe: Recipe, folder: Path) -> SFTConfig:
     """TRL's settings for a recipe.
 
+    Args:
+        recipe: The recipe of the run.
+        folder: The folder for what an interrupted run resumes from.
+
     Raises:
-        UserError: If the recipe reports to something that is not installed.
+        UserError: If the recipe asks for a package that is not installed.
     """
     settings = recipe.trainer
     _check_installed(settings.report_to)
@@ -208,7 +234,12 @@ def sft_config(recipe: Recipe, folder: Path) -> SFTConfig:
 
 
 def learning_rate(settings: TrainerSettings, processes: int) -> float:
-    """The learning rate for the total batch: it scales with its square root (Cai et al. 2025, section 4)."""
+    """The learning rate for the total batch. It scales with the batch's square root (Cai et al. 2025, section 4).
+
+    Args:
+        settings: The trainer's settings. Without a ``reference_batch``, the learning rate does not scale.
+        processes: How many processes train together.
+    """
     if settings.reference_batch is None:
         return settings.learning_rate
     total = settings.batch_size * settings.accumulate * processes
@@ -216,7 +247,7 @@ def learning_rate(settings: TrainerSettings, processes: int) -> float:
 
 
 def use_bfloat16(recipe: Recipe) -> bool:
-    """Whether the forward pass runs in bfloat16."""
+    """Whether the forward pass of a recipe's run is computed in bfloat16."""
     if recipe.trainer.precision == "auto":
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     return recipe.trainer.precision == "bfloat16"

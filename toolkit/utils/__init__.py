@@ -1,1 +1,1 @@
-"""Files, progress bars, JSON, colours, contact sheets: nothing here knows what the toolkit is for."""
+"""Files, progress bars, JSON, colours and contact sheets: general helpers that know nothing about 3D questions."""

@@ -1,21 +1,11 @@
-"""Colors."""
+"""The names of colours and their RGB values, for marks and for drawn shapes."""
 
 from toolkit.errors import UserError, did_you_mean
 
-PALETTE: dict[str, tuple[int, int, int]] = {
-    "red": (205, 15, 35),
-    "orange": (255, 130, 0),
-    "yellow": (255, 228, 40),
-    "green": (15, 135, 50),
-    "blue": (10, 85, 225),
-    "purple": (130, 20, 135),
-    "black": (22, 22, 24),
-    "white": (252, 252, 252),
-}
-"""Their colours, far apart, as RGB."""
+RGB = tuple[int, int, int]
+"""Red, green and blue, from 0 to 255."""
 
-
-COLORS: dict[str, tuple[int, int, int]] = {
+COLORS: dict[str, RGB] = {
     "red": (255, 0, 0),
     "blue": (0, 70, 255),
     "green": (0, 190, 0),
@@ -25,15 +15,17 @@ COLORS: dict[str, tuple[int, int, int]] = {
     "orange": (255, 130, 0),
     "white": (255, 255, 255),
 }
-"""Colour names used in questions, and their RGB values; in the order in which questions take them."""
+"""The colours that marks can have, in the order in which points get them."""
+
+PALETTE: dict[str, RGB] = {
+    **{name: COLORS[name] for name in ("red", "orange", "yellow", "green", "blue")},
+    "purple": (130, 20, 135),
+    "black": (22, 22, 24),
+    "white": COLORS["white"],
+}
+"""The colours that drawn shapes can have. No two of them look alike."""
 
 
-def rgb(color: str) -> tuple[int, int, int]:
-    """The RGB value of a colour name.
-
-    Raises:
-        UserError: If the name is unknown.
-    """
-    if color not in COLORS:
-        raise UserError(f"unknown marker colour {color!r}", remedy=did_you_mean(color, COLORS))
-    return COLORS[color]
+def unknown_color(color: str) -> UserError:
+    """The error for a colour that marks cannot have."""
+    return UserError(f"unknown marker colour {color!r}", remedy=did_you_mean(color, COLORS))

@@ -1,4 +1,4 @@
-"""Contact sheets: pictures as the model sees them, with what is asked and answered beneath."""
+"""Contact sheets: pictures as the model sees them, with the question and the answer beneath each."""
 
 import io
 from collections.abc import Sequence
@@ -14,14 +14,8 @@ from toolkit.utils.arrays import Pixels
 from toolkit.utils.files import make_folder, write_bytes
 
 _MARGIN = 12  # px around a cell
-
-
 _GAP = 6  # px between two pictures of one cell
-
-
 _TITLE, _BODY = 15, 13  # font sizes [px]
-
-
 _PAPER, _INK, _FAINT, _ACCENT = (255, 255, 255), (25, 25, 30), (120, 120, 125), (10, 90, 170)
 
 
@@ -30,11 +24,11 @@ class Cell:
     """One entry of a sheet.
 
     Attributes:
-        title: Its heading.
-        images: One or two pictures (H, W, 3).
-        question: The words beneath; may be empty.
-        answer: The words beneath those; may be empty.
-        footnote: Small print.
+        title: The heading.
+        images: One or two pictures, each (H, W, 3) uint8 RGB.
+        question: The text beneath the pictures; may be empty.
+        answer: The text beneath the question; may be empty.
+        footnote: The small print at the bottom; may be empty.
     """
 
     title: str
@@ -45,7 +39,7 @@ class Cell:
 
 
 def draw_sheet(cells: Sequence[Cell], columns: int = 4, width: int = 300) -> Image.Image:
-    """A sheet of cells, each ``width`` px wide; small pictures are enlarged without smoothing."""
+    """Draw a sheet of cells, each ``width`` px wide. Small pictures are enlarged without smoothing."""
     drawn = [_draw_cell(cell, width) for cell in cells]
     columns = min(columns, len(drawn))
     lines = [drawn[start : start + columns] for start in range(0, len(drawn), columns)]
@@ -60,15 +54,15 @@ def draw_sheet(cells: Sequence[Cell], columns: int = 4, width: int = 300) -> Ima
 
 
 def save_sheet(cells: Sequence[Cell], path: Path, columns: int = 4, width: int = 300) -> None:
-    """Draw a sheet and write it as PNG."""
+    """Draw a sheet and write it as a PNG file."""
     save_png(np.asarray(draw_sheet(cells, columns, width)), path)
 
 
 def check_png(path: Path) -> None:
-    """Check, before long work that ends in it, that a PNG can be written.
+    """Check that a PNG file can be written, before the long work that makes it.
 
     Raises:
-        UserError: If the name says otherwise, or the folder cannot be written to.
+        UserError: If the name does not end in .png, is that of a folder, or lies in a folder that cannot be written to.
     """
     if path.suffix.lower() != ".png":
         raise UserError(f"{path}: only PNG is written, which keeps every pixel", remedy="name it .png")
@@ -78,21 +72,21 @@ def check_png(path: Path) -> None:
 
 
 def save_png(pixels: Pixels, path: Path) -> None:
-    """Write a picture (H, W, 3) as PNG, whole or not at all."""
+    """Write a picture (H, W, 3) uint8 RGB as a PNG file, completely or not at all."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     write_bytes(path, buffer.getvalue())
 
 
 def side_by_side(images: Sequence[Pixels]) -> Pixels:
-    """Pictures of one question next to each other, (H, W, 3), on white."""
+    """The pictures of one question next to each other on white: one picture (H, W, 3) uint8 RGB."""
     height = max(image.shape[0] for image in images)
     padded = [np.pad(image, ((0, height - image.shape[0]), (0, _GAP), (0, 0)), constant_values=255) for image in images]
     return np.concatenate(padded, axis=1)[:, :-_GAP]
 
 
 def _draw_cell(cell: Cell, width: int) -> Image.Image:
-    picture = _fitted(cell.images, width)
+    picture = _draw_strip(cell.images, width)
     body = ImageFont.load_default(_BODY)
     blocks = [
         (cell.title, ImageFont.load_default(_TITLE), _INK),
@@ -114,23 +108,23 @@ def _draw_cell(cell: Cell, width: int) -> Image.Image:
     return drawn
 
 
-def _fitted(images: Sequence[Pixels], width: int) -> Image.Image:
+def _draw_strip(images: Sequence[Pixels], width: int) -> Image.Image:
     each = (width - _GAP * (len(images) - 1)) // len(images)
-    scaled = [_scaled(Image.fromarray(image), each) for image in images]
+    scaled = [_scale_to_width(Image.fromarray(image), each) for image in images]
     strip = Image.new("RGB", (width, max(image.height for image in scaled)), _PAPER)
     for index, image in enumerate(scaled):
         strip.paste(image, (index * (each + _GAP), 0))
     return strip
 
 
-def _scaled(image: Image.Image, width: int) -> Image.Image:
+def _scale_to_width(image: Image.Image, width: int) -> Image.Image:
     height = ceil(image.height * width / image.width)
     enlarged = image.width < width
     return image.resize((width, height), Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS)
 
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
-    """Lines of whole words, none wider than ``width`` px."""
+    """Split a text into lines of whole words. A line is wider than ``width`` px only if a single word is."""
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()

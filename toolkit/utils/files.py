@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the old one or the new one, never half of it; and locking folders."""
+"""Writing files so that a reader sees either the old file or the new one, never half of it; and locking folders."""
 
 import os
 import secrets
@@ -12,39 +12,41 @@ _LOCK = ".lock"
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text to a temporary name beside ``path``, then rename; folders are made.
+    """Write UTF-8 text to a temporary file beside ``path``, then rename it. Missing folders are made.
 
     Raises:
-        UserError: If it cannot be written.
+        UserError: If the file cannot be written.
     """
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write bytes to a temporary name beside ``path``, then rename; folders are made.
+    """Write bytes to a temporary file beside ``path``, then rename it. Missing folders are made.
 
     Raises:
-        UserError: If they cannot be written.
+        UserError: If the file cannot be written.
     """
-    with _replacing(path) as scratch:
+    with _temporary_file(path) as scratch:
         scratch.write_bytes(data)
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write lines of UTF-8 text, as they come, to a temporary name beside ``path``, then rename; folders are made.
+    """Write lines of UTF-8 text one by one to a temporary file beside ``path``, then rename it.
+
+    Missing folders are made.
 
     Raises:
-        UserError: If they cannot be written.
+        UserError: If the file cannot be written.
     """
-    with _replacing(path) as scratch, scratch.open("w", encoding="utf-8", newline="\n") as file:
+    with _temporary_file(path) as scratch, scratch.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(f"{line}\n" for line in lines)
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A name to write to, which becomes ``path`` when all went well."""
+def _temporary_file(path: Path) -> Iterator[Path]:
+    """A path to write to. The file is renamed to ``path`` at the end, or deleted if anything goes wrong."""
     make_folder(path.parent)
-    # Not the process's number: on a cluster, processes of the same number write to one folder.
+    # A random name and not the process's number: on a cluster, processes with the same number write to one folder.
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         yield scratch
@@ -56,10 +58,10 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder that can be written to, before work that ends in writing there.
+    """Make a folder and check that it can be written to, before the work whose results go there.
 
     Raises:
-        UserError: If it cannot be made, or not be written to.
+        UserError: If the folder cannot be made or cannot be written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -71,10 +73,12 @@ def make_folder(folder: Path) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder for this process alone, and remove it if it stays empty; a process that dies lets go of it.
+    """Reserve a folder for this process alone, and remove it at the end if it is empty.
+
+    The operating system releases the lock of a process that dies.
 
     Raises:
-        UserError: If another process holds it.
+        UserError: If another process has reserved the folder.
     """
     import fcntl
 

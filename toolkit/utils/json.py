@@ -1,4 +1,4 @@
-"""Values as JSON can hold them."""
+"""Turning values into what JSON can hold."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def to_json(value: Any) -> Any:
-    """A value as JSON can hold it: dataclasses as objects, NaN as null."""
+    """A value as JSON can hold it: dataclasses become objects, NaN and infinity become null."""
     if is_dataclass(value) and not isinstance(value, type):
         return to_json(asdict(value))
     if isinstance(value, Mapping):

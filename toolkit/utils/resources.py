@@ -1,19 +1,22 @@
-"""Where what comes with the toolkit lies: inside an installed package, or beside it in a checkout."""
+"""The folders of the files that come with the toolkit: inside an installed package, or beside it in a checkout."""
 
 from pathlib import Path
-from typing import Literal
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def _folder(name: str) -> Path:
+    """The folder of that name inside the package, or beside the package in a checkout."""
+    inside = _PACKAGE / name
+    return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
+TASKS, TEMPLATES, RECIPES, MODELS = (_folder(name) for name in ("tasks", "templates", "recipes", "models"))
 
 TINY = "tiny"
-"""Name of the model that comes with the toolkit."""
-
-
-def folder(name: Literal["tasks", "templates", "recipes", "models"]) -> Path:
-    """The folder of that name."""
-    package = Path(__file__).resolve().parent.parent
-    inside = package / name
-    return inside if inside.is_dir() else package.parent / name
+"""The name of the model that comes with the toolkit."""
 
 
 def model_folder(name: str | Path) -> str | Path:
-    """Where the model of a name lies: the folder of the one that comes with the toolkit; other names and paths stay."""
-    return folder("models") / TINY if name == TINY else name
+    """The folder of the model that comes with the toolkit, if ``name`` is its name; otherwise ``name`` itself."""
+    return MODELS / TINY if name == TINY else name

@@ -16,14 +16,14 @@ from PIL import Image
 from tests.support.convert_scenes import grey
 from toolkit.cli.main import main
 from toolkit.config.validate import validate
-from toolkit.data.convert.base_format import Options
+from toolkit.data.convert.base_format import ConvertOptions
 from toolkit.data.convert.convert import CHUNK, convert
+from toolkit.data.convert.draw_labels import draw_overlay, save_overlay
 from toolkit.data.convert.formats import folder
-from toolkit.data.convert.overlay import draw_overlay, save_overlay
-from toolkit.data.convert.parallel.job import Job, parse_shard
+from toolkit.data.convert.parallel.job import ConvertJob, parse_shard
 from toolkit.data.convert.parallel.merge import merge
-from toolkit.data.convert.registry import describe_format, format_names, get_format
-from toolkit.data.convert.shared.workspace import Desk
+from toolkit.data.convert.registry import format_names, get_format
+from toolkit.data.convert.shared.workspace import Workspace
 from toolkit.data.frames.frame import Frame, ImageFile, SparseDepth
 from toolkit.data.manifest.manifest import load_manifest
 from toolkit.errors import UserError, UserErrors
@@ -53,8 +53,8 @@ def source(pristine: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(pristine, tmp_path / "mine"))
 
 
-def job(source: Path, dest: str = "out", **changes: object) -> Job:
-    return Job("folder", source, source.parent / dest, Options(points=10), **changes)  # type: ignore[arg-type]
+def job(source: Path, dest: str = "out", **changes: object) -> ConvertJob:
+    return ConvertJob("folder", source, source.parent / dest, ConvertOptions(points=10), **changes)  # type: ignore[arg-type]
 
 
 def damage(source: Path, *numbers: int) -> None:
@@ -82,7 +82,9 @@ def test_any_number_of_workers_and_shards_writes_the_same_bytes(source: Path) ->
 
 
 def test_what_was_converted_is_recorded(source: Path) -> None:
-    outcome = convert(Job("folder", source, source.parent / "out", Options(license="CC0", attribution="me")))
+    outcome = convert(
+        ConvertJob("folder", source, source.parent / "out", ConvertOptions(license="CC0", attribution="me"))
+    )
     assert outcome.manifest is not None
     record = json.loads((source.parent / "out" / "conversion.json").read_text())
     assert (record["format"], record["license"], record["pictures"]) == ("folder", "CC0", COUNT)
@@ -98,7 +100,7 @@ def test_a_complete_conversion_is_not_done_again(source: Path) -> None:
     again = convert(job(source))
     assert not again.fresh
     assert (again.pictures, first.manifest.stat().st_mtime_ns) == (COUNT, before)
-    assert convert(Job("folder", source, source.parent / "out", Options(points=5))).fresh
+    assert convert(ConvertJob("folder", source, source.parent / "out", ConvertOptions(points=5))).fresh
     assert all(len(json.loads(line)["depth"]) == 5 for line in first.manifest.read_text().splitlines())
 
 
@@ -135,11 +137,11 @@ def _converted_items(monkeypatch: pytest.MonkeyPatch, stop_at: str = "") -> list
     done: list[str] = []
     genuine = folder.convert
 
-    def watched(item: folder.Picture, desk: Desk) -> object:
+    def watched(item: folder.FolderPicture, workspace: Workspace) -> object:
         if item.name == stop_at:
             raise KeyboardInterrupt
         done.append(item.name)
-        return genuine(item, desk)
+        return genuine(item, workspace)
 
     monkeypatch.setattr(folder, "convert", watched)
     return done
@@ -175,7 +177,7 @@ def test_a_failed_conversion_leaves_a_complete_manifest_alone(source: Path) -> N
     before = complete.read_bytes()
     damage(source, 4)
     with pytest.raises(UserErrors):
-        convert(Job("folder", source, source.parent / "out", Options(points=20)))
+        convert(ConvertJob("folder", source, source.parent / "out", ConvertOptions(points=20)))
     assert complete.read_bytes() == before
 
 
@@ -221,7 +223,7 @@ def test_limit_takes_the_first(source: Path) -> None:
 
 @pytest.mark.parametrize("images", ["reference", "link", "copy"])
 def test_source_and_dest_move_together(source: Path, tmp_path: Path, images: str) -> None:
-    convert(Job("folder", source, source.parent / "out", Options(images=images), limit=3))  # type: ignore[arg-type]
+    convert(ConvertJob("folder", source, source.parent / "out", ConvertOptions(images=images), limit=3))  # type: ignore[arg-type]
     new = tmp_path / "elsewhere"
     new.mkdir()
     for name in ("mine", "out"):
@@ -233,7 +235,7 @@ def test_source_and_dest_move_together(source: Path, tmp_path: Path, images: str
 def test_a_dest_far_from_source_moves_alone(source: Path, tmp_path: Path, images: str) -> None:
     dest = tmp_path / "a" / "b"
     far = Path(shutil.move(source, tmp_path / "far" / "mine")) if (tmp_path / "far").mkdir() is None else source
-    convert(Job("folder", far, dest, Options(images=images), limit=3))  # type: ignore[arg-type]
+    convert(ConvertJob("folder", far, dest, ConvertOptions(images=images), limit=3))  # type: ignore[arg-type]
     dest.rename(tmp_path / "moved")
     assert len(load_manifest(tmp_path / "moved" / "manifest.jsonl", decode=True)) == 3
     if images == "copy":
@@ -242,7 +244,7 @@ def test_a_dest_far_from_source_moves_alone(source: Path, tmp_path: Path, images
 
 
 def test_a_bug_names_the_picture_and_keeps_its_traceback(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder, "convert", lambda item, desk: 1 / 0)
+    monkeypatch.setattr(folder, "convert", lambda item, workspace: 1 / 0)
     with pytest.raises(ZeroDivisionError) as caught:
         convert(job(source))
     assert "000" in caught.value.__notes__[0]
@@ -250,18 +252,18 @@ def test_a_bug_names_the_picture_and_keeps_its_traceback(source: Path, monkeypat
 
 def test_unknown_formats_get_a_suggestion(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
-        convert(Job("kiti", tmp_path, tmp_path / "out"))
+        convert(ConvertJob("kiti", tmp_path, tmp_path / "out"))
     assert "did you mean kitti" in caught.value.remedy
 
 
 @pytest.mark.parametrize("name", format_names())
 def test_every_format_says_what_it_needs_and_refuses_an_empty_folder(name: str, tmp_path: Path) -> None:
-    about = get_format(name).ABOUT
-    assert about.title in describe_format(name)
+    info = get_format(name).INFO
+    assert info.title in info.to_text()
     with pytest.raises(UserError) as caught:
-        convert(Job(name, tmp_path, tmp_path / "out"))
-    assert about.home in caught.value.remedy
-    assert about.layout.strip().splitlines()[0] in caught.value.remedy
+        convert(ConvertJob(name, tmp_path, tmp_path / "out"))
+    assert info.home in caught.value.remedy
+    assert info.layout.strip().splitlines()[0] in caught.value.remedy
     assert not (tmp_path / "out").exists()
 
 
@@ -344,8 +346,8 @@ def test_formats_are_listed(run: Callable[..., tuple[int, str, str]]) -> None:
 def test_torch_is_not_needed(source: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from toolkit.data.convert.convert import convert; "
-        "from toolkit.data.convert.parallel.job import Job; "
-        f"convert(Job('folder', Path({str(source)!r}), Path({str(source.parent / 'out')!r}), limit=2)); "
+        "from toolkit.data.convert.parallel.job import ConvertJob; "
+        f"convert(ConvertJob('folder', Path({str(source)!r}), Path({str(source.parent / 'out')!r}), limit=2)); "
         "assert 'torch' not in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", code], env={**os.environ}, check=False).returncode == 0

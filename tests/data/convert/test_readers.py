@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.convert_scenes import BOXES, FORWARD, from_world, pose, sweep, true_depth
-from toolkit.data.convert.base_format import Options
+from toolkit.data.convert.base_format import ConvertOptions
 from toolkit.data.convert.readers import colmap, depth_png
 from toolkit.data.convert.readers import pose_files as poses
 from toolkit.data.convert.readers import read_files as reading
 from toolkit.data.convert.shared import label_selection as labels
 from toolkit.data.convert.shared.lidar import project as lidar
-from toolkit.data.convert.shared.workspace import Desk
+from toolkit.data.convert.shared.workspace import Workspace
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 
@@ -29,10 +29,10 @@ def test_sampling_takes_as_many_as_there_are_each_once(found: int, count: int, s
     rng = np.random.default_rng(seed)
     pixels, depth = rng.uniform(-0.5, (159.5, 119.5), (found, 2)), rng.uniform(0.5, 80, found)
     depth[::7] = np.nan
-    kept = labels.sample(pixels, depth, SIZE, count, 0, np.random.default_rng(seed))
+    kept = labels.select_labels(pixels, depth, SIZE, count, 0, np.random.default_rng(seed))
     assert len(kept) == len(set(kept.tolist())) == min(count, int(np.isfinite(depth).sum()))
     assert np.isfinite(depth[kept]).all()
-    assert np.array_equal(kept, labels.sample(pixels, depth, SIZE, count, 0, np.random.default_rng(seed)))
+    assert np.array_equal(kept, labels.select_labels(pixels, depth, SIZE, count, 0, np.random.default_rng(seed)))
 
 
 def test_sampling_spreads_over_picture_and_depth() -> None:
@@ -40,7 +40,7 @@ def test_sampling_spreads_over_picture_and_depth() -> None:
     crowd, few = rng.uniform((0, 100), (159, 119), (5000, 2)), rng.uniform((0, 0), (159, 99), (100, 2))
     pixels = np.concatenate([crowd, few])
     depth = np.concatenate([rng.uniform(2, 3, 5000), rng.uniform(10, 80, 100)])
-    kept = labels.sample(pixels, depth, SIZE, 100, 0, rng)
+    kept = labels.select_labels(pixels, depth, SIZE, 100, 0, rng)
     assert np.sum(kept >= 5000) > 60  # by chance alone, 2
 
 
@@ -50,7 +50,7 @@ def test_labels_keep_away_from_edges() -> None:
     depth = np.where(pixels[:, 0] < 80, 2.0, 3.0)
     near = labels.near_edge(pixels, depth, SIZE, 5)
     np.testing.assert_array_equal(near, (pixels[:, 0] >= 75) & (pixels[:, 0] <= 84))
-    kept = labels.sample(pixels, depth, SIZE, 10**6, 5, np.random.default_rng(0))
+    kept = labels.select_labels(pixels, depth, SIZE, 10**6, 5, np.random.default_rng(0))
     np.testing.assert_array_equal(kept, np.flatnonzero(~near))
     slanted = 2 + pixels[:, 0] * 0.01
     assert not labels.near_edge(pixels, slanted, SIZE, 5).any()
@@ -62,9 +62,9 @@ def test_points_seen_through_nearer_surfaces_are_removed(step: float) -> None:
     xyz = lidar.lidar_in_camera(
         lidar.camera_from_lidar(world_from_camera, world_from_lidar), sweep(world_from_lidar, step)
     )
-    pixels, depth_z = lidar.project(LENS, xyz)
+    pixels, depth_z = lidar.project_points(LENS, xyz)
     hidden = np.abs(depth_z - true_depth(LENS, world_from_camera, pixels)) > 1e-3
-    found = lidar.hidden(pixels, depth_z, LENS, lidar.Scanner(step, step))
+    found = lidar.find_hidden(pixels, depth_z, LENS, lidar.Scanner(step, step))
     assert hidden.sum() > 30
     assert np.mean(found[hidden]) > 0.9
     assert np.mean(found[~hidden]) < 0.02
@@ -75,7 +75,7 @@ def test_ground_at_a_slant_is_not_hidden() -> None:
     rows, columns = np.meshgrid(np.arange(62.0, 119, 1.3), np.arange(0, 159, 1.3), indexing="ij")
     pixels = np.stack([columns.ravel(), rows.ravel()], axis=-1)
     depth_z = 1.5 * LENS.fy / (pixels[:, 1] - LENS.cy)
-    assert not lidar.hidden(pixels, depth_z, LENS, lidar.Scanner(0.5, 0.5)).any()
+    assert not lidar.find_hidden(pixels, depth_z, LENS, lidar.Scanner(0.5, 0.5)).any()
 
 
 def test_the_vehicle_moves_between_sweep_and_picture() -> None:
@@ -97,23 +97,23 @@ def test_points_that_are_not_numbers_are_left_out() -> None:
 @given(st.integers(0, 65535))
 def test_rotated_bits_are_undone(millimetres: int) -> None:
     stored = np.array([[millimetres << 3 & 0xFFFF | millimetres >> 13]], dtype=np.uint16)
-    assert depth_png.rotated(stored)[0, 0] == millimetres
+    assert depth_png.undo_rotation(stored)[0, 0] == millimetres
 
 
 def test_depth_is_coded_and_read_back(tmp_path: Path) -> None:
     depth = np.array([[0.5, np.nan, -1.0], [7.1234, 65.0, np.inf]])
     path = tmp_path / "depth.png"
-    path.write_bytes(depth_png.encode(depth, 0.001))
+    path.write_bytes(depth_png.encode_depth_png(depth, 0.001))
     stored = depth_png.read_depth_png(path)
     expected = [[0.5, np.nan, np.nan], [7.123, 65.0, np.nan]]
-    np.testing.assert_allclose(depth_png.metres(stored, 0.001), expected)
-    pixels, metres = depth_png.labelled(depth_png.metres(stored, 0.001))
+    np.testing.assert_allclose(depth_png.to_metres(stored, 0.001), expected)
+    pixels, metres = depth_png.labelled_pixels(depth_png.to_metres(stored, 0.001))
     assert pixels.tolist() == [[0, 0], [0, 1], [1, 1]]
     assert metres.tolist() == pytest.approx([0.5, 7.123, 65.0])
 
 
 def test_a_smaller_depth_map_labels_the_middle_of_what_it_measured() -> None:
-    pixels, depth = depth_png.labelled(np.array([[1.0, np.nan], [0.0, 4.0]]), (8, 6))
+    pixels, depth = depth_png.labelled_pixels(np.array([[1.0, np.nan], [0.0, 4.0]]), (8, 6))
     assert pixels.tolist() == [[1.5, 1.0], [5.5, 4.0]]
     assert depth.tolist() == [1.0, 4.0]
 
@@ -121,11 +121,11 @@ def test_a_smaller_depth_map_labels_the_middle_of_what_it_measured() -> None:
 @pytest.mark.parametrize("name", ["../a.png", "/a.png", "b/../../a.png"])
 def test_names_that_lead_elsewhere_are_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "a.png").touch()
-    desk = Desk(tmp_path / "set", tmp_path / "out", Options(images="copy"))
+    workspace = Workspace(tmp_path / "set", tmp_path / "out", ConvertOptions(images="copy"))
     with pytest.raises(UserError, match="leads out of"):
-        desk.write(name, b"")
+        workspace.write(name, b"")
     with pytest.raises(UserError, match="leads out of"):
-        desk.refer(desk.source / name)
+        workspace.reference_file(workspace.source / name)
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "8 bits", "text"])
@@ -133,7 +133,7 @@ def test_depth_that_cannot_be_read_is_told(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "depth.png"
     if damage == "cut":
         noise = np.random.default_rng(0).uniform(1, 60, (50, 50))
-        path.write_bytes(depth_png.encode(noise, 0.001)[:-300])
+        path.write_bytes(depth_png.encode_depth_png(noise, 0.001)[:-300])
     elif damage == "8 bits":
         cv2.imwrite(str(path), np.zeros((4, 4), dtype=np.uint8))
     elif damage == "text":

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from tests.support.walls import line, write_manifest
 from toolkit.data.manifest import index as manifest_index
 from toolkit.data.manifest import manifest as manifests
-from toolkit.data.manifest.index import Stamp, places
+from toolkit.data.manifest.index import ManifestStamp, index_places
 from toolkit.data.manifest.manifest import Manifest, load_manifest
-from toolkit.data.sources.overview import Column, Overview
-from toolkit.data.sources.source import Part, examples, overview, pictures, split
+from toolkit.data.sources.overview import Overview, WordColumn
+from toolkit.data.sources.source import SourcePart, examples, overview, pictures, split
 from toolkit.errors import UserError, UserErrors
 
 COUNT = 12
@@ -58,7 +58,7 @@ def says(frame: object) -> str:
 
 def test_an_index_is_built_once_and_tells_the_same(path: Path, builds: list[Path]) -> None:
     first, second = load_manifest(path), load_manifest(path)
-    assert builds == [path] and next(places(path)).is_file()
+    assert builds == [path] and next(index_places(path)).is_file()
     assert first == second and hash(first) == hash(second)
     assert [says(frame) for frame in second.frames] == [says(frame) for frame in first.frames]
     known = second.overview()
@@ -82,13 +82,13 @@ def test_examples_are_one_of_each_kind_and_only_these_lines_are_read(
     monkeypatch.setattr(Manifest, "text", lambda self, index: (read.append(index), text(self, index))[1])
     kinds = {(frame.license, frame.camera.fx) for frame in examples(source)}
     assert kinds == {("L0", focal), ("L1", focal), ("L1", 2 * focal)} and sorted(read) == [0, 1, 7]
-    assert [frame.name for frame in examples(Part(source, (9, 7)))] == [source.frame(i).name for i in (9, 7)]
+    assert [frame.name for frame in examples(SourcePart(source, (9, 7)))] == [source.frame(i).name for i in (9, 7)]
 
 
 def test_small_manifests_leave_no_files(path: Path, builds: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifests, "KEPT_FROM", COUNT + 1)
     assert load_manifest(path) == load_manifest(path)
-    assert builds == [path, path] and not any(place.exists() for place in places(path))
+    assert builds == [path, path] and not any(place.exists() for place in index_places(path))
 
 
 def same_size_rewritten(path: Path) -> None:
@@ -110,8 +110,8 @@ def test_a_manifest_that_rested_is_not_read_again(
     path: Path, builds: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[int] = []
-    whole = Stamp.read
-    monkeypatch.setattr(Stamp, "read", lambda stamp, file: (read.append(1), whole(stamp, file))[1])
+    whole = ManifestStamp.read
+    monkeypatch.setattr(ManifestStamp, "read", lambda stamp, file: (read.append(1), whole(stamp, file))[1])
     monkeypatch.setattr(manifest_index, "_REST_NS", 0)
     time.sleep(0.05)  # a file system's clock ticks
     load_manifest(path)
@@ -127,7 +127,7 @@ def test_a_touched_or_moved_manifest_keeps_its_index(path: Path, builds: list[Pa
     load_manifest(path)
     moved = path.with_name("moved.jsonl")
     path.rename(moved)
-    next(places(path)).rename(next(places(moved)))
+    next(index_places(path)).rename(next(index_places(moved)))
     load_manifest(moved)
     assert len(builds) == 1
 
@@ -135,7 +135,7 @@ def test_a_touched_or_moved_manifest_keeps_its_index(path: Path, builds: list[Pa
 @pytest.mark.parametrize("damage", [b"", b"{}", b"x" * 5000, None])
 def test_a_damaged_index_is_built_again(path: Path, builds: list[Path], damage: bytes | None) -> None:
     load_manifest(path)
-    kept = next(places(path))
+    kept = next(index_places(path))
     kept.write_bytes(kept.read_bytes()[:-1] if damage is None else damage)
     assert len(load_manifest(path)) == COUNT and len(builds) == 2
 
@@ -155,13 +155,13 @@ def test_faulty_manifests_leave_no_index(path: Path) -> None:
     for _ in range(2):
         with pytest.raises(UserErrors, match="1 depths for 35 pixels"):
             load_manifest(path)
-    assert not any(place.exists() for place in places(path))
+    assert not any(place.exists() for place in index_places(path))
 
 
 def test_beside_a_read_only_manifest_the_cache_folder_serves(
     path: Path, builds: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    beside, cached = places(path)
+    beside, cached = index_places(path)
     beside.mkdir()  # nothing can be renamed to a folder; the tests may run as root, whom permissions do not stop
     assert says(load_manifest(path).frame(3)) == says(load_manifest(path).frame(3))
     assert builds == [path] and cached.is_file()
@@ -180,7 +180,7 @@ def test_a_change_while_in_use_is_an_error(path: Path) -> None:
         opened.frame(1)
     with pytest.raises(UserErrors):
         load_manifest(path)
-    next(places(path)).unlink()
+    next(index_places(path)).unlink()
     with pytest.raises(UserError, match="the index was changed while it was in use"):
         pickle.loads(sent)
 
@@ -195,7 +195,7 @@ def test_pictures_are_not_opened_again(path: Path) -> None:
         load_manifest(path, decode=True)
 
 
-def names_of(job: tuple[Manifest | Part, list[int]]) -> list[str]:
+def names_of(job: tuple[Manifest | SourcePart, list[int]]) -> list[str]:
     return [job[0].frame(index).name for index in job[1]]
 
 
@@ -204,7 +204,7 @@ def test_workers_read_for_themselves(path: Path) -> None:
     expected = [frame.name for frame in manifest.frames]  # the file is open before the workers are forked
     order = np.random.default_rng(0).permutation(COUNT).tolist()
     with ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as pool:
-        for names in pool.map(names_of, [(Part(manifest, range(COUNT)), order)] * 8):
+        for names in pool.map(names_of, [(SourcePart(manifest, range(COUNT)), order)] * 8):
             assert names == [expected[index] for index in order]
     sent = pickle.dumps(manifest)
     assert len(sent) < 2000 and names_of((pickle.loads(sent), order)) == [expected[index] for index in order]
@@ -218,7 +218,7 @@ def load(path: Path) -> int:
 def test_two_processes_may_build_at_once(path: Path) -> None:
     with ProcessPoolExecutor(4, multiprocessing.get_context("fork")) as pool:
         assert len(set(pool.map(load, [path] * 12))) == 1
-    assert [file.name for file in path.parent.glob(".*")] == [next(places(path)).name], "no scraps are left"
+    assert [file.name for file in path.parent.glob(".*")] == [next(index_places(path)).name], "no scraps are left"
 
 
 def test_an_index_beyond_the_manifest(path: Path) -> None:
@@ -229,7 +229,7 @@ def test_an_index_beyond_the_manifest(path: Path) -> None:
 
 
 def test_a_part_knows_its_own(path: Path) -> None:
-    part = Part(load_manifest(path), (9, 6, 2, 0))
+    part = SourcePart(load_manifest(path), (9, 6, 2, 0))
     assert overview(part).sequences.counts() == {"walk 0": 2, "walk 2": 1, "": 1}
     assert [picture.name for picture in pictures(part)] == [part.frame(index).name for index in range(4)]
     assert [list(part.partners(index)) for index in range(4)] == [[], [], [3], [2]]
@@ -265,7 +265,7 @@ class Named:
         return len(self._names)
 
     def overview(self) -> Overview:
-        column, none = Column.of(self._names), np.zeros(len(self._names), dtype=bool)
+        column, none = WordColumn.of(self._names), np.zeros(len(self._names), dtype=bool)
         return Overview(column, column, column, column.numbers, none, none, none)
 
     def pictures(self, indices: object) -> Iterator[object]:

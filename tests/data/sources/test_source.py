@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.data.frames.frame import Frame, ImageFile
-from toolkit.data.sources.source import Part, split
+from toolkit.data.sources.source import SourcePart, split
 from toolkit.geometry.camera import Camera
 
 CAMERA = Camera(10.0, 10.0, 1.0, 1.0, 4, 3)
@@ -38,16 +38,16 @@ MIXED = Walks(("a", "b", "a", "", "c", "b", "a", "", "frame 3", "c"))
 
 
 def test_a_part_counts_its_own_frames() -> None:
-    part = Part(MIXED, (2, 4, 6))
+    part = SourcePart(MIXED, (2, 4, 6))
     assert len(part) == 3
     assert [part.frame(index).name for index in range(3)] == ["2.png", "4.png", "6.png"]
     assert [list(part.partners(index)) for index in range(3)] == [[2], [], [0]]
 
 
 def test_parts_are_their_values() -> None:
-    part = Part(MIXED, (2, 4))
+    part = SourcePart(MIXED, (2, 4))
     part.partners(0)
-    assert part == Part(MIXED, (2, 4)) and hash(part) == hash(Part(MIXED, (2, 4)))
+    assert part == SourcePart(MIXED, (2, 4)) and hash(part) == hash(SourcePart(MIXED, (2, 4)))
 
 
 names = st.lists(st.sampled_from(["", "a", "b", "c", "d", "frame 0"]), min_size=1, max_size=30)

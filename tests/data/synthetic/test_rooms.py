@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from toolkit.data.frames.frame import Frame
-from toolkit.data.synthetic.furniture import SATURATION, Space, furnish
-from toolkit.data.synthetic.raycast import Hits, Patch, Scene, Solid, cast, pose
-from toolkit.data.synthetic.rooms import LICENSE, Rooms, RoomSettings
-from toolkit.data.synthetic.shading import Light, Look, Texture, scaled, shade
+from toolkit.data.synthetic.drawing import LICENSE
+from toolkit.data.synthetic.furniture import SATURATION, RoomSpace, furnish
+from toolkit.data.synthetic.raycast import FacePatch, RayHits, RoomScene, Solid, cast_rays, pose_from_angles
+from toolkit.data.synthetic.rooms import Rooms, RoomSettings
+from toolkit.data.synthetic.shading import RoomLight, RoomLook, Texture, scale_textures, shade
 from toolkit.errors import UserError, UserErrors
 from toolkit.geometry.camera import Camera
 from toolkit.geometry.pose import checked_pose, inverse, rotation_angle, transform
@@ -53,8 +54,8 @@ def nearest_plane(origin: Array, way: Array, planes: list[tuple[int, float]]) ->
     return min(t for t in times if t > 0)
 
 
-def hits_of(solid: Solid, world_from_camera: Array) -> Hits:
-    return cast(Scene((20.0, 10.0, 20.0), (solid,), ()), CAMERA, world_from_camera)
+def hits_of(solid: Solid, world_from_camera: Array) -> RayHits:
+    return cast_rays(RoomScene((20.0, 10.0, 20.0), (solid,), ()), CAMERA, world_from_camera)
 
 
 def test_every_pixel_of_a_bare_room_has_the_depth_of_the_nearest_plane() -> None:
@@ -74,23 +75,25 @@ def test_every_pixel_of_a_bare_room_has_the_depth_of_the_nearest_plane() -> None
 
 def test_top_left_pixel_centre_is_zero_zero() -> None:
     camera = Camera(10.0, 10.0, 0.0, 0.0, 4, 3)
-    hits = cast(Scene((40.0, 40.0, 8.0), (), ()), camera, pose(0, 0, 0, np.array([0.0, -20.0, -1.0])))
+    hits = cast_rays(
+        RoomScene((40.0, 40.0, 8.0), (), ()), camera, pose_from_angles(0, 0, 0, np.array([0.0, -20.0, -1.0]))
+    )
     np.testing.assert_allclose(hits.depth_z, 5.0, atol=1e-12)
     np.testing.assert_allclose(hits.point[:, 0, 0], [0.0, -20.0, 4.0], atol=1e-6)
     np.testing.assert_allclose(hits.point[:, 2, 3], [1.5, -19.0, 4.0], atol=1e-6)
 
 
 def test_pose_turns_right_and_up() -> None:
-    ahead = pose(90, 0, 0, np.zeros(3))[:3, :3] @ (0, 0, 1)
+    ahead = pose_from_angles(90, 0, 0, np.zeros(3))[:3, :3] @ (0, 0, 1)
     np.testing.assert_allclose(ahead, [1, 0, 0], atol=1e-12)
-    up = pose(0, 30, 0, np.zeros(3))[:3, :3] @ (0, 0, 1)
+    up = pose_from_angles(0, 30, 0, np.zeros(3))[:3, :3] @ (0, 0, 1)
     np.testing.assert_allclose(up, [0, -0.5, np.sqrt(0.75)], atol=1e-12)
-    right = pose(0, 0, 90, np.zeros(3))[:3, :3] @ (1, 0, 0)
+    right = pose_from_angles(0, 0, 90, np.zeros(3))[:3, :3] @ (1, 0, 0)
     np.testing.assert_allclose(right, [0, 1, 0], atol=1e-12)
 
 
 def test_depth_of_a_box_a_cylinder_and_a_ball_straight_ahead() -> None:
-    eye = pose(0, 0, 0, np.array([0.0, -0.5, -3.0]))
+    eye = pose_from_angles(0, 0, 0, np.array([0.0, -0.5, -3.0]))
     for kind in ("box", "cylinder", "ball"):
         hits = hits_of(Solid(kind, 0.0, 0.0, 0.0, (1.0, 1.0, 1.0), (6, 7, 8)), eye)
         assert abs(hits.depth_z[20, 31] - 2.5) < 1e-9, kind
@@ -105,7 +108,7 @@ def test_a_turned_box_is_hit_where_half_spaces_say(
 ) -> None:
     solid = Solid("box", 0.3, 0.2, 25.0, (0.8, 1.1, 0.5), (6, 7, 8))
     yaw, pitch, roll = angles
-    world_from_camera = pose(yaw, pitch, roll, np.array(eye))
+    world_from_camera = pose_from_angles(yaw, pitch, roll, np.array(eye))
     hits = hits_of(solid, world_from_camera)
     c, s = np.cos(np.radians(25)), np.sin(np.radians(25))
     axes, middle = np.array([[c, 0, -s], [0, 1, 0], [s, 0, c]]), np.array([0.3, -0.55, 0.2])
@@ -126,7 +129,7 @@ def test_a_turned_box_is_hit_where_half_spaces_say(
 
 
 def test_a_ball_is_hit_where_the_ray_passes_within_its_radius() -> None:
-    world_from_camera = pose(8, -12, 2, np.array([0.0, -1.4, -2.0]))
+    world_from_camera = pose_from_angles(8, -12, 2, np.array([0.0, -1.4, -2.0]))
     hits = hits_of(Solid("ball", 0.4, 1.0, 0.0, (0.7, 0.7, 0.7), (6, 7, 8)), world_from_camera)
     centre = np.array([0.4, -0.35, 1.0]) - world_from_camera[:3, 3]
     ways = np.moveaxis(hits.rays, 0, -1)
@@ -138,7 +141,7 @@ def test_a_ball_is_hit_where_the_ray_passes_within_its_radius() -> None:
 
 
 def test_a_cylinder_is_hit_on_its_top_and_its_side() -> None:
-    world_from_camera = pose(0, -25, 0, np.array([0.1, -1.6, -2.0]))
+    world_from_camera = pose_from_angles(0, -25, 0, np.array([0.1, -1.6, -2.0]))
     hits = hits_of(Solid("cylinder", 0.0, 0.0, 0.0, (0.8, 0.6, 0.8), (6, 7, 8)), world_from_camera)
     exact = hits.rays * hits.depth_z + world_from_camera[:3, 3][:, None, None]
     top, side = hits.surface == 7, hits.surface == 6
@@ -155,8 +158,8 @@ def test_the_nearest_of_several_solids_is_seen() -> None:
         Solid("ball", 0.3, 0.0, 0.0, (0.6, 0.6, 0.6), (9, 10, 11)),
         Solid("cylinder", -0.6, 2.5, 0.0, (0.5, 1.8, 0.5), (12, 13, 14)),
     )
-    eye = pose(0, -10, 0, np.array([0.0, -1.2, -2.0]))
-    together = cast(Scene((20.0, 10.0, 20.0), solids, ()), CAMERA, eye)
+    eye = pose_from_angles(0, -10, 0, np.array([0.0, -1.2, -2.0]))
+    together = cast_rays(RoomScene((20.0, 10.0, 20.0), solids, ()), CAMERA, eye)
     alone = [hits_of(solid, eye) for solid in solids]
     np.testing.assert_array_equal(together.depth_z, np.min([hits.depth_z for hits in alone], axis=0))
     assert {6, 9, 12} <= {3 * (row // 3) for row in np.unique(together.surface)}
@@ -174,7 +177,7 @@ def test_clearance_is_the_distance_in_plan_from_the_outline() -> None:
 
 def test_furniture_stands_in_the_room_apart_and_away_from_the_eye() -> None:
     for seed in range(20):
-        space = Space((4.0, 2.4, 5.0), (0.5, -1.0), 0.6)
+        space = RoomSpace((4.0, 2.4, 5.0), (0.5, -1.0), 0.6)
         scene, look = furnish(np.random.default_rng(seed), space, (12, 12))
         assert len(scene.solids) > 2
         for solid in scene.solids:
@@ -190,13 +193,13 @@ def test_furniture_stands_in_the_room_apart_and_away_from_the_eye() -> None:
 
 def test_tiles_have_their_metric_size_in_the_picture() -> None:
     camera = Camera(40.0, 40.0, 40.0, 30.0, 81, 61)
-    scene = Scene((20.0, 10.0, 8.0), (), (Patch(5, (-9.0, 9.0), (-9.0, -1.0), 6),))
+    scene = RoomScene((20.0, 10.0, 8.0), (), (FacePatch(5, (-9.0, 9.0), (-9.0, -1.0), 6),))
     eye = np.array([0.0, -5.0, 2.0])
     tiles = Texture(0.8, 0.8, 0.8, joint=0.2, cell_u=0.5, cell_v=0.5, joint_width=0.1)
     table = np.array([Texture(0.5, 0.5, 0.5)] * 6 + [tiles], dtype=np.float32).T.copy()
-    light = Light((0.0, -9.0, 0.0), 0.0, 0.0, 1.0, (0.0, 0.0, 0.0))
-    hits = cast(scene, camera, pose(0, 0, 0, eye))
-    row = shade(Look(table, light), scene, hits, eye)[0, 35]
+    light = RoomLight((0.0, -9.0, 0.0), 0.0, 0.0, 1.0, (0.0, 0.0, 0.0))
+    hits = cast_rays(scene, camera, pose_from_angles(0, 0, 0, eye))
+    row = shade(RoomLook(table, light), scene, hits, eye)[0, 35]
     assert abs(hits.depth_z[35, 40] - 2) < 1e-12
     # A cell of 0.5 m is 10 px wide at 2 m with 40 px; its joint of 0.1 m covers one pixel and half of two.
     expected = np.full(81, 0.8)
@@ -396,7 +399,7 @@ def test_textures_of_the_room_itself_grow_and_nothing_else_changes() -> None:
     changed = [not np.array_equal(usual.frame(i).picture.read(), large.frame(i).picture.read()) for i in range(8)]
     assert np.mean(changed) > 0.8
     table = np.arange(26, dtype=np.float32).reshape(13, 2) + 1
-    look = scaled(Look(table, Light((0, -2, 0), 1, 0, 0.5, (0, 0, 0))), 1, 2.0)
+    look = scale_textures(RoomLook(table, RoomLight((0, -2, 0), 1, 0, 0.5, (0, 0, 0))), 1, 2.0)
     grown_rows = [Texture._fields.index(name) for name in ("cell_u", "cell_v", "joint_width")]
     ratio = look.textures / table
     assert (ratio[grown_rows, 0] == 2).all()

@@ -12,7 +12,8 @@ import pytest
 
 from toolkit.data.frames.frame import Frame
 from toolkit.data.frames.objects import NAMES, SceneObject
-from toolkit.data.synthetic.shapes import LICENSE, Shapes, ShapeSettings
+from toolkit.data.synthetic.drawing import LICENSE
+from toolkit.data.synthetic.shapes import Shapes, ShapeSettings
 from toolkit.errors import UserErrors
 from toolkit.utils.colors import PALETTE
 

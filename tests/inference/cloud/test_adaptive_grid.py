@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.errors import UserError, UserErrors
-from toolkit.inference.cloud.adaptive_grid import Ask, Grid, Survey, change, survey
+from toolkit.inference.cloud.adaptive_grid import AskDepths, Grid, Survey, depth_ratios, survey
 from toolkit.utils.arrays import Array
 
 NEAR, FAR = 2.0, 6.0
@@ -39,7 +39,7 @@ def step(pixels: Array) -> Array:
     return np.where(pixels[:, 0] < EDGE, NEAR, FAR)
 
 
-def noise(seed: int, unread: float) -> Ask:
+def noise(seed: int, unread: float) -> AskDepths:
     """Depths that jump from pixel to pixel; a share of them is not read."""
 
     def ask(pixels: Array) -> Array:
@@ -89,7 +89,7 @@ def test_a_step_is_refined_along_its_edge_alone() -> None:
         | {(16, v, 20, v + 4) for v in range(0, 64, 4)}
         | {(u, v, u + 2, v + 2) for u in (20, 22) for v in range(0, 64, 2)}
     )
-    assert change(found.corners(found.depth)).tolist().count(FAR / NEAR) == 32
+    assert depth_ratios(found.corners(found.depth)).tolist().count(FAR / NEAR) == 32
 
 
 @pytest.mark.parametrize("levels", [1, 2, 3, 4])
@@ -132,12 +132,12 @@ def test_unread_corners_are_change() -> None:
 def test_impossible_answers_are_unread(bad: float) -> None:
     found = survey((9, 9), Grid(columns=2, levels=0), lambda pixels: np.array([bad, 1.0, 1.0, 1.0]))
     np.testing.assert_array_equal(found.depth, [np.nan, 1, 1, 1])
-    assert change(found.corners(found.depth)).tolist() == [np.inf]
+    assert depth_ratios(found.corners(found.depth)).tolist() == [np.inf]
 
 
 def test_change_is_the_ratio_of_the_corners() -> None:
     corners = np.array([[[1.0, 2.0], [4.0, 3.0]], [[1.0, np.nan], [1.0, 1.0]], [[np.nan] * 2] * 2])
-    np.testing.assert_array_equal(change(corners), [4.0, np.inf, np.nan])
+    np.testing.assert_array_equal(depth_ratios(corners), [4.0, np.inf, np.nan])
 
 
 surveys = {
@@ -156,7 +156,7 @@ surveys = {
 def test_every_survey_keeps_its_promises(
     size: tuple[int, int], columns: int, levels: int, margin: int, seed: int, unread: float, extra: int
 ) -> None:
-    across, down = Grid(columns, margin=margin).lines(*size)
+    across, down = Grid(columns, margin=margin).line_positions(*size)
     grid = Grid(columns, levels, questions=len(across) * len(down) + extra, margin=margin)
     ask = Recorder(noise(seed, unread))
     found = survey(size, grid, ask)
@@ -169,7 +169,7 @@ def test_every_survey_keeps_its_promises(
     np.testing.assert_array_equal(found.depth, noise(seed, unread)(found.pixels))
     # Each pixel within the margin lies in exactly one leaf, whose corners were asked.
     count = np.zeros(size[::-1], int)
-    for (rows, columns_), (left, top, right, bottom) in zip(found.owned(), found.leaves, strict=True):
+    for (rows, columns_), (left, top, right, bottom) in zip(found.owned_pixels(), found.leaves, strict=True):
         count[rows, columns_] += 1
         assert left <= columns_.start and columns_.stop - 1 <= right and top <= rows.start and rows.stop - 1 <= bottom
         assert {(left, top), (right, top), (left, bottom), (right, bottom)} <= set(ask.asked)

@@ -16,11 +16,11 @@ from toolkit.geometry.camera import Camera
 from toolkit.geometry.canonical import Canonicalisation, Canvas
 from toolkit.inference.asker import Asker
 from toolkit.inference.cloud.adaptive_grid import Grid
-from toolkit.inference.cloud.build_cloud import Watch, cloud_from_depth, cloud_from_model
+from toolkit.inference.cloud.build_cloud import SurveyProgress, cloud_from_depth, cloud_from_model
 from toolkit.modeling.predictor import Reply
 from toolkit.qa.marker import Marker
-from toolkit.qa.registry import get_task
 from toolkit.qa.sample import Presenter, Sample
+from toolkit.qa.tasks.registry import get_task
 
 CAMERA = Camera(200.0, 210.0, 118.0, 92.0, 240, 180, (-0.1, 0.02, 0.001, 0, 0))
 FAR, NEAR = 4.0, 2.0
@@ -36,6 +36,7 @@ class Knowing:
     """Knows the scene; cannot tell in the top left corner."""
 
     name = "knowing"
+    notes = ()
 
     def __init__(self) -> None:
         self.asked: list[np.ndarray] = []
@@ -56,7 +57,7 @@ class Knowing:
 
 
 def asker(task: str, size: int = 96) -> Asker:
-    presenter = Presenter(Canonicalisation(100, Canvas(square=size)), Marker("dot", 3))
+    presenter = Presenter(Canonicalisation(focal=100, canvas=Canvas(square=size)), Marker("dot", 3))
     return Asker(Knowing(), presenter, {task: get_task(task)})
 
 
@@ -76,7 +77,12 @@ def test_the_cloud_is_the_scene(task: str, tmp_path: Path) -> None:
     model = asker(task)  # windows of 96 px, of a picture of 120 x 86 px at the canonical focal length
     told: list[int] = []
     made = cloud_from_model(
-        model, picture(), Grid(12, 2), CAMERA, depth_file(tmp_path), Watch(told.append, lambda done: told.append(-done))
+        model,
+        picture(),
+        Grid(12, 2),
+        CAMERA,
+        depth_file(tmp_path),
+        SurveyProgress(told.append, lambda done: told.append(-done)),
     )
     z = made.points.xyz[:, 2]
     assert np.minimum(abs(z - FAR), abs(z - NEAR)).max() < 1e-3
@@ -84,8 +90,8 @@ def test_the_cloud_is_the_scene(task: str, tmp_path: Path) -> None:
     assert sum(told) == 0 and told[0] == 12 * 9  # all announced questions were answered
     assert made.questions == len(model.predictor.asked) > 12 * 9  # type: ignore[attr-defined]
     assert made.points.dropped > 0  # the corner that could not be told
-    assert made.comparison is not None
-    assert (made.comparison.delta1, round(made.comparison.median_ratio, 3)) == (1.0, 1.0)
+    assert made.depth_errors is not None
+    assert (made.depth_errors.delta1, round(made.depth_errors.median_ratio, 3)) == (1.0, 1.0)
 
 
 def test_marks_are_never_asked_for_where_they_cannot_be_drawn() -> None:
@@ -98,14 +104,14 @@ def test_marks_are_never_asked_for_where_they_cannot_be_drawn() -> None:
 
 def test_cloud_and_depth_maps_are_written(tmp_path: Path) -> None:
     made = cloud_from_model(asker("metric_depth"), picture(), Grid(12, 2), CAMERA)
-    said = made.save(tmp_path / "out.ply")
+    saved = made.save(tmp_path / "out.ply")
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["out.ply", "out_depth_z.png", "out_depth_z_mm.png"]
     _, vertices = read_ply(tmp_path / "out.ply")
     assert len(vertices) == len(made.points.xyz)
     dense = cv2.imread(str(tmp_path / "out_depth_z_mm.png"), cv2.IMREAD_UNCHANGED)
     known = dense[dense > 0]
     assert np.minimum(abs(known - 4000.0), abs(known - 2000.0)).max() <= 2  # nothing floats between the two
-    assert "no depth could be read" in said[3]
+    assert "no depth could be read" in saved.splitlines()[3]
 
 
 def test_a_depth_map_makes_a_cloud_to_compare_with(tmp_path: Path) -> None:
@@ -123,7 +129,7 @@ def test_a_depth_map_that_shares_no_pixel_loses_no_answer(tmp_path: Path) -> Non
     cv2.imwrite(str(tmp_path / "sparse.png"), sparse)
     against = DepthFile(tmp_path / "sparse.png", 0.001, "z")
     made = cloud_from_model(asker("metric_depth"), picture(), Grid(12, 0), CAMERA, against)
-    assert made.comparison is None and len(made.points.xyz)
+    assert made.depth_errors is None and len(made.points.xyz)
     assert any("sparse.png is not compared with" in warning for warning in made.warnings)
 
 

@@ -12,13 +12,13 @@ from PIL import Image
 from toolkit.data.frames.frame import DepthFile, DepthType, Frame, ImageFile, Labels, SparseDepth
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
-from toolkit.inference.cloud.adaptive_grid import Ask, Grid, survey
+from toolkit.inference.cloud.adaptive_grid import AskDepths, Grid, survey
 from toolkit.inference.cloud.depth_map import (
     DepthMap,
-    compare,
     dense_map,
+    depth_errors,
     labelled_map,
-    nearest,
+    nearest_pixels,
     png_names,
     save_depth_png,
     sparse_map,
@@ -128,7 +128,7 @@ def test_a_sparse_map_has_depth_at_the_nearest_pixels_alone() -> None:
 
 
 def test_halves_go_to_different_pixels() -> None:
-    u, v = nearest([[0.5, 0.5], [1.5, 1.5], [-0.5, 2.49]], (4, 4))
+    u, v = nearest_pixels([[0.5, 0.5], [1.5, 1.5], [-0.5, 2.49]], (4, 4))
     assert u.tolist() == [1, 2, 0] and v.tolist() == [1, 2, 2]
 
 
@@ -185,7 +185,7 @@ def test_the_kind_of_depth_stands_in_the_name_and_in_the_file(tmp_path: Path, ki
 def test_maps_are_compared_where_both_have_a_depth() -> None:
     first = DepthMap(np.array([[1.0, 2.2, 3.0, NAN, 5.0]]), "z")
     reference = DepthMap(np.array([[1.0, 2.0, 2.0, 4.0, NAN]]), "z")
-    found = compare(first, reference)
+    found = depth_errors(first, reference)
     assert (found.pixels, found.delta1) == (3, pytest.approx(2 / 3))
     assert found.abs_rel == pytest.approx((0 + 0.1 + 0.5) / 3) and found.median_ratio == pytest.approx(1.1)
 
@@ -194,7 +194,7 @@ def test_maps_are_compared_as_answers_are_scored() -> None:
     rng = np.random.default_rng(0)
     truth = rng.uniform(1, 9, (6, 7))
     answer = truth * rng.uniform(0.6, 1.5, truth.shape)
-    found = compare(DepthMap(answer, "z"), DepthMap(truth, "z"))
+    found = depth_errors(DepthMap(answer, "z"), DepthMap(truth, "z"))
     metric = RelativeAccuracy()
     scores = metric.summarise([metric.score(t, a) for t, a in zip(truth.flat, answer.flat, strict=True)])
     assert (found.delta1, found.abs_rel) == (pytest.approx(scores["delta1"]), pytest.approx(scores["abs_rel"]))
@@ -210,7 +210,7 @@ def test_maps_are_compared_as_answers_are_scored() -> None:
 )
 def test_maps_that_cannot_be_compared_are_errors(first: DepthMap, words: str) -> None:
     with pytest.raises(UserError, match=words):
-        compare(first, DepthMap(np.ones((2, 3)), "z"))
+        depth_errors(first, DepthMap(np.ones((2, 3)), "z"))
 
 
 def test_refining_makes_a_round_object_rounder() -> None:
@@ -218,9 +218,9 @@ def test_refining_makes_a_round_object_rounder() -> None:
         return np.where(np.linalg.norm(pixels - (32, 24), axis=-1) < 14.3, 2.0, 5.0)
 
     truth = DepthMap(ask(PIXELS), "z")
-    shares = [compare(_dense(ask, levels), truth).delta1 for levels in range(4)]
+    shares = [depth_errors(_dense(ask, levels), truth).delta1 for levels in range(4)]
     assert shares == sorted(shares) and shares[0] < 0.97 and shares[-1] == 1
 
 
-def _dense(ask: Ask, levels: int) -> DepthMap:
+def _dense(ask: AskDepths, levels: int) -> DepthMap:
     return dense_map(survey(SIZE, Grid(columns=9, levels=levels), ask), "z", CAMERA, 1.25)

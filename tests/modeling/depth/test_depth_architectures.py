@@ -15,9 +15,9 @@ from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 from toolkit.modeling.depth.depth_architectures import (
     _REFUSED,
-    DEPTH_FAMILIES,
+    DEPTH_ARCHITECTURES,
     DepthProImageProcessor,
-    depth_family_of,
+    depth_architecture_of,
     prepare,
 )
 from toolkit.modeling.depth.value_map import ValueMap
@@ -38,8 +38,8 @@ def ramps() -> np.ndarray:
 
 def load(name: str, folder: Path):
     save_twin(name, folder)
-    family = depth_family_of("twin", AutoConfig.from_pretrained(folder))
-    return family, family.processor.from_pretrained(folder)
+    architecture = depth_architecture_of("twin", AutoConfig.from_pretrained(folder))
+    return architecture, architecture.processor.from_pretrained(folder)
 
 
 PLACES = np.array([[u, v] for u in range(15, 134, 7) for v in range(15, 80, 7)], dtype=np.float64)
@@ -49,9 +49,9 @@ PLACES = np.array([[u, v] for u in range(15, 134, 7) for v in range(15, 80, 7)],
 @pytest.mark.parametrize("name", sorted(TWINS))
 def test_pixels_are_found_again(name: str, shrink: int, tmp_path: Path) -> None:
     """Where the model only passes on what it sees, in full or half its resolution, a pixel reads its own place."""
-    family, processor = load(name, tmp_path)
-    tensor, box = prepare(family, processor, frame(ramps()))
-    black, white = (prepare(family, processor, frame(np.full_like(ramps(), grey)))[0] for grey in (0, 255))
+    architecture, processor = load(name, tmp_path)
+    tensor, box = prepare(architecture, processor, frame(ramps()))
+    black, white = (prepare(architecture, processor, frame(np.full_like(ramps(), grey)))[0] for grey in (0, 255))
     middle = tensor.shape[1] // 2, tensor.shape[2] // 2
     for channel, length in ((0, WIDTH), (1, HEIGHT)):
         passed_on = torch.nn.functional.avg_pool2d(tensor[None, channel], shrink)[0].numpy()
@@ -63,17 +63,17 @@ def test_pixels_are_found_again(name: str, shrink: int, tmp_path: Path) -> None:
 
 
 def test_zoedepth_sees_what_its_own_processor_makes(tmp_path: Path) -> None:
-    family, processor = load("zoedepth", tmp_path)
+    architecture, processor = load("zoedepth", tmp_path)
     picture = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     stock = ZoeDepthImageProcessorPil.from_pretrained(tmp_path)(Image.fromarray(picture), return_tensors="pt")
-    assert torch.equal(prepare(family, processor, frame(picture))[0], stock["pixel_values"][0])
+    assert torch.equal(prepare(architecture, processor, frame(picture))[0], stock["pixel_values"][0])
 
 
 def test_dinov2_depth_sees_what_its_own_processor_makes(tmp_path: Path) -> None:
-    family, processor = load("dpt_dinov2", tmp_path)
+    architecture, processor = load("dpt_dinov2", tmp_path)
     picture = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     stock = processor(Image.fromarray(picture), return_tensors="pt")["pixel_values"][0]
-    assert torch.equal(prepare(family, processor, frame(picture))[0], stock)
+    assert torch.equal(prepare(architecture, processor, frame(picture))[0], stock)
 
 
 def test_depth_pro_normalises_and_resizes_without_averaging() -> None:
@@ -86,21 +86,23 @@ def test_depth_pro_normalises_and_resizes_without_averaging() -> None:
 
 
 def test_a_picture_that_is_too_small_is_named(tmp_path: Path) -> None:
-    family, processor = load("glpn", tmp_path)
+    architecture, processor = load("glpn", tmp_path)
     with pytest.raises(UserError, match="a picture: the depth model does not take a picture of 40 x 20 px"):
-        prepare(family, processor, frame(np.zeros((20, 40, 3), np.uint8)))
+        prepare(architecture, processor, frame(np.zeros((20, 40, 3), np.uint8)))
 
 
-def test_every_family_of_transformers_is_known_or_refused_with_a_reason() -> None:
-    assert set(MODEL_FOR_DEPTH_ESTIMATION_MAPPING_NAMES) == set(DEPTH_FAMILIES) | set(_REFUSED)
+def test_every_architecture_of_transformers_is_known_or_refused_with_a_reason() -> None:
+    assert set(MODEL_FOR_DEPTH_ESTIMATION_MAPPING_NAMES) == set(DEPTH_ARCHITECTURES) | set(_REFUSED)
 
 
-@pytest.mark.parametrize(("model_type", "cause"), [("prompt_depth_anything", "sensor"), ("bert", "nothing is known")])
+@pytest.mark.parametrize(
+    ("model_type", "cause"), [("prompt_depth_anything", "sensor"), ("bert", "it is not known what")]
+)
 def test_other_models_are_refused(model_type: str, cause: str) -> None:
     config = PretrainedConfig()
     config.model_type = model_type
     with pytest.raises(UserError, match=f"(?s){model_type}.*{cause}.*depth_anything"):
-        depth_family_of("a/b", config)
+        depth_architecture_of("a/b", config)
 
 
 @pytest.mark.parametrize(
@@ -108,10 +110,10 @@ def test_other_models_are_refused(model_type: str, cause: str) -> None:
     [("Intel/dpt-hybrid-midas", "relative"), ("facebook/dpt-dinov2-base-nyu", "metric"), ("me/dpt-large", None)],
 )
 def test_dpt_tells_by_its_name_what_it_gives(name: str, kind: str | None) -> None:
-    assert DEPTH_FAMILIES["dpt"].told(name, PretrainedConfig()) == kind
+    assert DEPTH_ARCHITECTURES["dpt"].told(name, PretrainedConfig()) == kind
 
 
 @pytest.mark.parametrize("kind", ["metric", "relative"])
 def test_depth_anything_tells_by_its_configuration(kind: str) -> None:
     config = PretrainedConfig(depth_estimation_type=kind)
-    assert DEPTH_FAMILIES["depth_anything"].told("any", config) == kind
+    assert DEPTH_ARCHITECTURES["depth_anything"].told("any", config) == kind

@@ -31,7 +31,7 @@ def load(name: str, folder: Path, **changes: object) -> DepthModel:
 def network_output(model: DepthModel, taken: Frame):
     """What transformers' own model gives for a picture as it is prepared."""
     with torch.inference_mode():
-        return model.network(pixel_values=prepare(model.family, model.processor, taken)[0][None])
+        return model.network(pixel_values=prepare(model.architecture, model.processor, taken)[0][None])
 
 
 @pytest.mark.parametrize("name", sorted(set(TWINS) - {"depth_pro"}))
@@ -77,7 +77,7 @@ def test_depth_anything_says_itself_what_it_gives(kind: str, tmp_path: Path) -> 
 
 def test_dpt_in_a_folder_must_be_told(tmp_path: Path) -> None:
     name = save_twin("dpt", tmp_path)
-    with pytest.raises(UserError, match="do not tell whether this model gives metres"):
+    with pytest.raises(UserError, match="do not say whether this model gives metres"):
         load_depth_model(DepthSpec(name))
     assert load_depth_model(DepthSpec(name, kind="relative"), "cpu").spec.align == "scale_shift"
 

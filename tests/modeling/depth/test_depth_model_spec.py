@@ -59,7 +59,7 @@ def test_what_does_not_fit(spec: DepthSpec, problem: str) -> None:
         spec.settled(BOTH, "relative", False)
 
 
-def test_a_family_that_gives_metres_gives_nothing_else() -> None:
+def test_an_architecture_that_gives_metres_gives_nothing_else() -> None:
     with pytest.raises(UserError, match="gives metric depth"):
         DepthSpec("m", kind="relative").settled(("metric",), "metric", False)
 

@@ -14,11 +14,11 @@ from tests.support.walls import line, write_manifest
 from toolkit.data.frames.frame import Frame, ImageArray, SparseDepth
 from toolkit.data.manifest.manifest import load_manifest
 from toolkit.data.synthetic.rooms import Rooms, RoomSettings
-from toolkit.evaluation.report import Report
+from toolkit.evaluation.reports.report import Report
 from toolkit.geometry.camera import Camera
 from toolkit.geometry.canonical import Canonicalisation, Canvas
 from toolkit.modeling.depth import depth_predictor
-from toolkit.modeling.depth.depth_architectures import DEPTH_FAMILIES
+from toolkit.modeling.depth.depth_architectures import DEPTH_ARCHITECTURES
 from toolkit.modeling.depth.depth_model import DepthModel
 from toolkit.modeling.depth.depth_model_spec import DepthSpec
 from toolkit.modeling.depth.depth_predictor import DepthModelPredictor, load_depth_predictor
@@ -27,14 +27,14 @@ from toolkit.qa.marker import Marker
 from toolkit.qa.metrics import RelativeAccuracy
 from toolkit.qa.mixture import Feed, Mixture
 from toolkit.qa.query import Query, point_in
-from toolkit.qa.registry import get_task
 from toolkit.qa.sample import Presenter, Sample, Turn
-from toolkit.qa.task import Task
+from toolkit.qa.tasks.registry import get_task
+from toolkit.qa.tasks.task import Task
 
 POINT_TASKS = ("metric_depth", "principal_axis_distance", "two_point_distance", "relative_depth", "travel_speed")
 TASKS = {name: get_task(name) for name in (*POINT_TASKS, "camera_pose")}
 ROOMS = Rooms(RoomSettings(rooms=6, views=2, width=(60, 70), height=(60, 70), objects=(1, 3)))
-PRESENTER = Presenter(Canonicalisation(50, Canvas(multiple=16)), Marker("dot", 2))
+PRESENTER = Presenter(Canonicalisation(focal=50, canvas=Canvas(multiple=16)), Marker("dot", 2))
 METRIC = DepthSpec("oracle", "metric", "none", None, "z")
 
 
@@ -141,13 +141,13 @@ DISTORTED = replace(PLAIN, distortion=(-0.3, 0.1, 0.004, -0.003, 0.0))
 )
 def test_points_are_found_through_both_cameras(name: str, camera: Camera, focal: float) -> None:
     """Real image processors, a canonical focal length that differs, distortion: a plane comes out right everywhere."""
-    family = replace(DEPTH_FAMILIES[name], canonical=False)
-    processor = family.processor(
+    architecture = replace(DEPTH_ARCHITECTURES[name], canonical=False)
+    processor = architecture.processor(
         size={"height": 112, "width": 140}, keep_aspect_ratio=True, ensure_multiple_of=14, image_mean=[0.5] * 3,
         image_std=[0.5] * 3, do_pad=name == "zoedepth",
     )  # fmt: skip
-    model = DepthModel(Plane(), processor, family, METRIC)
-    presenter = Presenter(Canonicalisation(focal, Canvas(multiple=28)), Marker("dot", 2))
+    model = DepthModel(Plane(), processor, architecture, METRIC)
+    presenter = Presenter(Canonicalisation(focal=focal, canvas=Canvas(multiple=28)), Marker("dot", 2))
     report = measure(model, "principal_axis_distance", source=One(plane_frame(camera)), count=20, presenter=presenter)
     worst = max(answered.scores["abs_rel"] for answered in report.records)
     # A pixel changes inverse depth by 1 % or less; 8 bits and centimetres by as little.
@@ -195,7 +195,7 @@ def test_metric_depth_is_scaled_on_demand() -> None:
 def test_few_labels_are_not_given_away_by_the_fit(tmp_path: Path) -> None:
     rows = [line(0, pixel_coords=[[20 * k, 40] for k in range(1, 6)], depth=[1.0, 2.0, 3.0, 4.0, 5.0])]
     source = load_manifest(write_manifest(tmp_path, rows))
-    presenter = Presenter(Canonicalisation(100), Marker("dot", 2))
+    presenter = Presenter(Canonicalisation(focal=100), Marker("dot", 2))
     asked = samples("metric_depth", 3, source=source, presenter=presenter)
     relative = DepthModelPredictor(Oracle(DepthSpec("o", "relative", "scale_shift", None, "z")), TASKS)
     assert [reply.text for reply in relative.answer(asked)] == [""] * 3
@@ -253,7 +253,7 @@ def test_pictures_of_one_name_are_told_apart() -> None:
 
 def test_what_depths_do_not_answer() -> None:
     predictor = DepthModelPredictor(Oracle(), TASKS)
-    assert [name for name in TASKS if not predictor.answers(TASKS[name])] == ["camera_pose"]
+    assert [name for name in TASKS if not predictor.can_answer(TASKS[name])] == ["camera_pose"]
     asked = [*samples("camera_pose", 2), *samples("metric_depth", 1)]
     assert [bool(reply.text) for reply in predictor.answer(asked)] == [False, False, True]
     assert predictor.notes == ("2 questions were not answered: depths do not answer camera_pose",)
@@ -263,6 +263,7 @@ class Peeking(Task):
     """Its label does not come from its point, but from the View's labels."""
 
     name = "peeking"
+    notes = ()
     unit = "m"
     metric = RelativeAccuracy()
 
@@ -274,6 +275,7 @@ class Doubled(Task):
     """A user's own task."""
 
     name = "doubled"
+    notes = ()
     unit = "m"
     metric = RelativeAccuracy()
 

@@ -18,9 +18,9 @@ from PIL import Image
 
 from tests.support.server import Answer, Body, Server
 from toolkit.errors import UserError
-from toolkit.modeling.remote.address import Remote, RemoteSettings
+from toolkit.modeling.remote.address import RemoteModel, RemoteSettings
 from toolkit.modeling.remote.remote_predictor import OpenAiPredictor
-from toolkit.modeling.remote.unanswered import QuestionFault, ServerFault, Unanswered
+from toolkit.modeling.remote.unanswered_questions import QuestionFault, ServerFault, Unanswered
 from toolkit.qa.query import Query
 from toolkit.qa.sample import Sample, Turn
 
@@ -201,7 +201,7 @@ def test_a_server_that_hangs(serve: Serve) -> None:
 def test_a_server_that_is_down() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        remote = Remote("tiny", f"http://127.0.0.1:{taken.getsockname()[1]}/v1")
+        remote = RemoteModel("tiny", f"http://127.0.0.1:{taken.getsockname()[1]}/v1")
         with pytest.raises(Unanswered) as caught:
             OpenAiPredictor(remote, QUICK).answer(questions(3))
     assert (
@@ -235,7 +235,7 @@ def test_a_wrong_key(serve: Serve, monkeypatch: pytest.MonkeyPatch, variable: st
 def test_a_key_that_is_not_sent_in_the_clear(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", f"Authorization: Bearer {SECRET}")
-    monkeypatch.setattr(Remote, "is_here", property(lambda _: False))
+    monkeypatch.setattr(RemoteModel, "is_here", property(lambda _: False))
     server = serve(lambda body, _: failed(401, "who are you?"))
     error = fault(server)
     assert server.keys == ["Bearer none"]
@@ -385,5 +385,5 @@ def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "openai", None)
     with pytest.raises(UserError, match="package openai") as caught:
-        OpenAiPredictor(Remote("tiny", "http://localhost/v1"))
+        OpenAiPredictor(RemoteModel("tiny", "http://localhost/v1"))
     assert "pip install '3dqa-toolkit[remote]'" in caught.value.remedy

@@ -20,9 +20,9 @@ from toolkit.config.build import make_plan
 from toolkit.config.load import load_recipe
 from toolkit.modeling.checkpoint import Checkpoint, load_checkpoint
 from toolkit.modeling.checkpoint_contract import contract_for_remote
-from toolkit.modeling.remote.address import Remote, RemoteSettings
+from toolkit.modeling.remote.address import RemoteModel, RemoteSettings
 from toolkit.modeling.remote.remote_predictor import OpenAiPredictor
-from toolkit.modeling.remote.unanswered import Unanswered
+from toolkit.modeling.remote.unanswered_questions import Unanswered
 from toolkit.modeling.vlm.vlm import save_vlm
 from toolkit.modeling.vlm.vlm_predictor import VlmPredictor
 from toolkit.qa.sample import Sample
@@ -61,7 +61,7 @@ def samples(checkpoint: Checkpoint) -> list[Sample]:
 
 
 @pytest.fixture(scope="module")
-def remote(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
+def remote(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RemoteModel]:
     """The checkpoint on a server of its own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -74,7 +74,7 @@ def remote(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> 
         server = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
         _await(server, f"http://127.0.0.1:{port}/health", log)
-        yield Remote(str(checkpoint.folder), f"http://127.0.0.1:{port}/v1")
+        yield RemoteModel(str(checkpoint.folder), f"http://127.0.0.1:{port}/v1")
     finally:
         server.kill()
         server.wait()
@@ -98,7 +98,9 @@ def answers(checkpoint: Checkpoint, samples: list[Sample]) -> list[str]:
     return [reply.text for reply in predictor.answer(samples)]
 
 
-def test_the_answers_are_those_of_the_checkpoint(checkpoint: Checkpoint, samples: list[Sample], remote: Remote) -> None:
+def test_the_answers_are_those_of_the_checkpoint(
+    checkpoint: Checkpoint, samples: list[Sample], remote: RemoteModel
+) -> None:
     here = answers(checkpoint, samples)
     other = [replace(sample, images=tuple(pixels ^ 1 for pixels in sample.images)) for sample in samples]
     assert sum(one != two for one, two in zip(here, answers(checkpoint, other), strict=True)) > COUNT
@@ -108,13 +110,13 @@ def test_the_answers_are_those_of_the_checkpoint(checkpoint: Checkpoint, samples
     assert [reply.text for reply in replies] == here
 
 
-def test_the_contract_is_that_of_the_served_folder(checkpoint: Checkpoint, remote: Remote) -> None:
+def test_the_contract_is_that_of_the_served_folder(checkpoint: Checkpoint, remote: RemoteModel) -> None:
     contract = contract_for_remote(remote)
     assert contract.presenter == checkpoint.presenter
     assert contract.tasks.keys() == checkpoint.tasks.keys()
 
 
-def test_another_model_is_refused_in_the_servers_words(samples: list[Sample], remote: Remote) -> None:
+def test_another_model_is_refused_in_the_servers_words(samples: list[Sample], remote: RemoteModel) -> None:
     with pytest.raises(Unanswered, match=r"refused the question \(400\)") as caught:
         OpenAiPredictor(replace(remote, name="other")).answer(samples[:1])
     assert "pinned" in caught.value.cause

@@ -1,4 +1,4 @@
-"""Greedy answers on twins of every family: recorded beliefs, pictures shared by many questions."""
+"""Greedy answers on twins of every architecture: recorded beliefs, pictures shared by many questions."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.family_batches import PROMPTS, every_family, one_and_two
-from tests.support.tiny_families import build_twin
+from tests.support.architecture_batches import PROMPTS, every_architecture, one_and_two
+from tests.support.tiny_architectures import build_twin
+from toolkit.config.recipe import TinySettings
 from toolkit.modeling.predictor import Reply
 from toolkit.modeling.vlm import generation
-from toolkit.modeling.vlm.architectures import Picture
+from toolkit.modeling.vlm.architectures import ImageLike
 from toolkit.modeling.vlm.generation import generate
-from toolkit.modeling.vlm.tiny import TinyConfig, build_tiny
+from toolkit.modeling.vlm.tiny import build_tiny
 from toolkit.modeling.vlm.vlm import Vlm, encode
 
 QUESTIONS = [f"How far is the point at ({37 * i}, {i * i})?" + " It is far." * (i % 3) for i in range(11)]
@@ -36,7 +37,7 @@ def counted(vlm: Vlm) -> list[int]:
     return seen
 
 
-@every_family
+@every_architecture
 def test_batching_changes_no_answer(name: str) -> None:
     vlm = build_twin(name)
     images = one_and_two(vlm)
@@ -44,7 +45,7 @@ def test_batching_changes_no_answer(name: str) -> None:
     assert texts(one) == texts(two)
 
 
-@every_family
+@every_architecture
 @pytest.mark.parametrize("pictures", [1, 2])
 def test_questions_that_share_pictures_are_answered_as_if_alone(name: str, pictures: int) -> None:
     vlm = build_twin(name)
@@ -61,20 +62,22 @@ def test_questions_that_share_pictures_are_answered_as_if_alone(name: str, pictu
 
 
 def test_rows_keep_their_order_whatever_they_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    vlm = build_tiny(TinyConfig(image_size=32, patch_size=8, width=32, heads=2, inner=32), QUESTIONS)
+    vlm = build_tiny(TinySettings(picture=32, patch=8, width=32), QUESTIONS)
     first, second, third, fourth = ((picture(vlm, seed),) for seed in range(4))
-    images: list[Sequence[Picture]] = [first, second, second, second, third, fourth, first, first, third]
+    images: list[Sequence[ImageLike]] = [first, second, second, second, third, fourth, first, first, third]
     alone = [generate(vlm, [q], [i], max_new_tokens=6)[0] for q, i in zip(QUESTIONS, images, strict=False)]
     calls = []
-    shared = generation._shared
+    shared = generation._encode_shared
     monkeypatch.setattr(
-        generation, "_shared", lambda vlm, prompts, shown: calls.append(len(prompts)) or shared(vlm, prompts, shown)
+        generation,
+        "_encode_shared",
+        lambda vlm, prompts, shown: calls.append(len(prompts)) or shared(vlm, prompts, shown),
     )
     assert texts(generate(vlm, QUESTIONS[:9], images, max_new_tokens=6)) == texts(alone)
     assert calls == [3, 2]
 
 
-@every_family
+@every_architecture
 def test_beliefs_are_those_of_the_model(name: str) -> None:
     vlm = build_twin(name)
     shown = [(picture(vlm),)]
@@ -89,7 +92,7 @@ def test_beliefs_are_those_of_the_model(name: str) -> None:
 
 
 def test_an_answer_ends_with_the_piece_that_ended_it() -> None:
-    vlm = build_tiny(TinyConfig(image_size=32, patch_size=8, width=32, heads=2, inner=32), QUESTIONS)
+    vlm = build_tiny(TinySettings(picture=32, patch=8, width=32), QUESTIONS)
     weights = vlm.model.get_output_embeddings().weight
     with torch.no_grad():
         weights[vlm.processor.tokenizer.eos_token_id] *= 100

@@ -6,11 +6,11 @@ import pytest
 import torch
 from peft import get_peft_model
 
-from tests.support.family_batches import PROMPTS, every_family, one_and_two
-from tests.support.tiny_families import build_twin
+from tests.support.architecture_batches import PROMPTS, every_architecture, one_and_two
+from tests.support.tiny_architectures import build_twin
+from toolkit.config.recipe import LoraSettings, ModelPart
 from toolkit.errors import UserError
-from toolkit.modeling.vlm.architectures import Part
-from toolkit.modeling.vlm.lora_targets import PARTS, Lora, decoder_layer, lora_config, merged, trainable
+from toolkit.modeling.vlm.lora_targets import PARTS, decoder_layer, lora_config, merge_adapters, set_trainable
 from toolkit.modeling.vlm.vlm import Vlm, encode
 
 
@@ -27,55 +27,61 @@ def train_once(vlm: Vlm) -> set[str]:
     return {name for name, weight in vlm.model.named_parameters() if not torch.equal(weight, before[name])}
 
 
-@every_family
-@pytest.mark.parametrize("part", get_args(Part))
-def test_only_the_chosen_part_moves(name: str, part: Part) -> None:
+@every_architecture
+@pytest.mark.parametrize("part", get_args(ModelPart))
+def test_only_the_chosen_part_moves(name: str, part: ModelPart) -> None:
     vlm = build_twin(name)
-    count = trainable(vlm, [part])
+    count = set_trainable(vlm, [part])
     assert count == sum(weight.numel() for weight in vlm.model.parameters() if weight.requires_grad)
     moved = train_once(vlm)
     assert moved
-    assert {vlm.family.part(parameter) for parameter in moved} == {part}
+    assert {vlm.architecture.part(parameter) for parameter in moved} == {part}
 
 
-@every_family
+@every_architecture
 def test_adapters_sit_in_the_language_model_alone(name: str) -> None:
     vlm = build_twin(name)
     layers = vlm.model.config.get_text_config().num_hidden_layers
-    adapted = Vlm(get_peft_model(vlm.model, lora_config(vlm, Lora(r=2, alpha=4))), vlm.processor, vlm.family)
+    adapted = Vlm(
+        get_peft_model(vlm.model, lora_config(vlm, LoraSettings(rank=2, alpha=4))), vlm.processor, vlm.architecture
+    )
     moved = train_once(adapted)
     assert len(moved) == 2 * 7 * layers  # two halves; query, key, value, out, gate, up, down
-    assert all("lora_" in parameter and vlm.family.part(parameter) == "language" for parameter in moved)
+    assert all("lora_" in parameter and vlm.architecture.part(parameter) == "language" for parameter in moved)
 
 
-@every_family
+@every_architecture
 def test_adapters_in_every_part(name: str) -> None:
     vlm = build_twin(name)
-    adapted = Vlm(get_peft_model(vlm.model, lora_config(vlm, Lora(r=2, parts=PARTS))), vlm.processor, vlm.family)
+    adapted = Vlm(
+        get_peft_model(vlm.model, lora_config(vlm, LoraSettings(rank=2, parts=PARTS))), vlm.processor, vlm.architecture
+    )
     moved = train_once(adapted)
-    assert {vlm.family.part(parameter) for parameter in moved} == set(PARTS)
+    assert {vlm.architecture.part(parameter) for parameter in moved} == set(PARTS)
     whole = {parameter for parameter in moved if "lora_" not in parameter}
     assert all("modules_to_save" in parameter for parameter in whole)
     assert bool(whole) == (name == "Gemma3")
 
 
-@every_family
+@every_architecture
 def test_merging_changes_no_answer(name: str) -> None:
     vlm = build_twin(name)
     vlm.model.double()  # what one step of this size leaves of float32 is too little to compare by
-    adapted = Vlm(get_peft_model(vlm.model, lora_config(vlm, Lora(r=2, parts=PARTS))), vlm.processor, vlm.family)
+    adapted = Vlm(
+        get_peft_model(vlm.model, lora_config(vlm, LoraSettings(rank=2, parts=PARTS))), vlm.processor, vlm.architecture
+    )
     train_once(adapted)
     batch = encode(adapted, PROMPTS, one_and_two(vlm))
     with torch.no_grad():
         before = adapted.model.eval()(**batch).logits
-        plain = merged(adapted)
+        plain = merge_adapters(adapted)
         after = plain.model(**batch).logits
     assert not any("lora" in parameter for parameter, _ in plain.model.named_parameters())
     torch.testing.assert_close(after, before, atol=1e-6, rtol=1e-6)
-    assert merged(plain) is plain
+    assert merge_adapters(plain) is plain
 
 
-@every_family
+@every_architecture
 def test_decoder_layer_is_one_of_the_models_classes(name: str) -> None:
     vlm = build_twin(name)
     layer = decoder_layer(vlm)
@@ -87,15 +93,15 @@ def test_decoder_layer_is_one_of_the_models_classes(name: str) -> None:
 def test_faults_are_named() -> None:
     vlm = build_twin("Gemma3")
     with pytest.raises(UserError, match="visoin"):
-        trainable(vlm, ["visoin"])
+        set_trainable(vlm, ["visoin"])
     with pytest.raises(UserError, match="nothing is to be trained"):
-        trainable(vlm, [])
+        set_trainable(vlm, [])
     with pytest.raises(UserError, match="no linear layer"):
-        lora_config(vlm, Lora(parts=("projector",)))
+        lora_config(vlm, LoraSettings(parts=("projector",)))
 
 
-def test_a_family_whose_names_do_not_fit_is_an_error() -> None:
+def test_an_architecture_whose_names_do_not_fit_is_an_error() -> None:
     vlm = build_twin("Idefics3")
-    wrong = Vlm(vlm.model, vlm.processor, build_twin("InternVL").family)
+    wrong = Vlm(vlm.model, vlm.processor, build_twin("InternVL").architecture)
     with pytest.raises(UserError, match="nothing to train in the language part"):
-        lora_config(wrong, Lora())
+        lora_config(wrong, LoraSettings())

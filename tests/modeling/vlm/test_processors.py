@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.support.tiny_families import build_twin
+from tests.support.tiny_architectures import build_twin
 from toolkit.modeling.vlm.vlm import encode, load_vlm, save_vlm
 
 

@@ -10,9 +10,10 @@ import pytest
 import torch
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
+from toolkit.config.recipe import TinySettings
 from toolkit.geometry.canonical import Canvas
 from toolkit.modeling.vlm.generation import generate
-from toolkit.modeling.vlm.tiny import IMAGE, TinyConfig, build_tiny, build_tokenizer
+from toolkit.modeling.vlm.tiny import IMAGE, build_tiny, build_tokenizer
 from toolkit.modeling.vlm.vlm import conversation, encode, save_vlm
 
 TEXTS = ("How far away is the point marked by the red arrow?", "It is 12.30 m away.")
@@ -64,25 +65,25 @@ def test_chat_template(plain: bool) -> None:
 
 def test_same_weights_each_time_and_the_callers_generator_untouched() -> None:
     torch.manual_seed(1)
-    first = build_tiny(TinyConfig(), TEXTS).model.state_dict()
+    first = build_tiny(TinySettings(), TEXTS).model.state_dict()
     after = torch.rand(1)
     torch.manual_seed(1)
     assert torch.equal(after, torch.rand(1))
-    second = build_tiny(TinyConfig(), TEXTS).model.state_dict()
-    other = build_tiny(TinyConfig(seed=1), TEXTS).model.state_dict()
+    second = build_tiny(TinySettings(), TEXTS).model.state_dict()
+    other = build_tiny(TinySettings(), TEXTS, seed=1).model.state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not torch.equal(first["lm_head.weight"], other["lm_head.weight"])
 
 
 def test_size_and_canvas() -> None:
-    vlm = build_tiny(TinyConfig(), TEXTS)
+    vlm = build_tiny(TinySettings(), TEXTS)
     assert vlm.geometry.canvas == Canvas(square=96)
     assert vlm.geometry.image_tokens(96, 96) == 64
     assert 1e6 < sum(weight.numel() for weight in vlm.model.parameters()) < 1.5e6
 
 
 def test_learns_eight_pictures_by_heart() -> None:
-    vlm = build_tiny(TinyConfig(), TEXTS)
+    vlm = build_tiny(TinySettings(), TEXTS)
     images = noise(8)
     answers = [f"{value:.2f} m" for value in np.random.default_rng(1).uniform(1, 99, len(images))]
     collate = DataCollatorForVisionLanguageModeling(vlm.processor, completion_only_loss=True)
@@ -121,7 +122,7 @@ assert not any(name.split(".")[0] == "toolkit" for name in sys.modules)
 
 
 def test_a_saved_one_loads_without_this_toolkit(tmp_path: Path) -> None:
-    vlm = build_tiny(TinyConfig(), TEXTS)
+    vlm = build_tiny(TinySettings(), TEXTS)
     save_vlm(vlm, tmp_path / "model")
     (image,) = noise(1)
     np.save(tmp_path / "image.npy", image)

@@ -1,4 +1,4 @@
-"""Loading, encoding, generating and saving, on twins of every family."""
+"""Loading, encoding, generating and saving, on twins of every architecture."""
 
 import json
 import time
@@ -10,10 +10,11 @@ import pytest
 import torch
 from transformers import AutoProcessor
 
-from tests.support.family_batches import PROMPTS, every_family, one_and_two
-from tests.support.tiny_families import build_twin
+from tests.support.architecture_batches import PROMPTS, every_architecture, one_and_two
+from tests.support.tiny_architectures import build_twin
+from toolkit.config.recipe import TinySettings
 from toolkit.errors import UserError
-from toolkit.modeling.vlm.tiny import TinyConfig, build_tiny
+from toolkit.modeling.vlm.tiny import build_tiny
 from toolkit.modeling.vlm.vlm import Vlm, conversation, encode, load_vlm, save_vlm
 
 STOCK_PROCESSORS = {
@@ -38,11 +39,11 @@ STOCK_VIDEO = {
 @pytest.fixture(scope="module")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny") / "model"
-    save_vlm(build_tiny(TinyConfig(width=32, heads=2, inner=32), PROMPTS), folder)
+    save_vlm(build_tiny(TinySettings(width=32), PROMPTS), folder)
     return folder
 
 
-@every_family
+@every_architecture
 def test_saving_and_loading_changes_nothing(name: str, tmp_path: Path) -> None:
     vlm = build_twin(name)
     images = one_and_two(vlm)
@@ -52,11 +53,11 @@ def test_saving_and_loading_changes_nothing(name: str, tmp_path: Path) -> None:
     assert all(torch.equal(ours[key], theirs[key]) for key in ours)
     with torch.no_grad():
         assert torch.equal(vlm.model(**ours).logits, again.model(**theirs).logits)
-    assert again.family is vlm.family
+    assert again.architecture is vlm.architecture
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-@every_family
+@every_architecture
 def test_saved_folders_are_stock(name: str, tmp_path: Path) -> None:
     save_vlm(build_twin(name), tmp_path / "model")
     save_vlm(load_vlm(tmp_path / "model"), tmp_path / "again")
@@ -71,7 +72,7 @@ def test_saved_folders_are_stock(name: str, tmp_path: Path) -> None:
 def test_stock_processors_make_the_same_of_a_saved_folder(name: str, tmp_path: Path) -> None:
     vlm = build_twin(name)
     save_vlm(vlm, tmp_path / "model")
-    stock = Vlm(vlm.model, AutoProcessor.from_pretrained(tmp_path / "model"), vlm.family)
+    stock = Vlm(vlm.model, AutoProcessor.from_pretrained(tmp_path / "model"), vlm.architecture)
     ours, theirs = (encode(v, PROMPTS, one_and_two(vlm)) for v in (vlm, stock))
     assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
@@ -86,7 +87,7 @@ def test_settings_of_the_video_processor_are_kept(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "again" / "processor_config.json").read_text())["video_processor"]["fps"] == 7
 
 
-@every_family
+@every_architecture
 def test_batching_changes_no_answer(name: str) -> None:
     vlm = build_twin(name)
     images = one_and_two(vlm)
@@ -97,7 +98,7 @@ def test_batching_changes_no_answer(name: str) -> None:
     torch.testing.assert_close(together, torch.stack(alone), atol=2e-5, rtol=0)
 
 
-@every_family
+@every_architecture
 def test_pictures_matter(name: str) -> None:
     vlm = build_twin(name)
     (image,) = one_and_two(vlm)[0]
@@ -122,7 +123,7 @@ def test_saving_into_a_folder_keeps_its_other_files(tiny_folder: Path, tmp_path:
     save_vlm(vlm, tmp_path)
     assert (tmp_path / "recipe.yaml").read_text() == "kept"
     assert not (tmp_path / "model-00001-of-00002.safetensors").exists()
-    assert load_vlm(tmp_path).family is vlm.family
+    assert load_vlm(tmp_path).architecture is vlm.architecture
 
 
 def test_an_interrupted_save_leaves_nothing_behind(tiny_folder: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from toolkit.qa.parsing.numbers import decimal, numbers, plain
+from toolkit.qa.parsing.numbers import decimal, normalised, numbers
 
 
 @pytest.mark.parametrize(
@@ -39,14 +39,14 @@ def test_decimals(digits: str, value: float) -> None:
     ],
 )
 def test_numbers_and_their_dimensions(text: str, found: list[tuple[float, str]]) -> None:
-    assert [(number.value, number.unit.dimension) for number in numbers(plain(text))] == found
+    assert [(number.value, number.unit.dimension) for number in numbers(normalised(text))] == found
 
 
 @pytest.mark.parametrize(
     ("text", "bare"), [("2.4", True), ("2.4.", True), ("2.4 away", True), ("2 chairs", False), ("50%", False)]
 )
 def test_which_numbers_stand_for_themselves(text: str, bare: bool) -> None:
-    assert [number.bare for number in numbers(plain(text))] == [bare]
+    assert [number.bare for number in numbers(normalised(text))] == [bare]
 
 
 @pytest.mark.parametrize(
@@ -54,5 +54,5 @@ def test_which_numbers_stand_for_themselves(text: str, bare: bool) -> None:
 )
 def test_runaway_text_is_read_quickly(pattern: str) -> None:
     started = time.perf_counter()
-    numbers(plain(pattern * 4000))
+    numbers(normalised(pattern * 4000))
     assert time.perf_counter() - started < 2

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.qa.parsing.spelling import corrected, edits, meant_word, words_in
-from toolkit.qa.registry import get_task, task_names
+from toolkit.qa.parsing.spelling import corrected, edit_distance, meant_word, words_in
+from toolkit.qa.tasks.registry import get_task, task_names
 from toolkit.utils.colors import COLORS
 
 TASKS = [get_task(name) for name in task_names()]
@@ -90,14 +90,14 @@ def test_only_words_are_touched() -> None:
     ],
 )
 def test_edits(one: str, other: str, count: int) -> None:
-    assert edits(one, other) == count
+    assert edit_distance(one, other) == count
 
 
 @given(st.text("abcd", max_size=6), st.text("abcd", max_size=6))
 def test_edits_are_symmetric_and_bounded(one: str, other: str) -> None:
-    assert edits(one, other) == edits(other, one)
-    assert abs(len(one) - len(other)) <= edits(one, other) <= max(len(one), len(other))
-    assert (edits(one, other) == 0) == (one == other)
+    assert edit_distance(one, other) == edit_distance(other, one)
+    assert abs(len(one) - len(other)) <= edit_distance(one, other) <= max(len(one), len(other))
+    assert (edit_distance(one, other) == 0) == (one == other)
 
 
 def test_words_of_patterns() -> None:

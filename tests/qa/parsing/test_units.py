@@ -3,7 +3,7 @@ import math
 import pytest
 
 from toolkit.errors import UserError
-from toolkit.qa.parsing.units import NO_UNIT, in_unit, unit_in, unit_named
+from toolkit.qa.parsing.units import NO_UNIT, unit_in, unit_named, value_to_text
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ def test_other_units_are_not_asked_for(question: str) -> None:
     ],
 )
 def test_a_value_in_another_unit(value: float, unit: str, wanted: str, said: str) -> None:
-    assert in_unit(value, unit, wanted) == said
+    assert value_to_text(value, unit, wanted) == said
 
 
 @pytest.mark.parametrize(("unit", "wanted"), [("m", "s"), ("m/s", "m"), ("", "ft"), ("m", ""), ("", "")])
 def test_units_that_measure_different_things(unit: str, wanted: str) -> None:
-    assert in_unit(2.0, unit, wanted) == ""
+    assert value_to_text(2.0, unit, wanted) == ""

@@ -1,7 +1,7 @@
-"""Audit: faults of labels, found without ground truth; each check gives a verdict, evidence, and a remedy.
+"""The audit: it finds faults of labels without ground truth; each check gives a verdict, evidence, and a remedy.
 
-A check is a module with ``check(shots, rng)``: it looks at a sample of a manifest's lines and returns findings.
-Its docstring states the null hypothesis and the threshold.
+A check is a module with a function ``check(frames, rng)``, which looks at a sample of a manifest's lines and returns
+findings. The module's docstring states the null hypothesis and the threshold.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -11,21 +11,20 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.data.audit.audit_report import AuditReport
-from toolkit.data.audit.audited_frame import Shot
+from toolkit.data.audit.audited_frame import AuditedFrame
 from toolkit.data.audit.checks import depth_scale as scale
 from toolkit.data.audit.checks import depth_type, duplicates, intrinsics, pose_scale, poses, saturation, sky
 from toolkit.data.audit.checks import edge_alignment as alignment
-from toolkit.data.audit.finding import Finding, Verdict, Worst
-from toolkit.data.audit.read_frames import Reading, read_manifest
+from toolkit.data.audit.finding import Finding, Verdict, WorstFrame
+from toolkit.data.audit.read_frames import AuditSample, read_manifest
 from toolkit.utils.progress import bar
 
-__all__ = ["AuditReport", "Finding", "Verdict", "Worst", "audit"]
+__all__ = ["AuditReport", "Finding", "Verdict", "WorstFrame", "audit"]
 
+AuditCheck = Callable[[Sequence[AuditedFrame], np.random.Generator], list[Finding]]
+"""Looks at frames and returns findings; the generator draws what the check samples."""
 
-Check = Callable[[Sequence[Shot], np.random.Generator], list[Finding]]
-
-
-CHECKS: dict[str, Check] = {
+CHECKS: dict[str, AuditCheck] = {
     scale.CHECK: scale.check,
     pose_scale.CHECK: pose_scale.check,
     saturation.CHECK: saturation.check,
@@ -36,7 +35,7 @@ CHECKS: dict[str, Check] = {
     duplicates.CHECK: duplicates.check,
     sky.CHECK: sky.check,
 }
-"""The checks by name, in the order of a report; that of the depth type goes before them all."""
+"""The checks by name, in the order of a report. The check of the depth type runs before all of these."""
 
 
 def audit(path: Path, frames: int = 200, seed: int = 0, checks: Collection[str] = ()) -> AuditReport:
@@ -44,34 +43,37 @@ def audit(path: Path, frames: int = 200, seed: int = 0, checks: Collection[str] 
 
     Args:
         path: The manifest.
-        frames: How many lines are read whole, at most.
-        seed: Of the sample and of every search.
-        checks: Names of the checks to run, "depth type" or of ``CHECKS``; none stands for all.
+        frames: The number of lines whose picture and labels are read, at most.
+        seed: The seed of the sample and of every search.
+        checks: The names of the checks to run: "depth type", or names from ``CHECKS``. Without names, all checks run.
+
+    Returns:
+        The findings, and the frames that they are about.
 
     Raises:
-        UserError: If no line of it can be used.
+        UserError: If no line of the manifest can be used.
     """
-    reading = read_manifest(path, frames, np.random.default_rng(seed))
-    findings = _findings(reading, checks or (depth_type.CHECK, *CHECKS), seed)
-    return AuditReport(path, tuple(findings), {shot.line: shot for shot in reading.shots})
+    sample = read_manifest(path, frames, np.random.default_rng(seed))
+    findings = _run_checks(sample, checks or (depth_type.CHECK, *CHECKS), seed)
+    return AuditReport(path, tuple(findings), {frame.line: frame for frame in sample.frames})
 
 
-def _findings(reading: Reading, names: Collection[str], seed: int) -> list[Finding]:
-    shots, findings = reading.shots, [reading.finding()]
+def _run_checks(sample: AuditSample, names: Collection[str], seed: int) -> list[Finding]:
+    frames, findings = sample.frames, [sample.finding()]
     wanted = [check for name, check in CHECKS.items() if name in names]
     with bar("auditing", 1 + len(wanted)) as progress:
         if depth_type.CHECK in names:
-            typed = depth_type.check(shots, np.random.default_rng(seed))
-            shots = _read_as_found(shots, typed)
+            typed = depth_type.check(frames, np.random.default_rng(seed))
+            frames = _apply_found_types(frames, typed)
             findings += typed
         progress.advance()
         for check in wanted:
-            findings += check(shots, np.random.default_rng(seed))
+            findings += check(frames, np.random.default_rng(seed))
             progress.advance()
     return findings
 
 
-def _read_as_found(shots: Sequence[Shot], typed: Sequence[Finding]) -> list[Shot]:
-    """Shots with depth read as the planes say, so that one fault does not show up in every check."""
-    found = {str(finding.numbers["declared"]): depth_type.found_reading(finding) for finding in typed}
-    return [replace(shot, reading=found[shot.declared or "not stated"] or shot.reading) for shot in shots]
+def _apply_found_types(frames: Sequence[AuditedFrame], typed: Sequence[Finding]) -> list[AuditedFrame]:
+    """Frames whose depth has the type that the planes show, so that one fault does not show up in every check."""
+    found = {str(finding.numbers["declared"]): depth_type.found_type(finding) for finding in typed}
+    return [replace(frame, reading=found[frame.declared or "not stated"] or frame.reading) for frame in frames]

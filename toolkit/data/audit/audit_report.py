@@ -1,4 +1,4 @@
-"""What an audit prints and writes: a table, JSON, and a contact sheet of the worst frames."""
+"""The report of an audit: a table, JSON, and a contact sheet of the worst frames."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,30 +7,22 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from rich.table import Table
 
-from toolkit.data.audit.audited_frame import Shot
-from toolkit.data.audit.finding import VERDICTS, Finding, Worst
+from toolkit.data.audit.audited_frame import AuditedFrame
+from toolkit.data.audit.finding import VERDICTS, Finding, WorstFrame
 from toolkit.utils.arrays import Pixels
 from toolkit.utils.contact_sheet import Cell, save_sheet
 
-SCHEMA = "toolkit.data.audit.audit/1"
-"""Version of the JSON; a change that breaks readers raises the number."""
-
+SCHEMA = "toolkit.audit/1"
+"""Name and version of the JSON; the number goes up with a change that breaks programs which read it."""
 
 _STYLE = {"fault": "bold red", "suspect": "yellow", "cannot tell": "dim", "ok": "green"}
-
-
-_PER_FINDING = 4  # frames of one finding on the sheet
-
-
-_PANEL = 480  # width of a picture on which labels are drawn [px]
-
-
-_DOT = 3  # radius of a label's dot [px]
-
-
-_FAINT = 0.45  # how much of the picture shines through a depth map
+_PER_FINDING = 4  # how many frames of one finding the sheet shows
+_PANEL = 480  # the width of a picture on which labels are drawn [px]
+_DOT = 3  # the radius of a label's dot [px]
+_FAINT = 0.45  # the share of the picture that shines through a depth map
 
 
 @dataclass(frozen=True)
@@ -39,16 +31,16 @@ class AuditReport:
 
     Attributes:
         path: The manifest.
-        findings: One or more a check.
-        shots: The frames that were looked at, by line, for the sheet.
+        findings: The findings, one or more for each check.
+        frames: The frames that were looked at, by the number of their line; the contact sheet shows some of them.
     """
 
     path: Path
     findings: tuple[Finding, ...]
-    shots: Mapping[int, Shot]
+    frames: Mapping[int, AuditedFrame]
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values."""
+        """The report as an object that JSON can hold."""
         counts = {verdict: sum(each.verdict == verdict for each in self.findings) for verdict in VERDICTS}
         return {
             "schema": SCHEMA,
@@ -57,65 +49,79 @@ class AuditReport:
             "findings": [finding.to_json() for finding in self.findings],
         }
 
-    def table(self) -> Table:
-        """The findings, one a row, worst first."""
+    def to_table(self) -> Table:
+        """The findings as a table with one row for each finding, the worst first."""
         table = Table("check", "verdict", "evidence", "what to do", title=str(self.path), show_lines=True)
-        for finding in sorted(self.findings, key=lambda each: VERDICTS.index(each.verdict)):
+        for finding in self._worst_first():
             style = _STYLE[finding.verdict]
-            table.add_row(finding.check, f"[{style}]{finding.verdict}[/]", _plain(finding.evidence), _what(finding))
+            table.add_row(
+                finding.check,
+                f"[{style}]{finding.verdict}[/]",
+                _escape_markup(finding.evidence),
+                _remedy_to_text(finding),
+            )
         return table
 
     def cells(self) -> list[Cell]:
-        """The worst frames, with their labels drawn over the picture."""
+        """The cells of the contact sheet: the worst frames, each as a picture without and with its labels."""
         cells = []
-        for finding in sorted(self.findings, key=lambda each: VERDICTS.index(each.verdict)):
+        for finding in self._worst_first():
             if finding.verdict in ("fault", "suspect"):
-                seen = [worst for worst in finding.worst if worst.line in self.shots]
+                seen = [worst for worst in finding.worst if worst.line in self.frames]
                 cells += [self._cell(finding, worst) for worst in seen[:_PER_FINDING]]
         return cells
 
     def save_sheet(self, path: Path) -> bool:
-        """Write the contact sheet as PNG; False where there is nothing to show."""
+        """Write the contact sheet as PNG, and say whether there was anything to show."""
         cells = self.cells()
         if cells:
             save_sheet(cells, path, columns=2, width=_PANEL * 2)
         return bool(cells)
 
-    def _cell(self, finding: Finding, worst: Worst) -> Cell:
-        shot = self.shots[worst.line]
+    def _worst_first(self) -> list[Finding]:
+        return sorted(self.findings, key=lambda each: VERDICTS.index(each.verdict))
+
+    def _cell(self, finding: Finding, worst: WorstFrame) -> Cell:
+        frame = self.frames[worst.line]
         title = f"{finding.check}: {finding.verdict}. Line {worst.line}, {Path(worst.frame).name}"
-        return Cell(title, (shot.picture, draw_labels(shot)), "", "", worst.note)
+        return Cell(title, (frame.picture, draw_labels(frame)), "", "", worst.note)
 
 
-def draw_labels(shot: Shot) -> Pixels:
-    """The picture (h, w, 3) with its depth over it: near is red, far is blue."""
-    scale = _PANEL / shot.picture.shape[1]
-    canvas = cv2.resize(shot.picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
-    low, high = np.nanpercentile(np.log(shot.depth), (2, 98))
-    share = (high - np.log(shot.depth)) / max(high - low, 1e-9)
+def draw_labels(frame: AuditedFrame) -> Pixels:
+    """The picture (h, w, 3), RGB, with its labels drawn over it: near ones are red, far ones are blue."""
+    scale = _PANEL / frame.picture.shape[1]
+    canvas = cv2.resize(frame.picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    low, high = np.nanpercentile(np.log(frame.depth), (2, 98))
+    share = (high - np.log(frame.depth)) / max(high - low, 1e-9)
     levels = np.clip(np.rint(share * 255), 0, 255).astype(np.uint8)
     colours = cv2.applyColorMap(levels[:, None], cv2.COLORMAP_TURBO)[:, 0, ::-1]
-    if shot.dense:
-        layer, known = np.zeros_like(shot.picture), np.zeros(shot.picture.shape[:2], dtype=np.uint8)
-        layer[shot.cells[:, 1], shot.cells[:, 0]] = colours
-        known[shot.cells[:, 1], shot.cells[:, 0]] = 1
-        size = canvas.shape[1::-1]
-        large, mask = (cv2.resize(each, size, interpolation=cv2.INTER_NEAREST) for each in (layer, known))
-        mixed = _FAINT * canvas + (1 - _FAINT) * large
-        return np.where(mask[..., None] > 0, mixed, canvas).astype(np.uint8)
+    if frame.dense:
+        return _draw_map(canvas, frame, colours)
     canvas = np.ascontiguousarray(canvas)
-    radius = _DOT if len(shot.cells) < 1000 else 1
-    for (u, v), colour in zip(np.rint((shot.cells + 0.5) * scale - 0.5).astype(int), colours, strict=True):
+    radius = _DOT if len(frame.cells) < 1000 else 1
+    for (u, v), colour in zip(np.rint((frame.cells + 0.5) * scale - 0.5).astype(int), colours, strict=True):
         cv2.circle(canvas, (int(u), int(v)), radius, colour.tolist(), -1, cv2.LINE_AA)
     return np.asarray(canvas, dtype=np.uint8)
 
 
-def _what(finding: Finding) -> str:
+def _draw_map(canvas: NDArray[Any], frame: AuditedFrame, colours: NDArray[Any]) -> Pixels:
+    """A depth map, whose labels have these colours (N, 3), half transparent over the enlarged picture."""
+    layer, known = np.zeros_like(frame.picture), np.zeros(frame.picture.shape[:2], dtype=np.uint8)
+    layer[frame.cells[:, 1], frame.cells[:, 0]] = colours
+    known[frame.cells[:, 1], frame.cells[:, 0]] = 1
+    size = canvas.shape[1::-1]
+    large, mask = (cv2.resize(each, size, interpolation=cv2.INTER_NEAREST) for each in (layer, known))
+    mixed = _FAINT * canvas + (1 - _FAINT) * large
+    return np.where(mask[..., None] > 0, mixed, canvas).astype(np.uint8)
+
+
+def _remedy_to_text(finding: Finding) -> str:
+    """The remedy of a finding, and the lines that show the fault."""
     lines: Sequence[str] = sorted({str(worst.line) for worst in finding.worst}, key=int)
     named = f" (lines {', '.join(lines)})" if lines and finding.verdict in ("fault", "suspect") else ""
-    return _plain(finding.remedy + named)
+    return finding.remedy + named
 
 
-def _plain(text: str) -> str:
-    """Without rich's markup: a file's name may hold brackets."""
+def _escape_markup(text: str) -> str:
+    """The text for rich, which must not take brackets in it (in the name of a file) for markup."""
     return text.replace("[", "\\[")

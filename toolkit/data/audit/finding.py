@@ -1,33 +1,32 @@
-"""What an audit says: a verdict, the evidence for it in numbers, the frames that show it worst, and the remedy."""
+"""What an audit reports: a verdict, the evidence for it in numbers, the frames that show it worst, and the remedy."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import Any, Literal
+
+from toolkit.utils.json import to_json
 
 Verdict = Literal["ok", "suspect", "fault", "cannot tell"]
 
-
 VERDICTS: tuple[Verdict, ...] = ("fault", "suspect", "cannot tell", "ok")
-"""Worst first."""
-
+"""All verdicts, the worst first."""
 
 WORST_SHOWN = 6
-"""Frames that a finding names."""
+"""How many frames a finding names at most."""
 
 
-def counted(frames: int) -> str:
-    """Frames in words: 1 frame, 2 frames."""
-    return f"{frames} frame{'s' if frames != 1 else ''}"
+def frames_to_text(count: int) -> str:
+    """A number of frames in words: "1 frame", "2 frames"."""
+    return f"{count} frame{'s' if count != 1 else ''}"
 
 
 @dataclass(frozen=True)
-class Worst:
-    """A frame that shows a fault.
+class WorstFrame:
+    """A frame that shows a fault clearly.
 
     Attributes:
-        line: Its line in the manifest.
-        frame: Its name.
+        line: The number of its line in the manifest.
+        frame: The name of the frame.
         note: What is wrong with it, in numbers.
     """
 
@@ -43,10 +42,10 @@ class Finding:
     Attributes:
         check: The name of the check.
         verdict: ok, suspect, fault, or cannot tell.
-        evidence: Why, in one sentence with numbers.
-        remedy: What to write into the manifest, or to look at; empty where nothing is to be done.
+        evidence: The reason for the verdict, in one sentence with numbers.
+        remedy: What to write into the manifest, or what to look at; empty where nothing needs to be done.
         numbers: The numbers behind the evidence, by name.
-        worst: The frames that show it, worst first.
+        worst: The frames that show the fault, the worst first.
     """
 
     check: str
@@ -54,20 +53,9 @@ class Finding:
     evidence: str
     remedy: str = ""
     numbers: Mapping[str, float | str] = field(default_factory=dict)
-    worst: Sequence[Worst] = ()
+    worst: Sequence[WorstFrame] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values."""
-        return {
-            "check": self.check,
-            "verdict": self.verdict,
-            "evidence": self.evidence,
-            "remedy": self.remedy,
-            "numbers": {name: _json(value) for name, value in self.numbers.items()},
-            "worst": [{"line": each.line, "frame": each.frame, "note": each.note} for each in self.worst],
-        }
-
-
-def _json(value: float | str) -> float | str | None:
-    """JSON has no NaN."""
-    return value if isinstance(value, str) or isfinite(value) else None
+        """The finding as an object that JSON can hold; NaN becomes null."""
+        values: dict[str, Any] = to_json(self)
+        return values

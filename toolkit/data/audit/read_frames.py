@@ -1,4 +1,4 @@
-"""Reads what is audited of a manifest: a sample of its lines, also of lines that say nothing of their depth type."""
+"""Reads what is audited of a manifest: a sample of its lines, including lines that do not state their depth type."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.data.audit.audited_frame import Shot, read_shot
-from toolkit.data.audit.finding import WORST_SHOWN, Finding, Worst
+from toolkit.data.audit.audited_frame import AuditedFrame, read_audited_frame
+from toolkit.data.audit.finding import WORST_SHOWN, Finding, WorstFrame
 from toolkit.data.frames.frame import DepthType, Frame
 from toolkit.data.manifest.manifest import manifest_lines
 from toolkit.data.manifest.parse_line import ManifestLine
@@ -19,81 +19,87 @@ _RUN = 4  # neighbouring lines that are drawn together, so that poses and duplic
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One line of a manifest, checked, its files not yet read.
+class CheckedLine:
+    """One line of a manifest that was checked, while its files are not yet read.
 
     Attributes:
-        line: Its number.
-        frame: Its Frame; where the line states no depth type, as if it were z.
-        declared: What the line says its depth is.
+        number: The number of the line.
+        frame: The Frame of the line; where the line states no depth type, its depth is taken for z-depth.
+        declared: The depth type that the line states, or None.
     """
 
-    line: int
+    number: int
     frame: Frame
     declared: DepthType | None
 
 
 @dataclass(frozen=True)
-class Reading:
+class AuditSample:
     """What was read of a manifest.
 
     Attributes:
-        entries: Every sound line.
-        shots: The sample of them that was read whole.
-        faults: What was wrong with the other lines, by line number.
+        lines: Every line that can be used.
+        frames: The sample of these lines whose picture and labels were read.
+        faults: What is wrong with the other lines, each with the number of its line.
     """
 
-    entries: Sequence[Entry]
-    shots: Sequence[Shot]
+    lines: Sequence[CheckedLine]
+    frames: Sequence[AuditedFrame]
     faults: Sequence[tuple[int, UserError]]
 
     def finding(self) -> Finding:
-        """Whether the lines can be read."""
-        lines = len({line for line, _ in self.faults})
-        total = len(self.entries) + len({line for line, _ in self.faults} - {entry.line for entry in self.entries})
-        repeated = len(self.entries) - len({entry.frame.name for entry in self.entries})
+        """The finding about whether the lines can be read."""
+        faulty = {number for number, _ in self.faults}
+        total = len(self.lines) + len(faulty - {line.number for line in self.lines})
+        repeated = len(self.lines) - len({line.frame.name for line in self.lines})
         numbers = {
             "lines": total,
-            "lines read whole": len(self.shots),
-            "faulty lines": lines,
+            "lines read whole": len(self.frames),
+            "faulty lines": len(faulty),
             "lines that repeat a picture": repeated,
         }
         if not self.faults:
-            evidence = f"{total} lines are sound, {len(self.shots)} were read whole"
+            evidence = f"{total} lines are sound, {len(self.frames)} were read whole"
             if not repeated:
                 return Finding("lines", "ok", evidence, "", numbers)
             evidence += f"; {repeated} name a picture that another line names"
             return Finding("lines", "suspect", evidence, "join the labels of a picture in one line", numbers)
-        worst = [Worst(line, "", _one_line(fault)) for line, fault in self.faults[:WORST_SHOWN]]
-        evidence = f"{lines} of {total} lines cannot be used, the first: {_one_line(self.faults[0][1])}"
+        worst = [WorstFrame(number, "", _problem_and_cause(fault)) for number, fault in self.faults[:WORST_SHOWN]]
+        first = _problem_and_cause(self.faults[0][1])
+        evidence = f"{len(faulty)} of {total} lines cannot be used, the first: {first}"
         return Finding("lines", "fault", evidence, "toolkit data validate lists every fault", numbers, worst)
 
 
-def read_manifest(path: Path, frames: int, rng: np.random.Generator) -> Reading:
-    """Check every line, and read a sample of at most ``frames`` whole, in runs of neighbours.
+def read_manifest(path: Path, count: int, rng: np.random.Generator) -> AuditSample:
+    """Check every line of a manifest, and read the files of a sample of them.
+
+    Args:
+        path: The manifest.
+        count: The number of lines whose files are read, at most; they are drawn in runs of neighbours.
+        rng: Draws the lines, and the labels that are kept of each frame.
 
     Raises:
         UserError: If there is no such manifest, or none of its lines can be used.
     """
-    entries, faults = _entries(path)
-    shots = []
-    chosen = sample_runs(len(entries), frames, rng)
+    lines, faults = _check_lines(path)
+    frames = []
+    chosen = sample_runs(len(lines), count, rng)
     with bar("reading", len(chosen)) as progress:
         for index in chosen:
-            entry = entries[index]
+            line = lines[index]
             try:
-                shots.append(read_shot(entry.line, entry.frame, entry.declared, rng))
+                frames.append(read_audited_frame(line.number, line.frame, line.declared, rng))
             except UserError as fault:
-                faults.append((entry.line, fault))
+                faults.append((line.number, fault))
             progress.advance()
-    if not shots:
+    if not frames:
         first = str(faults[0][1]) if faults else "the manifest is empty"
         raise UserError(f"{path}: no line can be audited", cause=first, remedy="toolkit data validate lists the faults")
-    return Reading(entries, shots, faults)
+    return AuditSample(lines, frames, faults)
 
 
 def sample_runs(total: int, wanted: int, rng: np.random.Generator) -> list[int]:
-    """At most ``wanted`` of ``total`` indices in order, drawn in runs of ``_RUN`` neighbours."""
+    """At most ``wanted`` of ``total`` indices in ascending order, drawn in runs of ``_RUN`` neighbours."""
     if total <= wanted:
         return list(range(total))
     starts = rng.permutation(np.arange(0, total, _RUN))
@@ -101,20 +107,21 @@ def sample_runs(total: int, wanted: int, rng: np.random.Generator) -> list[int]:
     return sorted(drawn[:wanted])
 
 
-def _entries(path: Path) -> tuple[list[Entry], list[tuple[int, UserError]]]:
-    entries, faults = [], []
+def _check_lines(path: Path) -> tuple[list[CheckedLine], list[tuple[int, UserError]]]:
+    lines, faults = [], []
     for number, text in manifest_lines(path):
         line = ManifestLine(f"{path}, line {number}", path.parent, "z")
         frame = line.frame(text, decode=False)
         faults += [(number, fault) for fault in line.faults]
         if frame is not None:
-            entries.append(Entry(number, frame, _declared(line.row.get("depth_type"))))
-    return entries, faults
+            lines.append(CheckedLine(number, frame, _declared_type(line.row.get("depth_type"))))
+    return lines, faults
 
 
-def _declared(value: Any) -> DepthType | None:
+def _declared_type(value: Any) -> DepthType | None:
     return value if value in ("z", "euclidean") else None
 
 
-def _one_line(fault: UserError) -> str:
+def _problem_and_cause(fault: UserError) -> str:
+    """A fault in one line, without its remedy."""
     return fault.problem + (f" ({fault.cause})" if fault.cause else "")

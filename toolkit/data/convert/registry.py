@@ -1,4 +1,4 @@
-"""Which formats there are: the modules in ``toolkit/data/convert/formats``, by file name."""
+"""Which formats there are: the modules in ``toolkit/data/convert/formats``, by the names of their files."""
 
 import hashlib
 import pkgutil
@@ -7,38 +7,38 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from toolkit.data.convert import formats
-from toolkit.data.convert.base_format import About, Listing, Options, Row
-from toolkit.data.convert.shared.workspace import Desk
+from toolkit.data.convert.base_format import ConvertOptions, DatasetInfo, DatasetListing, ManifestRow
+from toolkit.data.convert.shared.workspace import Workspace
 from toolkit.errors import UserError, did_you_mean
 
 
-class Format(Protocol):
+class DatasetFormat(Protocol):
     """The contract that the modules in ``toolkit/data/convert/formats`` keep."""
 
-    ABOUT: About
+    INFO: DatasetInfo
 
-    def items(self, source: Path, options: Options) -> Listing:
-        """The pictures of SOURCE.
+    def items(self, source: Path, options: ConvertOptions) -> DatasetListing:
+        """The pictures in SOURCE.
 
         Raises:
-            UserError: If SOURCE is not this set at all; ``not_this_set`` makes the message.
+            UserError: If SOURCE is not this data set at all; ``not_this_set`` makes the message.
         """
 
-    def convert(self, item: Any, desk: Desk) -> Row:
-        """The line of one picture.
+    def convert(self, item: Any, workspace: Workspace) -> ManifestRow:
+        """The manifest line of one picture.
 
         Raises:
-            UserError: If a part of it is missing or damaged.
+            UserError: If one of its files is missing or damaged.
             Skipped: If it has no label.
         """
 
 
 def format_names() -> list[str]:
-    """Names of all formats."""
+    """The names of all formats, sorted."""
     return sorted(module.name for module in pkgutil.iter_modules(formats.__path__))
 
 
-def get_format(name: str) -> Format:
+def get_format(name: str) -> DatasetFormat:
     """The format of that name.
 
     Raises:
@@ -46,33 +46,16 @@ def get_format(name: str) -> Format:
     """
     if name not in format_names():
         raise UserError(f"unknown format {name!r}", remedy=did_you_mean(name, format_names()))
-    return cast(Format, import_module(f"{formats.__name__}.{name}"))
+    return cast(DatasetFormat, import_module(f"{formats.__name__}.{name}"))
 
 
-def code_of(name: str) -> str:
-    """A digest of the code that a format's lines come from: they are made anew when it changes."""
+def code_digest(name: str) -> str:
+    """A digest of the code that makes a format's lines, so that they are made again when the code changes."""
     home = Path(formats.__path__[0])
     files = [*sorted(home.parent.rglob("*.py")), home / f"{name}.py"]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
-def describe_formats() -> str:
-    """One line a format."""
-    return "\n".join(f"{name:<14}{get_format(name).ABOUT.title}" for name in format_names())
-
-
-def describe_format(name: str) -> str:
-    """What is known of one set: where to get it, its terms, and the folders that are expected."""
-    about = get_format(name).ABOUT
-    lines = [
-        about.title,
-        f"  from         {about.home}",
-        f"  licence      {about.license or 'yours to state: --license'}",
-        f"  attribution  {about.attribution or 'yours to state: --attribution'}",
-        f"  depth        {about.depth_type}",
-        *([f"  --split      {', '.join(about.splits)}"] if about.splits else []),
-        *([f"  --camera     {', '.join(about.cameras)}"] if about.cameras else []),
-        "  SOURCE",
-        *(f"    {line}" for line in about.layout.strip("\n").splitlines()),
-    ]
-    return "\n".join(lines)
+def formats_to_text() -> str:
+    """A list of all formats for people: name and title, one format a line."""
+    return "\n".join(f"{name:<14}{get_format(name).INFO.title}" for name in format_names())

@@ -1,25 +1,23 @@
-"""Which picture is which: short fingerprints that tell the same picture under any name, without decoding it."""
+"""Fingerprints of pictures: short texts that are the same for the same picture under any name, without decoding it."""
 
 import hashlib
 
 from toolkit.data.frames.frame import Frame, ImageFile, Picture
 
-_ENDS = 65_536  # bytes at either end of a file that are looked at
-
-
-_LENGTH = 32  # hexadecimal digits
+_ENDS = 65_536  # bytes at either end of a file that go into the hash
+_LENGTH = 32  # hexadecimal digits of a fingerprint
 
 
 def picture_id(frame: Frame) -> str:
-    """A fingerprint of a Frame's picture."""
+    """The fingerprint of a Frame's picture."""
     return fingerprint(frame.picture)
 
 
 def fingerprint(picture: Picture) -> str:
-    """A fingerprint of a picture.
+    """The fingerprint of a picture.
 
-    For a file it is a hash of its length, its first and its last 64 KiB, so that copies under other names have the
-    same one and a million files take minutes; for a rendered picture it is a hash of the scene's name.
+    For a file, it is a hash of its length, its first and its last 64 KiB: copies under other names have the same
+    fingerprint, and a million files take minutes. For a rendered picture, it is a hash of the scene's name.
     """
     if not isinstance(picture, ImageFile):
         return hashlib.sha256(picture.name.encode()).hexdigest()[:_LENGTH]

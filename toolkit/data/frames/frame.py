@@ -1,4 +1,4 @@
-"""A Frame: one image on disk (or rendered on demand), its camera and its labels. A View: its pixels, made canonical.
+"""A Frame: one picture on disk (or rendered on demand), with its camera and its labels.
 
 Conventions: see ``toolkit.geometry.camera``.
 """
@@ -11,63 +11,70 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data.frames.image_file import opened, orientation_of, rgb_pixels
+from toolkit.data.frames.image_file import open_image, orientation_of, rgb_pixels
 from toolkit.data.frames.objects import Objects
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 from toolkit.utils.arrays import Array, Pixels
 
 DepthType = Literal["z", "euclidean"]
+"""Whether depth is z-depth, along the principal axis, or the Euclidean distance from the camera centre."""
 
-
-_SATURATED = np.iinfo(np.uint16).max
+_SATURATED = np.iinfo(np.uint16).max  # the stored value at which 16-bit depth saturates
 
 
 class Picture(Protocol):
-    """Where a Frame's pixels come from."""
+    """A picture whose pixels are read on demand."""
 
     @property
     def name(self) -> str:
-        """What messages and reports call it: a path, or a scene's name."""
+        """What messages and reports call the picture: a path, or the name of a scene."""
 
     def read(self) -> Pixels:
-        """The upright picture, (height, width, 3) uint8 RGB."""
+        """The upright picture (height, width, 3), 8-bit RGB."""
 
 
 class Labels(Protocol):
-    """Where a Frame's depth comes from."""
+    """Depth labels that are read on demand."""
 
     def read(self, camera: Camera) -> tuple[Array, Array]:
-        """All labelled pixels (N, 2) of the Frame's picture and their depth_z (N,) [m]; no NaN among them."""
+        """Read the labels of a Frame.
+
+        Args:
+            camera: The camera of the Frame.
+
+        Returns:
+            All labelled pixels (N, 2) of the Frame's picture, and their z-depth (N,) [m] without NaN.
+        """
 
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A picture on disk; EXIF orientation is applied once, here."""
+    """A picture on disk. Its EXIF orientation is applied here, and nowhere else."""
 
     path: Path
 
     @property
     def name(self) -> str:
-        """Its path."""
+        """The path of the file."""
         return str(self.path)
 
     def read(self) -> Pixels:
-        """The upright picture, (height, width, 3) uint8 RGB.
+        """The upright picture (height, width, 3), 8-bit RGB.
 
         Raises:
             UserError: If the file is missing, truncated or not a picture.
         """
-        with opened(self.path) as image:
+        with open_image(self.path) as image:
             return rgb_pixels(image, self.path)
 
     def stored_size(self) -> tuple[int, int, int]:
-        """Width, height as stored, and the EXIF orientation (1 to 8), without decoding the pixels.
+        """The stored width and height [px], and the EXIF orientation (1 to 8), without decoding the pixels.
 
         Raises:
             UserError: If the file is missing or not a picture.
         """
-        with opened(self.path) as image:
+        with open_image(self.path) as image:
             return *image.size, orientation_of(image)
 
 
@@ -76,26 +83,26 @@ class ImageArray:
     """A picture in memory.
 
     Attributes:
-        pixels: (height, width, 3) uint8 RGB, upright.
-        name: What messages and reports call it.
+        pixels: The upright picture (height, width, 3), 8-bit RGB.
+        name: What messages and reports call the picture.
     """
 
     pixels: Pixels = field(repr=False)
     name: str = "the picture"
 
     def read(self) -> Pixels:
-        """The picture, (height, width, 3) uint8 RGB."""
+        """The picture (height, width, 3), 8-bit RGB."""
         return self.pixels
 
 
 @dataclass(frozen=True)
 class SparseDepth:
-    """Labelled pixels.
+    """Depth at some pixels.
 
     Attributes:
-        pixels: (N, 2), (u, v) of the Frame's picture.
-        depth: (N,) [m], finite and positive.
-        depth_type: Whether ``depth`` is depth_z or Euclidean distance.
+        pixels: The labelled pixels (N, 2), (u, v) in the Frame's picture.
+        depth: Their depth (N,) [m], finite and positive.
+        depth_type: Whether ``depth`` is z-depth or Euclidean distance.
     """
 
     pixels: Array
@@ -103,7 +110,7 @@ class SparseDepth:
     depth_type: DepthType
 
     def read(self, camera: Camera) -> tuple[Array, Array]:
-        """Pixels (N, 2) and depth_z (N,) [m]."""
+        """The labelled pixels (N, 2) and their z-depth (N,) [m]."""
         return self.pixels, _depth_z(camera, self.pixels, self.depth, self.depth_type)
 
 
@@ -112,9 +119,9 @@ class DepthFile:
     """A depth map on disk: a 16-bit PNG, a float TIFF or a .npy array of the picture's size.
 
     Attributes:
-        path: The file.
+        path: The path of the file.
         scale: Metres per stored unit.
-        depth_type: Whether it holds depth_z or Euclidean distance.
+        depth_type: Whether the depth map holds z-depth or Euclidean distance.
     """
 
     path: Path
@@ -122,9 +129,9 @@ class DepthFile:
     depth_type: DepthType
 
     def read(self, camera: Camera) -> tuple[Array, Array]:
-        """Pixels (N, 2) and depth_z (N,) [m] of every valid pixel.
+        """The pixels (N, 2) with valid depth, and their z-depth (N,) [m].
 
-        Zero, negative and NaN are invalid, and so is the largest 16-bit value, at which depth saturates.
+        Zero, negative numbers and NaN are invalid, and so is the largest 16-bit value, at which depth saturates.
 
         Raises:
             UserError: If the file is missing, damaged, or of another size than the picture.
@@ -174,21 +181,22 @@ class DepthFile:
 
 
 def _depth_z(camera: Camera, pixels: Array, depth: Array, depth_type: DepthType) -> Array:
+    """The z-depth (N,) [m] of pixels (N, 2) with depth (N,) [m] of a type."""
     return depth if depth_type == "z" else camera.z_from_distance(pixels, depth)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One image, by reference.
+    """One picture with its camera and its labels; the pixels and the labels are read on demand.
 
     Attributes:
-        picture: Its pixels, read on demand.
-        camera: Its intrinsics, true of the upright picture.
-        labels: Its depth, read on demand, or None.
-        world_from_camera: Its pose (4, 4), or None.
-        sequence: The recording it belongs to; poses compare within one sequence only.
-        license: The licence of the data.
-        objects: What it shows, read on demand, or None where nobody has said.
+        picture: The picture.
+        camera: The camera of the upright picture.
+        labels: The depth labels, or None.
+        world_from_camera: The pose (4, 4) of the camera, or None.
+        sequence: The recording that the picture belongs to, or ""; only poses of one sequence can be compared.
+        license: The licence of the data, or "".
+        objects: The objects that the picture shows, or None if they are not known.
     """
 
     picture: Picture
@@ -201,5 +209,5 @@ class Frame:
 
     @property
     def name(self) -> str:
-        """What messages and reports call it."""
+        """What messages and reports call the Frame: the name of its picture."""
         return self.picture.name

@@ -1,4 +1,4 @@
-"""Picture files of every kind that Pillow and its plug-ins read; and plain words for those that cannot be used."""
+"""Picture files of every kind that Pillow and its plug-ins read, and clear errors for files that cannot be used."""
 
 import importlib
 import os
@@ -17,12 +17,10 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from toolkit.errors import UserError
 
 MOST_PIXELS = 200_000_000
-"""Larger pictures are refused before they are decoded: files of a few kilobytes may claim to be enormous."""
-
+"""Pictures with more pixels are refused before they are decoded: a small file may state an enormous size."""
 
 LONGEST_SIDE = 32_766
-"""Pixels a side at most: OpenCV's ``remap`` takes no more."""
-
+"""The greatest width or height of a picture [px]; OpenCV's ``remap`` takes no more."""
 
 _DAMAGED = (
     OSError,
@@ -35,16 +33,11 @@ _DAMAGED = (
     RuntimeError,
     struct.error,
 )
-"""What Pillow raises for damaged files, by the format: found by damaging files of 22 formats at random."""
-
+"""What Pillow raises for damaged files, depending on the format; found by damaging files of 22 formats at random."""
 
 _RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw")
-
-
-_NO_TAGS = 20  # bytes of EXIF without a tag
-
-
-_HEAD = 64  # bytes that tell what a file is
+_NO_TAGS = 20  # bytes of an EXIF block that holds no tag
+_HEAD = 64  # bytes at the beginning of a file that tell what it is
 
 
 @dataclass(frozen=True)
@@ -52,11 +45,11 @@ class _Reader:
     """A plug-in that lets Pillow read one more kind of picture.
 
     Attributes:
-        heads: What files begin with, after ``start`` bytes.
-        start: Bytes before that.
-        kind: What a person calls the kind.
+        heads: The bytes with which such files begin, after ``start`` other bytes.
+        start: The number of bytes before these.
+        kind: The name of the kind, for messages.
         module: The module to import.
-        package: What to install.
+        package: The package to install.
     """
 
     heads: tuple[bytes, ...]
@@ -72,9 +65,7 @@ _READERS = (
     _Reader((b"\xff\x0a", b"\0\0\0\x0cJXL "), 0, "JPEG XL", "pillow_jxl", "pillow-jxl-plugin"),
 )
 
-
 _FRAME = "take a frame of it: ffmpeg -i VIDEO -frames:v 1 frame.png"
-
 
 _STRANGERS = (
     (0, b"version https://git-lfs", "it is a Git LFS pointer, not the picture itself", "git lfs pull"),
@@ -85,15 +76,15 @@ _STRANGERS = (
     (0, b"\x93NUMPY", "it is a NumPy array", "save it as PNG; from Python, give the array itself"),
     (0, b"v/1\x01", "it is an OpenEXR picture, which holds floating-point numbers", "convert it to PNG"),
 )
-"""Files that are given for pictures: where they begin with what, what they are, and what to do."""
+"""Files that users give for pictures: a place, the bytes there, what such a file is, and what to do about it."""
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
-    """A picture file, not yet decoded; what goes wrong with it until it is closed is a UserError.
+def open_image(path: Path) -> Iterator[Image.Image]:
+    """Open a picture file without decoding it; whatever goes wrong with it until it is closed becomes a UserError.
 
     Raises:
-        UserError: If it is missing, damaged, too large, or no picture.
+        UserError: If the file is missing, damaged, too large, or no picture.
     """
     if path.suffix.lower() in _RAW:
         raise UserError(
@@ -108,7 +99,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
             _check_size(path, image)
             yield image
     except UnidentifiedImageError:
-        raise _stranger(path) from None
+        raise _no_picture(path) from None
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(
             f"{path}: there is no such picture",
@@ -119,13 +110,17 @@ def opened(path: Path) -> Iterator[Image.Image]:
 
 
 def rgb_pixels(image: Image.Image, name: object) -> NDArray[np.uint8]:
-    """A PIL picture as upright 8-bit RGB, (height, width, 3).
+    """A PIL picture as upright 8-bit RGB (height, width, 3).
 
-    EXIF orientation is applied. 16-bit grey keeps its high byte, where Pillow would clip. What is transparent
-    keeps the colour that is stored beneath. Of several pictures in one file it is the current one.
+    The EXIF orientation is applied. A 16-bit grey picture keeps its high bytes, while Pillow would clip them.
+    Transparent pixels keep the colour that is stored for them. Of several pictures in a file, the current one is taken.
+
+    Args:
+        image: The picture.
+        name: What messages call it.
 
     Raises:
-        UserError: If its numbers are no brightness of 8 or 16 bits; ``name`` is what the message calls it.
+        UserError: If the numbers of the picture are no brightness of 8 or 16 bits.
     """
     if image.mode == "F":
         raise UserError(
@@ -139,7 +134,7 @@ def rgb_pixels(image: Image.Image, name: object) -> NDArray[np.uint8]:
         shown = image.convert("RGBA")  # Pillow warns where it drops transparency from a palette
     else:
         shown = image
-    return turned(np.asarray(shown.convert("RGB")), orientation_of(image))
+    return turn_upright(np.asarray(shown.convert("RGB")), orientation_of(image))
 
 
 def _from_integers(image: Image.Image, name: object) -> Image.Image:
@@ -153,8 +148,13 @@ def _from_integers(image: Image.Image, name: object) -> Image.Image:
     return Image.fromarray((grey >> 8).astype(np.uint8))
 
 
-def turned(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """The upright picture (height, width, 3) of a stored one, by its EXIF orientation, 1 to 8 (TIFF 6.0, tag 274)."""
+def turn_upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """The upright picture (height, width, 3).
+
+    Args:
+        pixels: The picture as it is stored (height, width, 3).
+        orientation: Its EXIF orientation, 1 to 8 (TIFF 6.0, tag 274).
+    """
     if orientation >= 5:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -165,8 +165,8 @@ def turned(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
 
 
 def orientation_of(image: Image.Image) -> int:
-    """The EXIF orientation of a picture, 1 to 8, without decoding it; 1 where it is none of these."""
-    # Not image.getexif(): for PNG that decodes the pixels, in search of EXIF behind them.
+    """The EXIF orientation of a picture, 1 to 8, without decoding it; 1 if it is missing or none of these."""
+    # This is not image.getexif(), which for PNG decodes the pixels to find EXIF behind them.
     try:
         orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
     except _DAMAGED:
@@ -175,10 +175,10 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def exif_of(image: Image.Image) -> Mapping[int, Any] | None:
-    """The EXIF tags about how a picture was taken, by number; None where they are damaged."""
+    """The EXIF tags about how a picture was taken, by number; None if they are damaged."""
     try:
         tags = image.getexif()
-        # For JPEG, Pillow has asked for them before, and finds none from then on if they are damaged.
+        # For JPEG, Pillow has read them before; if they are damaged, it finds none from then on.
         if not tags and len(image.info.get("exif") or b"") > _NO_TAGS:
             return None
         return dict(tags.get_ifd(ExifTags.IFD.Exif))
@@ -186,8 +186,8 @@ def exif_of(image: Image.Image) -> Mapping[int, Any] | None:
         return None
 
 
-def frames_in(image: Image.Image) -> int:
-    """How many pictures a file holds; 1 where those behind the first are damaged."""
+def count_frames(image: Image.Image) -> int:
+    """The number of pictures in a file; 1 if those after the first one are damaged."""
     try:
         return int(getattr(image, "n_frames", 1))
     except _DAMAGED:
@@ -201,7 +201,10 @@ def _no_file(path: Path) -> UserError:
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:
-    """What the operating system or Pillow says; Pillow's own errors have no number."""
+    """The error for a file that cannot be read, from what the operating system or Pillow said.
+
+    Only errors of the operating system have a number.
+    """
     problem = f"{path}: the picture cannot be read"
     if isinstance(error, OSError) and error.errno:
         return UserError(problem, str(error.strerror), "check the path, and that you may read it")
@@ -218,10 +221,10 @@ def _open(path: Path) -> Image.Image:
 
 
 def _add_reader(path: Path) -> bool:
-    """Load the plug-in that reads a file; whether there is one for it.
+    """Load the plug-in that reads a file, and say whether there is one.
 
     Raises:
-        UserError: If it is not installed.
+        UserError: If the plug-in is not installed.
     """
     head = _head(path)
     for reader in _READERS:
@@ -240,8 +243,8 @@ def _add_reader(path: Path) -> bool:
     return False
 
 
-def _stranger(path: Path) -> UserError:
-    """Why a file is no picture."""
+def _no_picture(path: Path) -> UserError:
+    """The error for a file that is no picture, which says what it is instead."""
     problem, head = f"{path}: this is not a picture that Pillow reads", _head(path)
     if not head:
         return UserError(problem, "the file is empty", "copy or download it again")
@@ -270,7 +273,7 @@ def _check_size(path: Path, image: Image.Image) -> None:
 
 
 class _Guard:
-    """Pillow's guard against large pictures, and how many pictures are open without it."""
+    """The limit of Pillow's guard against large pictures, and the number of pictures that are open without it."""
 
     lock = threading.Lock()
     limit: int | None = None
@@ -279,7 +282,7 @@ class _Guard:
 
 @contextmanager
 def _without_guard() -> Iterator[None]:
-    """Without Pillow's guard, which warns of what is legitimate: ``_check_size`` stands in for it."""
+    """Switch off Pillow's guard, which warns of pictures that are fine; ``_check_size`` replaces it."""
     with _Guard.lock:
         if not _Guard.open:
             _Guard.limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None

@@ -1,4 +1,4 @@
-"""Building the index of a manifest: every line is checked, once."""
+"""Builds the index of a manifest; every line is checked once."""
 
 import codecs
 from collections.abc import Iterator
@@ -9,36 +9,46 @@ from typing import BinaryIO
 import numpy as np
 
 from toolkit.data.frames.frame import DepthType, Frame
-from toolkit.data.manifest.index import LABELLED, NAMED, POSED, ROW, UNTYPED, Index, Posed, Rows, Stamp
+from toolkit.data.manifest.index import (
+    LABELLED,
+    NAMED,
+    POSED,
+    ROW,
+    UNTYPED,
+    IndexRows,
+    ManifestIndex,
+    ManifestStamp,
+    PosedIndices,
+)
 from toolkit.data.manifest.parse_line import ManifestLine
 from toolkit.errors import UserError, raise_all
 from toolkit.geometry.camera import Camera
 from toolkit.utils.progress import Bar, bar
 
-_SHOWN_FROM = 2_000  # lines from which on a bar is shown
+_SHOWN_FROM = 2_000  # the number of lines from which on a progress bar is shown
 
 
-def build_index(path: Path, file: BinaryIO, depth_type: DepthType | None, decode: bool) -> Index:
-    """Check every line of a manifest, and gather what must be known of all.
+def build_index(path: Path, file: BinaryIO, depth_type: DepthType | None, decode: bool) -> ManifestIndex:
+    """Check every line of a manifest, and gather what must be known of all lines.
 
     Args:
         path: The JSON-lines file.
-        file: It, opened.
-        depth_type: What the depths of lines without ``depth_type`` are.
+        file: The same file, opened.
+        depth_type: The depth type of lines that state none, or None.
         decode: Whether pictures and depth maps are read whole.
 
     Raises:
-        UserError: If it holds no line, is no text, or is written to meanwhile.
+        UserError: If the file holds no line, is not text, or is changed while it is read.
         UserErrors: If lines are faulty.
     """
-    stamp = Stamp.of(file).read(file)
+    stamp = ManifestStamp.of(file).read(file)
     builder = _Builder(stamp.lines)
     faults: list[UserError] = []
     last = 0
     with _progress(path, stamp.lines) as shown:
-        for number, offset, text in written_lines(path, file):
+        for number, offset, text in nonblank_lines(path, file):
             if shown is not None:
-                shown.advance(number - last)  # blank lines come in between
+                shown.advance(number - last)  # there may be blank lines in between
                 last = number
             line = ManifestLine(f"{path}, line {number}", path.parent, depth_type)
             frame = line.frame(text, decode)
@@ -47,7 +57,7 @@ def build_index(path: Path, file: BinaryIO, depth_type: DepthType | None, decode
                 builder.add(number, offset, line, frame)
         if shown is not None:
             shown.advance(stamp.lines - last)
-    if Stamp.of(file).state != stamp.state:
+    if ManifestStamp.of(file).state != stamp.state:
         raise UserError(f"{path}: the manifest was changed while it was read", remedy="start again when it is complete")
     raise_all(str(path), faults)
     if not builder.count:
@@ -59,19 +69,23 @@ def _progress(path: Path, lines: int) -> AbstractContextManager[Bar | None]:
     return bar(f"checking {path.name}", lines) if lines >= _SHOWN_FROM else nullcontext()
 
 
-def written_lines(path: Path, file: BinaryIO) -> Iterator[tuple[int, int, str]]:
-    """Number, offset and text of each line that is not blank."""
+def nonblank_lines(path: Path, file: BinaryIO) -> Iterator[tuple[int, int, str]]:
+    """The number, the offset [bytes] and the text of each line that is not blank.
+
+    Raises:
+        UserError: If the file is not UTF-8 text.
+    """
     offset = 0
-    # Not the text's splitlines: JSON strings may hold U+2028 and its like, which end no line.
+    # This is not str.splitlines: JSON strings may hold U+2028 and similar characters, which do not end a line.
     for number, line in enumerate(file, start=1):
         start = len(codecs.BOM_UTF8) if number == 1 and line.startswith(codecs.BOM_UTF8) else 0
-        text = _text(path, line[start:])
+        text = _decode(path, line[start:])
         if text.strip():
             yield number, offset + start, text
         offset += len(line)
 
 
-def _text(path: Path, line: bytes) -> str:
+def _decode(path: Path, line: bytes) -> str:
     try:
         return line.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
@@ -81,16 +95,23 @@ def _text(path: Path, line: bytes) -> str:
 
 
 class _Builder:
-    """Rows as they come."""
+    """Gathers the rows of an index, line by line."""
 
     def __init__(self, lines: int) -> None:
         self.count = 0
-        self._rows: Rows = np.zeros(lines, ROW)
+        self._rows: IndexRows = np.zeros(lines, ROW)
         self._names: dict[str, dict[str, int]] = {key: {"": 0} for key in NAMED}
         self._cameras: dict[Camera, int] = {}
 
     def add(self, number: int, offset: int, line: ManifestLine, frame: Frame) -> None:
-        """Take a sound line in."""
+        """Add the row of a line without faults.
+
+        Args:
+            number: The number of the line.
+            offset: The offset of its first byte.
+            line: The line.
+            frame: The Frame of the line.
+        """
         words = (names.setdefault(line.word(key), len(names)) for key, names in self._names.items())
         camera = self._cameras.setdefault(frame.camera, len(self._cameras))
         flags = POSED * (frame.world_from_camera is not None) + LABELLED * (frame.labels is not None)
@@ -98,14 +119,19 @@ class _Builder:
         self._rows[self.count] = (offset, number, *words, camera, 0, 0, flags, line.orientation)
         self.count += 1
 
-    def index(self, stamp: Stamp) -> Index:
-        """The index of all lines."""
+    def index(self, stamp: ManifestStamp) -> ManifestIndex:
+        """The index of all lines that were added."""
         rows = self._rows[: self.count]
-        return Index(stamp, rows, _ranges(rows), None, {key: list(names) for key, names in self._names.items()})
+        return ManifestIndex(
+            stamp, rows, _posed_indices(rows), None, {key: list(names) for key, names in self._names.items()}
+        )
 
 
-def _ranges(rows: Rows) -> Posed:
-    """The posed Frames, sequence after sequence; each row is told where those of its sequence are."""
+def _posed_indices(rows: IndexRows) -> PosedIndices:
+    """The indices of Frames with a pose and a sequence, sequence after sequence.
+
+    Each row gets the range ("first" to "last") of its sequence in the result.
+    """
     indices = np.flatnonzero((rows["flags"] & POSED > 0) & (rows["sequence"] > 0))
     sequences = rows["sequence"][indices]
     order = np.argsort(sequences, kind="stable")

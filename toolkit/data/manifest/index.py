@@ -1,9 +1,9 @@
 """The index of a manifest: where each line begins, and what must be known of all lines without parsing them again.
 
-It is built once, when every line is checked, and kept in a file that all processes map into memory: beside the
-manifest, or in the user's cache folder where that cannot be written. An index serves a manifest of the same size,
-modification time, change time and inode, if the manifest had rested for two seconds when the index was begun; and
-else one of the same size whose SHA-256 over all bytes is the same.
+It is built once, when every line is checked, and kept in a file that all processes map into memory. The file is beside
+the manifest, or in the user's cache folder if the manifest's folder cannot be written to. An index is used for a
+manifest of the same size, modification time, change time and inode, if the manifest had not changed for two seconds
+when the index was begun. Otherwise, it is used for a manifest of the same size and the same SHA-256 over all bytes.
 """
 
 import hashlib
@@ -19,67 +19,57 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data.sources.overview import Column, Overview
+from toolkit.data.sources.overview import Overview, WordColumn
 from toolkit.errors import UserError
 from toolkit.utils.files import write_bytes
 
 ROW = np.dtype(
     [
-        ("offset", "<u8"),  # of the line's first byte
-        ("line", "<u4"),  # its number, for messages
+        ("offset", "<u8"),  # the offset of the line's first byte
+        ("line", "<u4"),  # the number of the line, for messages
         ("sequence", "<u4"),
         ("license", "<u4"),
         ("attribution", "<u4"),
         ("camera", "<u4"),
-        ("first", "<u4"),  # where its sequence's posed Frames begin among all posed Frames, and where they end
-        ("last", "<u4"),
+        ("first", "<u4"),  # where the posed Frames of its sequence begin among all posed Frames
+        ("last", "<u4"),  # where they end
         ("flags", "u1"),
-        ("orientation", "u1"),  # EXIF turn that camera and labels need
+        ("orientation", "u1"),  # the EXIF turn that camera and labels still need
     ]
 )
 
-
 POSED, LABELLED, UNTYPED = 1, 2, 4
-"""Flags of a row; UNTYPED: the line has depth and does not say of which type."""
-
+"""Flags of a row; UNTYPED means that the line does not state its depth type."""
 
 SUFFIX = ".index"
-
+"""The ending of the files that hold an index."""
 
 NAMED = ("sequence", "license", "attribution")
-"""Columns of words; their names are kept beside the rows."""
-
+"""The columns of words; the rows hold numbers, and the words are kept after the rows."""
 
 _FORMAT = 1
-
-
-_HEAD = 1024  # bytes of the header
-
-
+_HEAD = 1024  # bytes of the header of an index file
 _REST_NS = 2 * 10**9  # file systems store times in steps of up to two seconds
+_CHUNK = 1 << 20  # bytes that are read at once
+IndexRows = NDArray[Any]
+"""The rows (N,) of an index, of type ``ROW``."""
 
-
-_CHUNK = 1 << 20
-
-
-Rows = NDArray[Any]
-
-
-Posed = NDArray[np.uint32]
+PosedIndices = NDArray[np.uint32]
+"""Indices of Frames that have a pose and a sequence."""
 
 
 @dataclass(frozen=True)
-class Stamp:
-    """Which state of a manifest an index is of.
+class ManifestStamp:
+    """The state of a manifest when its index was built.
 
     Attributes:
-        size: Bytes.
-        modified: Time of the last modification [ns].
-        changed: Time of the last change of its entry [ns], which no program can set.
-        inode: Its number in the file system.
-        begun: When the manifest was looked at [ns].
-        sha256: Of all its bytes.
-        lines: How many it has.
+        size: The size of the file [bytes].
+        modified: The time of the last modification [ns].
+        changed: The time of the last change of the file's inode [ns], which no program can set.
+        inode: The number of the file in the file system.
+        begun: The time at which the file was looked at [ns].
+        sha256: The SHA-256 of all its bytes; "" if they were not read.
+        lines: The number of lines; 0 if they were not read.
     """
 
     size: int
@@ -91,13 +81,13 @@ class Stamp:
     lines: int = 0
 
     @classmethod
-    def of(cls, file: BinaryIO) -> "Stamp":
+    def of(cls, file: BinaryIO) -> "ManifestStamp":
         """The stamp of an open file, without reading it."""
         found = os.fstat(file.fileno())
         return cls(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, time.time_ns())
 
-    def read(self, file: BinaryIO) -> "Stamp":
-        """The same with what needs all bytes read."""
+    def read(self, file: BinaryIO) -> "ManifestStamp":
+        """The same stamp with the SHA-256 and the number of lines, for which all bytes are read."""
         digest, lines, last = hashlib.sha256(), 0, b"\n"
         file.seek(0)
         while chunk := file.read(_CHUNK):
@@ -109,40 +99,40 @@ class Stamp:
 
     @property
     def state(self) -> tuple[int, int, int, int]:
-        """What changes when the file does."""
+        """The values that change when the file changes."""
         return self.size, self.modified, self.changed, self.inode
 
     def rested(self) -> bool:
-        """Whether a later change would show in the times."""
+        """Whether the file had been unchanged for so long that any later change shows in its times."""
         return max(self.modified, self.changed) + _REST_NS < self.begun
 
 
 @dataclass(frozen=True, eq=False)
-class Index:
+class ManifestIndex:
     """What is known of all lines.
 
     Attributes:
-        stamp: Of the manifest that it is of.
-        rows: (N,) of ``ROW``, one a line that is not blank.
-        posed: Indices of the Frames with a pose and a sequence, sequence after sequence, ascending within each.
-        file: Where it is kept, None if only in memory.
-        names: Names by the column, of an index that is only in memory.
+        stamp: The state of the manifest.
+        rows: One row (N,) of type ``ROW`` for each line that is not blank.
+        posed: The indices of Frames with a pose and a sequence, sequence after sequence, ascending within each.
+        file: The file that holds the index, or None if it is only in memory.
+        names: The words by the name of their column; empty if the index is kept in a file.
     """
 
-    stamp: Stamp
-    rows: Rows
-    posed: Posed
+    stamp: ManifestStamp
+    rows: IndexRows
+    posed: PosedIndices
     file: Path | None = None
     names: dict[str, list[str]] = field(default_factory=dict, repr=False)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickled by its file's name: workers map the same file."""
+        """Pickle the name of the file instead of its contents, so that workers map the same file."""
         if self.file is not None:
-            return _mapped_again, (self.file, self.stamp)
-        return Index, (self.stamp, self.rows, self.posed, None, self.names)
+            return _map_again, (self.file, self.stamp)
+        return ManifestIndex, (self.stamp, self.rows, self.posed, None, self.names)
 
     def overview(self) -> Overview:
-        """What is known of all Frames."""
+        """What is known of all Frames at once."""
         flags = self.rows["flags"]
         return Overview(
             sequences=self._column("sequence"),
@@ -151,27 +141,31 @@ class Index:
             cameras=np.array(self.rows["camera"]),
             posed=(flags & POSED) > 0,
             labelled=(flags & LABELLED) > 0,
-            objects=np.zeros(len(flags), dtype=bool),  # no line names any
+            objects=np.zeros(len(flags), dtype=bool),  # manifests name no objects
         )
 
     def serves(self, typed: bool) -> bool:
-        """Whether all lines say what their depth is, or the caller does."""
+        """Whether the depth type of all lines is known.
+
+        Args:
+            typed: Whether the caller knows the depth type of lines that state none.
+        """
         return typed or not (self.rows["flags"] & UNTYPED).any()
 
-    def save(self, file: Path) -> "Index":
-        """Write it, and map what was written.
+    def save(self, file: Path) -> "ManifestIndex":
+        """Write the index to a file, and return it as it is mapped from there.
 
         Raises:
-            UserError: If it cannot be written.
+            UserError: If the file cannot be written.
         """
         names = json.dumps(self.names, ensure_ascii=False).encode("utf-8", "surrogatepass")
         sizes = {"rows": len(self.rows), "posed": len(self.posed), "names": len(names)}
         head = json.dumps({"format": _FORMAT, "stamp": asdict(self.stamp), **sizes}).encode().ljust(_HEAD)
         write_bytes(file, b"".join((head, self.rows.tobytes(), self.posed.tobytes(), names)))
-        return _mapped_again(file, self.stamp)
+        return _map_again(file, self.stamp)
 
-    def _column(self, key: str) -> Column:
-        return Column(np.array(self.rows[key]), lambda: self._names(key))
+    def _column(self, key: str) -> WordColumn:
+        return WordColumn(np.array(self.rows[key]), lambda: self._names(key))
 
     def _names(self, key: str) -> Sequence[str]:
         if self.file is None:
@@ -183,19 +177,24 @@ class Index:
             return names[key]
 
 
-def places(manifest: Path) -> Iterator[Path]:
-    """Where the index of a manifest may be kept: beside it, or in the user's cache folder."""
+def index_places(manifest: Path) -> Iterator[Path]:
+    """The files in which the index of a manifest may be kept: beside it, and in the user's cache folder."""
     yield manifest.with_name(f".{manifest.name}{SUFFIX}")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     name = hashlib.sha256(str(manifest.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:32]
     yield cache / "3dqa-toolkit" / f"{name}{SUFFIX}"
 
 
-def kept_index(manifest: Path, file: BinaryIO) -> Index | None:
-    """The index that was kept of an open manifest as it is now, if there is one."""
-    now, whole = Stamp.of(file), None
-    for place in places(manifest):
-        index = _mapped(place)
+def find_index(manifest: Path, file: BinaryIO) -> ManifestIndex | None:
+    """The kept index of a manifest in its present state, or None.
+
+    Args:
+        manifest: The path of the manifest.
+        file: The same file, opened.
+    """
+    now, whole = ManifestStamp.of(file), None
+    for place in index_places(manifest):
+        index = _map_index(place)
         if index is None or index.stamp.size != now.size:
             continue
         if index.stamp.state == now.state and index.stamp.rested():
@@ -206,18 +205,18 @@ def kept_index(manifest: Path, file: BinaryIO) -> Index | None:
     return None
 
 
-def keep(index: Index, manifest: Path) -> Index:
-    """Keep an index where that is possible; else it stays in memory."""
-    for place in places(manifest):
+def keep_index(index: ManifestIndex, manifest: Path) -> ManifestIndex:
+    """Keep an index in the first file that can be written; if there is none, it stays in memory."""
+    for place in index_places(manifest):
         try:
             return index.save(place)
-        except UserError:  # a folder that cannot be written: the next place, or none, does as well
+        except UserError:  # the folder cannot be written to; the next one may, and without any the index still works
             continue
     return index
 
 
-def _mapped(path: Path) -> Index | None:
-    """The index in a file; None if there is none that is whole."""
+def _map_index(path: Path) -> ManifestIndex | None:
+    """The index in a file, mapped into memory; None if the file is missing or damaged."""
     try:
         with path.open("rb") as file:
             head = _head(file)
@@ -229,29 +228,34 @@ def _mapped(path: Path) -> Index | None:
             table = np.memmap(file, ROW, "r", _HEAD, (rows,))
             beyond = _HEAD + table.nbytes
             order = np.memmap(file, np.uint32, "r", beyond, (posed,)) if posed else np.empty(0, np.uint32)
-            return Index(stamp, np.asarray(table), np.asarray(order), path)
+            return ManifestIndex(stamp, np.asarray(table), np.asarray(order), path)
     except OSError:
         return None
 
 
-def _mapped_again(path: Path, stamp: Stamp) -> Index:
-    """The index that another process mapped."""
-    index = _mapped(path)
+def _map_again(path: Path, stamp: ManifestStamp) -> ManifestIndex:
+    """The index in a file that had this stamp before.
+
+    Raises:
+        UserError: If the file was changed.
+    """
+    index = _map_index(path)
     _check_same((index.stamp,) if index else None, stamp, path)
     assert index is not None
     return index
 
 
-def _head(file: BinaryIO) -> tuple[Stamp, int, int, int] | None:
+def _head(file: BinaryIO) -> tuple[ManifestStamp, int, int, int] | None:
+    """The stamp, and the sizes of rows, posed indices and words; None if the file is no index of this format."""
     try:
         head = json.loads(file.read(_HEAD))
         if head["format"] != _FORMAT:
             return None
-        return Stamp(**head["stamp"]), head["rows"], head["posed"], head["names"]
+        return ManifestStamp(**head["stamp"]), head["rows"], head["posed"], head["names"]
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def _check_same(found: tuple[Any, ...] | None, stamp: Stamp, path: Path) -> None:
+def _check_same(found: tuple[Any, ...] | None, stamp: ManifestStamp, path: Path) -> None:
     if found is None or found[0].sha256 != stamp.sha256:
         raise UserError(f"{path}: the index was changed while it was in use", remedy="start the command again")

@@ -1,14 +1,15 @@
 """Manifests: JSON lines that name pictures, cameras and depth; DepthLM's files load unchanged.
 
-Keys of a line: ``image`` and ``intrinsics`` [fx, fy, cx, cy, width, height]; labels as ``pixel_coords`` with ``depth``,
-or as ``depth_map`` with ``depth_scale`` [m per unit], which wins where both are given; ``depth_type`` ("z" or
-"euclidean"); optionally ``distortion``, ``world_from_camera``, ``sequence``, ``license`` and ``attribution`` (whom to
-name). Paths are relative to the manifest; a key that is null counts as left out. Intrinsics and ``pixel_coords`` are
-those of the upright picture, or of the stored one where its size tells them apart. Conventions: see
-``toolkit.geometry.camera``.
+A line has these keys: ``image`` and ``intrinsics`` [fx, fy, cx, cy, width, height]; the labels, as ``pixel_coords``
+with ``depth``, or as ``depth_map`` with ``depth_scale`` [m per unit], which is used if both are given; ``depth_type``
+("z" or "euclidean"); and, if they are known, ``distortion``, ``world_from_camera``, ``sequence``, ``license`` and
+``attribution`` (the name that must be credited). Paths are relative to the manifest. A key whose value is null counts
+as left out. Intrinsics and ``pixel_coords`` belong to the upright picture, or to the stored one if the size in the
+intrinsics shows it. Conventions: see ``toolkit.geometry.camera``.
 
-Every line is checked once, when the manifest's index is built (``toolkit.data.manifest.index``). Later, a Frame is
-one line read from the file. A manifest of fewer than ``KEPT_FROM`` lines is checked anew each time it is opened.
+Every line is checked once, when the index of the manifest is built (``toolkit.data.manifest.index``). After that, each
+Frame is made from one line that is read from the file. A manifest of fewer than ``KEPT_FROM`` lines is checked anew
+each time it is opened.
 """
 
 import json
@@ -19,31 +20,30 @@ from pathlib import Path
 from typing import BinaryIO
 
 from toolkit.data.frames.frame import DepthType, Frame, ImageFile, Picture
-from toolkit.data.manifest.build_index import build_index, written_lines
-from toolkit.data.manifest.index import Index, Stamp, keep, kept_index
-from toolkit.data.manifest.parse_line import ManifestLine
+from toolkit.data.manifest.build_index import build_index, nonblank_lines
+from toolkit.data.manifest.index import ManifestIndex, find_index, keep_index
+from toolkit.data.manifest.parse_line import frame_of_checked_line
 from toolkit.data.sources.overview import Overview
-from toolkit.errors import UserError, raise_all
+from toolkit.errors import UserError
 
 KEPT_FROM = 10_000
-"""Lines from which on the index of a manifest is kept."""
+"""The number of lines from which on the index of a manifest is kept in a file."""
 
-
-_REMEMBERED = 64  # Frames
+_REMEMBERED = 64  # the number of Frames that are kept in memory
 
 
 class Manifest:
-    """A checked manifest, whose Frames are read when they are asked for.
+    """A checked manifest, whose Frames are read when they are needed.
 
     Args:
         path: The JSON-lines file.
-        depth_type: What the depths of lines without ``depth_type`` are.
+        depth_type: The depth type of lines that state none, or None if every line states it.
         index: What is known of its lines.
     """
 
     alike = False
 
-    def __init__(self, path: Path, depth_type: DepthType | None, index: Index) -> None:
+    def __init__(self, path: Path, depth_type: DepthType | None, index: ManifestIndex) -> None:
         self.path = path
         self._depth_type = depth_type
         self._index = index
@@ -62,15 +62,16 @@ class Manifest:
         return len(self._index.rows)
 
     @property
-    def frames(self) -> "Frames":
-        """All its Frames, each read when it is taken."""
-        return Frames(self)
+    def frames(self) -> "ManifestFrames":
+        """All Frames, each of which is read when it is taken."""
+        return ManifestFrames(self)
 
     def frame(self, index: int) -> Frame:
-        """The Frame of that line.
+        """The Frame of an index.
 
         Raises:
-            UserError: If the manifest was changed since it was opened.
+            IndexError: If the index is not in 0 ... len - 1.
+            UserError: If the manifest was changed after it was opened.
         """
         if not 0 <= index < len(self):
             raise IndexError(f"frame {index} of {len(self)}")
@@ -83,22 +84,27 @@ class Manifest:
         return list(posed[posed != index].tolist())
 
     def overview(self) -> Overview:
-        """What is known of all its Frames."""
+        """What is known of all Frames at once."""
         return self._index.overview()
 
     def pictures(self, indices: Iterable[int]) -> Iterator[Picture]:
-        """The pictures of some of its Frames; no more of a line is looked at."""
+        """The pictures of the Frames with these indices; the other keys of their lines are not checked."""
         for index in indices:
             yield ImageFile(self.path.parent / json.loads(self.text(index))["image"])
 
     def text(self, index: int) -> str:
-        """The line itself."""
+        """The text of the line of an index.
+
+        Raises:
+            UserError: If the manifest was changed after it was opened.
+        """
         rows, stamp = self._index.rows, self._index.stamp
         start = int(rows["offset"][index])
         end = int(rows["offset"][index + 1]) if index + 1 < len(rows) else stamp.size
-        if Stamp.of(self._file).state[:2] != stamp.state[:2]:
+        now = os.fstat(self._file.fileno())
+        if (now.st_size, now.st_mtime_ns) != (stamp.size, stamp.modified):
             raise UserError(f"{self.path}: the manifest was changed while it was in use", remedy="start again")
-        # Not seek and read: forked processes share the place in the file.
+        # This does not seek and read, because forked processes share the position in the file.
         return os.pread(self._file.fileno(), end - start, start).decode("utf-8")
 
     @property
@@ -107,24 +113,23 @@ class Manifest:
 
     @cached_property
     def _file(self) -> BinaryIO:
-        return _opened(self.path)
+        return _open_manifest(self.path)
 
     @cached_property
     def _remembered(self) -> Callable[[int], Frame]:
         return lru_cache(_REMEMBERED)(self._read)
 
     def _read(self, index: int) -> Frame:
-        row = self._index.rows[index]
-        where = f"{self.path}, line {row['line']}"
-        line = ManifestLine(where, self.path.parent, self._depth_type, int(row["orientation"]))
-        frame = line.frame(self.text(index), decode=False)
-        raise_all(str(self.path), line.faults)
-        assert frame is not None, where
-        return frame
+        orientation = int(self._index.rows[index]["orientation"])
+        return frame_of_checked_line(self.text(index), self.path.parent, self._depth_type, orientation)
 
 
-class Frames(Sequence[Frame]):
-    """The Frames of a manifest as a sequence."""
+class ManifestFrames(Sequence[Frame]):
+    """The Frames of a manifest as a sequence.
+
+    Args:
+        manifest: The manifest.
+    """
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
@@ -137,39 +142,39 @@ class Frames(Sequence[Frame]):
 
 
 def load_manifest(path: Path, depth_type: DepthType | None = None, decode: bool = False) -> Manifest:
-    """Open a manifest; if no index of it was kept, every line is checked and every fault of the file reported.
+    """Open a manifest. If no index of it was kept, every line is checked, and all faults are reported together.
 
     Args:
         path: The JSON-lines file.
-        depth_type: What the depths of lines without ``depth_type`` are.
-        decode: Whether every line is checked in any case, and pictures and depth maps are read whole, which finds
-            damaged ones and takes time; else only the pictures' sizes are read.
+        depth_type: The depth type of lines that state none. If it is None, every line must state it.
+        decode: Whether to check every line in any case, and to read pictures and depth maps whole. This finds damaged
+            files, and takes time. Without it, only the sizes of the pictures are read.
 
     Raises:
-        UserError: If there is no such file or it holds no line.
+        UserError: If there is no such file, or it holds no line.
         UserErrors: If lines are faulty.
     """
-    with _opened(path) as file:
-        index = None if decode else kept_index(path, file)
+    with _open_manifest(path) as file:
+        index = None if decode else find_index(path, file)
         if index is None or not index.serves(depth_type is not None):
             index = build_index(path, file, depth_type, decode)
             if len(index.rows) >= KEPT_FROM:
-                index = keep(index, path)
+                index = keep_index(index, path)
         return Manifest(path, depth_type, index)
 
 
 def manifest_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Number and text of each line of a manifest that is not blank.
+    """The number and the text of each line of a manifest that is not blank.
 
     Raises:
-        UserError: If it cannot be read.
+        UserError: If the manifest cannot be read.
     """
-    with _opened(path) as file:
-        for number, _, text in written_lines(path, file):
+    with _open_manifest(path) as file:
+        for number, _, text in nonblank_lines(path, file):
             yield number, text
 
 
-def _opened(path: Path) -> BinaryIO:
+def _open_manifest(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError:

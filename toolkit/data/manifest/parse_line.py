@@ -1,4 +1,4 @@
-"""One line of a manifest: what it may hold, and every fault that it has.
+"""Reads one line of a manifest, and finds all its faults.
 
 Conventions: see ``toolkit.geometry.camera``; the keys: see ``toolkit.data.manifest.manifest``.
 """
@@ -33,25 +33,24 @@ KEYS = (
     "attribution",
 )
 
-
 POSSIBLE_FOV = (0.5, 165.0)
-"""Smallest and largest field of view of a pinhole camera [deg]; beyond, the intrinsics are wrong."""
-
+"""The smallest and the largest field of view of a camera [deg]; beyond these, the intrinsics must be wrong."""
 
 DEPTH_TYPES = ("z", "euclidean")
 
 
 @dataclass
 class ManifestLine:
-    """One line while it is read: its faults are gathered under their keys.
+    """One line while it is read; its faults are gathered, each with the key that has it.
 
     Attributes:
-        where: File and line, for messages.
-        folder: What paths are relative to.
-        default_depth_type: What depths are if the line does not say.
-        orientation: The EXIF turn that the camera and its labels still need; None where the picture must be asked.
+        where: The file and the number of the line, for messages.
+        folder: The folder to which paths are relative.
+        default_depth_type: The depth type of a line that states none, or None.
+        orientation: The EXIF turn that the camera and its labels still need. If it is None, the picture file is read to
+            find it.
         row: The parsed line.
-        faults: What was found wrong.
+        faults: The faults that were found.
     """
 
     where: str
@@ -62,15 +61,21 @@ class ManifestLine:
     faults: list[UserError] = field(default_factory=list)
 
     @contextmanager
-    def _at(self, key: str) -> Iterator[None]:
+    def _gather_faults(self, key: str) -> Iterator[None]:
+        """Keep a UserError as a fault of this key, and go on after the block."""
         try:
             yield
         except UserError as fault:
             self.faults.append(UserError(f"{self.where}, {key}: {fault.problem}", fault.cause, fault.remedy))
 
     def frame(self, text: str, decode: bool) -> Frame | None:
-        """The Frame of a line, None if it cannot be made."""
-        with self._at("the whole line"):
+        """The Frame of the line, or None if it cannot be made because of faults.
+
+        Args:
+            text: The text of the line.
+            decode: Whether the picture and the depth map are read whole, to find damaged files.
+        """
+        with self._gather_faults("the whole line"):
             self.row = _parsed(text)
         if self.faults:
             return None
@@ -89,24 +94,24 @@ class ManifestLine:
         return frame
 
     def _decode(self, frame: Frame) -> None:
-        with self._at("image"):
+        with self._gather_faults("image"):
             frame.picture.read()
-        with self._at("depth_map"):
+        with self._gather_faults("depth_map"):
             if frame.labels is not None:
                 frame.labels.read(frame.camera)
 
     def _check_keys(self) -> None:
         for key in self.row:
-            with self._at(key):
+            with self._gather_faults(key):
                 if key not in KEYS:
                     raise UserError("this key is unknown", remedy=did_you_mean(key, KEYS))
 
     def has(self, key: str) -> bool:
-        """Whether the line says something of a key; null says nothing."""
+        """Whether the line states a key; null counts as left out."""
         return self.row.get(key) is not None
 
     def word(self, key: str) -> str:
-        """What the line says of a key, "" if nothing."""
+        """The value of a key as text, or "" if it is left out."""
         return str(self.row[key]) if self.has(key) else ""
 
     def _path(self, key: str) -> Path:
@@ -119,33 +124,33 @@ class ManifestLine:
         return self.folder / value
 
     def _image(self) -> ImageFile | None:
-        with self._at("image"):
+        with self._gather_faults("image"):
             return ImageFile(self._path("image"))
         return None
 
     def _camera(self) -> Camera | None:
         camera = None
-        with self._at("intrinsics"):
+        with self._gather_faults("intrinsics"):
             intrinsics = _numbers(self.row.get("intrinsics"), "give [fx, fy, cx, cy, width, height] in pixels")
             camera = Camera.from_intrinsics(intrinsics)
             _check_fov(camera)
         if camera is not None and self.has("distortion"):
-            with self._at("distortion"):
+            with self._gather_faults("distortion"):
                 distortion = _numbers(self.row["distortion"], "give [k1, k2, p1, p2, k3], or leave it out")
                 camera = Camera.from_intrinsics(intrinsics, distortion)
         return camera
 
     def _orientation(self, image: ImageFile, camera: Camera) -> int:
-        """The EXIF turn that the camera and its labels still need: 1 where the intrinsics are upright already."""
+        """The EXIF turn that the camera and its labels still need; 1 if the intrinsics fit the upright picture."""
         width, height, orientation = 0, 0, 0
-        with self._at("image"):
+        with self._gather_faults("image"):
             width, height, orientation = image.stored_size()
         upright = (height, width) if orientation >= 5 else (width, height)
         if not orientation or (camera.width, camera.height) == upright:
             return 1
         if (camera.width, camera.height) == (width, height):
             return orientation
-        with self._at("intrinsics"):
+        with self._gather_faults("intrinsics"):
             raise UserError(
                 f"they are for {camera.width} x {camera.height} px, the picture is {upright[0]} x {upright[1]}",
                 remedy="give the intrinsics of this size: fx and cx scale with the width, fy and cy with the height",
@@ -155,7 +160,7 @@ class ManifestLine:
     def _pose(self, orientation: int) -> Array | None:
         if not self.has("world_from_camera"):
             return None
-        with self._at("world_from_camera"):
+        with self._gather_faults("world_from_camera"):
             rows = self.row["world_from_camera"]
             remedy = "give 4 rows of 4 numbers, or leave it out"
             if not isinstance(rows, list):
@@ -168,7 +173,7 @@ class ManifestLine:
             return self._depth_file(orientation)
         if self.has("pixel_coords"):
             return self._sparse(camera, orientation)
-        with self._at("pixel_coords"):
+        with self._gather_faults("pixel_coords"):
             raise UserError(
                 "there are no labels", remedy="give 'pixel_coords' with 'depth', or 'depth_map' with 'depth_scale'"
             )
@@ -176,7 +181,7 @@ class ManifestLine:
 
     def _depth_file(self, orientation: int) -> DepthFile | None:
         path, scale, depth_type = None, None, self._depth_type()
-        with self._at("depth_map"):
+        with self._gather_faults("depth_map"):
             path = self._path("depth_map")
             if not path.is_file():
                 raise UserError(f"{path}: there is no such depth map", remedy="paths are relative to the manifest")
@@ -184,7 +189,7 @@ class ManifestLine:
                 raise UserError(
                     "the picture has an EXIF orientation and a depth map", remedy="store both upright, without the tag"
                 )
-        with self._at("depth_scale"):
+        with self._gather_faults("depth_scale"):
             remedy = "give metres per stored unit: 0.001 for millimetres"
             scale = _numbers([self.row.get("depth_scale")], remedy)[0]
             if not 0 < scale < np.inf:
@@ -193,9 +198,9 @@ class ManifestLine:
 
     def _sparse(self, camera: Camera, orientation: int) -> SparseDepth | None:
         places, metres, depth_type = None, None, self._depth_type()
-        with self._at("pixel_coords"):
+        with self._gather_faults("pixel_coords"):
             places = _places(self.row["pixel_coords"], camera)
-        with self._at("depth"):
+        with self._gather_faults("depth"):
             metres = _metres(self.row.get("depth"))
             if places is not None and len(metres) != len(places):
                 raise UserError(
@@ -207,19 +212,48 @@ class ManifestLine:
 
     def _depth_type(self) -> DepthType | None:
         value = self.row["depth_type"] if self.has("depth_type") else self.default_depth_type
-        with self._at("depth_type"):
+        with self._gather_faults("depth_type"):
             if value is None:
                 raise UserError(
                     "it is missing",
                     cause='depth along the principal axis ("z") and distance from the camera ("euclidean") differ',
                     remedy='add "depth_type": "z" or "euclidean" to the line, or depth_type to the source in the '
-                    "recipe; `toolkit data audit` finds out which, the data's documentation says it, or a flat wall "
-                    "seen head-on: its z is the same all over, its distance grows towards the edges",
+                    "recipe; to find out which, run `toolkit data audit`, read the data's documentation, or look at a "
+                    "flat wall seen head-on: its z is the same everywhere, its distance grows towards the edges",
                 )
             if value not in DEPTH_TYPES:
-                raise UserError(f"{value!r} is neither", remedy=did_you_mean(str(value), DEPTH_TYPES))
+                raise UserError(
+                    f'{value!r} is neither "z" nor "euclidean"', remedy=did_you_mean(str(value), DEPTH_TYPES)
+                )
             return value
         return None
+
+
+def frame_of_checked_line(text: str, folder: Path, default_depth_type: DepthType | None, orientation: int) -> Frame:
+    """The Frame of a line that ``ManifestLine`` found sound before; it is not checked again.
+
+    Args:
+        text: The text of the line.
+        folder: The folder to which paths are relative.
+        default_depth_type: The depth type of a line that states none.
+        orientation: The EXIF turn that the camera and its labels still need, 1 to 8.
+    """
+    row = {key: value for key, value in json.loads(text).items() if value is not None}
+    camera = Camera.from_intrinsics(row["intrinsics"], row.get("distortion", ()))
+    depth_type: Any = row.get("depth_type", default_depth_type)
+    places = np.array(row["pixel_coords"], dtype=np.float64) if "depth_map" not in row else None
+    pose = np.array(row["world_from_camera"], dtype=np.float64) if "world_from_camera" in row else None
+    if orientation != 1:
+        places = None if places is None else turn_pixels(places, (camera.width, camera.height), orientation)
+        pose = None if pose is None else turn_pose(pose, orientation)
+        camera = camera.turned(orientation)
+    labels: Labels = (
+        DepthFile(folder / row["depth_map"], float(row["depth_scale"]), depth_type)
+        if places is None
+        else SparseDepth(places, np.array(row["depth"], dtype=np.float64), depth_type)
+    )
+    image = ImageFile(folder / row["image"])
+    return Frame(image, camera, labels, pose, str(row.get("sequence", "")), str(row.get("license", "")))
 
 
 def _parsed(line: str) -> Mapping[str, Any]:
@@ -237,7 +271,11 @@ def _parsed(line: str) -> Mapping[str, Any]:
 
 
 def _check_fov(camera: Camera) -> None:
-    """Check that a camera can be one."""
+    """Check that the field of view of a camera is possible.
+
+    Raises:
+        UserError: If it is not.
+    """
     low, high = POSSIBLE_FOV
     if not all(low <= angle <= high for angle in camera.fov):
         raise UserError(
@@ -248,7 +286,11 @@ def _check_fov(camera: Camera) -> None:
 
 
 def _numbers(values: Any, remedy: str) -> list[float]:
-    """A list of JSON numbers; true, "1" and null are none."""
+    """A list of JSON numbers; true, "1" and null are not numbers.
+
+    Raises:
+        UserError: If the values are not such a list.
+    """
     if not isinstance(values, list):
         raise UserError("it is missing" if values is None else f"{values!r} is not a list", remedy=remedy)
     for value in values:
@@ -261,7 +303,11 @@ def _numbers(values: Any, remedy: str) -> list[float]:
 
 
 def _places(pairs: Any, camera: Camera) -> Array:
-    """Labelled pixels (N, 2), all inside the picture."""
+    """The labelled pixels (N, 2), all inside the picture.
+
+    Raises:
+        UserError: If they are not a list of pairs, or lie outside the picture.
+    """
     remedy = "give a list of pairs [u, v], u = column, v = row, of this picture"
     if not isinstance(pairs, list) or not pairs:
         raise UserError("it is not a list of pairs", remedy=remedy)
@@ -282,7 +328,11 @@ def _places(pairs: Any, camera: Camera) -> Array:
 
 
 def _metres(values: Any) -> Array:
-    """Depths (N,) [m], all positive."""
+    """The depths (N,) [m], all positive.
+
+    Raises:
+        UserError: If they are not a list of positive numbers.
+    """
     remedy = "give metres, one for each of pixel_coords; leave out points without depth"
     metres = np.array(_numbers(values, remedy))
     invalid = np.flatnonzero(~(np.isfinite(metres) & (metres > 0)))

@@ -1,4 +1,4 @@
-"""Splitting a manifest into two files that share no sequence, by the rule that training uses."""
+"""Splits a manifest into two files that share no sequence, by the rule that training uses."""
 
 import json
 import os
@@ -8,58 +8,63 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.data.manifest.manifest import Manifest, load_manifest
-from toolkit.data.sources.source import Part, split
+from toolkit.data.sources.source import SourcePart, split
 from toolkit.errors import UserError
 from toolkit.utils.files import make_folder, write_lines
 
 TRAIN, HELD_OUT = "train.jsonl", "held_out.jsonl"
+"""The names of the two files."""
 
-
-_PATHS = ("image", "depth_map")
+_PATHS = ("image", "depth_map")  # keys whose values are paths
 
 
 @dataclass(frozen=True)
-class Side:
-    """One of the two files.
+class SplitFile:
+    """One of the two files into which a manifest was split.
 
     Attributes:
-        path: Where it is.
-        pictures: How many it names.
-        sequences: How many recordings they are of.
+        path: The path of the file.
+        pictures: The number of pictures that it names.
+        sequences: The number of recordings to which they belong.
     """
 
     path: Path
     pictures: int
     sequences: int
 
-    def said(self) -> str:
-        """It in words."""
+    def to_text(self) -> str:
+        """The line that the command prints."""
         return f"wrote {self.path}: {self.pictures} pictures; sequences: {self.sequences}"
 
 
 def split_manifest(
     path: Path, share: float, folder: Path, seed: int = 0, by_picture: bool = False
-) -> tuple[Side, Side]:
-    """Write ``train.jsonl`` and ``held_out.jsonl``; their paths lead to the same pictures.
+) -> tuple[SplitFile, SplitFile]:
+    """Write ``train.jsonl`` and ``held_out.jsonl``, with paths that lead to the same files as those of the manifest.
 
     Args:
         path: The manifest.
-        share: Share of the pictures that is held out, about; between 0 and 1.
-        folder: Where they go.
-        seed: Draws the sequences.
-        by_picture: Whether a picture that states no sequence counts as one of its own.
+        share: The approximate share of the pictures that is held out, between 0 and 1.
+        folder: The folder for the two files.
+        seed: The seed by which sequences are drawn.
+        by_picture: Whether a picture that states no sequence counts as a sequence of its own.
+
+    Returns:
+        The file to train on, and the held-out file.
 
     Raises:
-        UserError: If the manifest is faulty, a picture states no sequence, no whole sequence can be held out, or the
-            files are there already.
+        UserError: If the manifest is faulty, a picture states no sequence, no whole sequence can be held out, or one of
+            the files exists already.
     """
     if not 0 < share < 1:
-        raise UserError(f"a share of {share:g} splits nothing", remedy="give one between 0 and 1, such as 0.2")
+        raise UserError(f"a share of {share:g} splits nothing", remedy="give a share between 0 and 1, such as 0.2")
     for name in (TRAIN, HELD_OUT):
         if (folder / name).exists():
-            raise UserError(f"{folder / name}: it is there already", remedy="choose another --output, or remove it")
+            raise UserError(
+                f"{folder / name}: this file exists already", remedy="choose another --output, or remove the file"
+            )
     make_folder(folder)
-    # Lines are copied as they are, so what depth is where a line does not say it makes no difference.
+    # Lines are copied as they are, so the depth type that is assumed where a line states none makes no difference.
     manifest = load_manifest(path, depth_type="z")
     _check_sequences(manifest, by_picture)
     train, held = split(manifest, share, seed)
@@ -77,7 +82,7 @@ def _check_sequences(manifest: Manifest, by_picture: bool) -> None:
         )
 
 
-def _check_apart(manifest: Manifest, train: Part, held: Part, share: float) -> None:
+def _check_apart(manifest: Manifest, train: SourcePart, held: SourcePart, share: float) -> None:
     groups = manifest.overview().groups()
     sides = [set(groups[list(part.indices)].tolist()) for part in (train, held)]
     if sides[0] & sides[1] or not all(sides):
@@ -88,13 +93,14 @@ def _check_apart(manifest: Manifest, train: Part, held: Part, share: float) -> N
         )
 
 
-def _write(manifest: Manifest, part: Part, path: Path) -> Side:
-    write_lines(path, _lines(manifest, part, path.parent))
+def _write(manifest: Manifest, part: SourcePart, path: Path) -> SplitFile:
+    write_lines(path, _lines_for(manifest, part, path.parent))
     groups = part.overview().groups()
-    return Side(path, len(part), int(groups.max()) + 1)
+    return SplitFile(path, len(part), int(groups.max()) + 1)
 
 
-def _lines(manifest: Manifest, part: Part, folder: Path) -> Iterator[str]:
+def _lines_for(manifest: Manifest, part: SourcePart, folder: Path) -> Iterator[str]:
+    """The lines of a part, with paths relative to the folder of the new manifest."""
     before, after = manifest.path.parent.resolve(), folder.resolve()
     for index in part.indices:
         row: dict[str, Any] = json.loads(manifest.text(index))

@@ -1,7 +1,7 @@
-"""Furnishes a room: solids of household sizes, doors, windows, skirting boards, and how all of it looks.
+"""Furnishes a room with solids of household sizes, doors, windows and skirting boards, and draws how all of it looks.
 
-Conventions: see ``toolkit.geometry.camera`` and ``toolkit.data.synthetic.raycast``. Colours are of moderate saturation,
-so that no surface is taken for a marker.
+Conventions: see ``toolkit.geometry.camera`` and ``toolkit.data.synthetic.raycast``. Colours have a moderate saturation,
+so that no surface can be taken for a marker.
 """
 
 import math
@@ -10,55 +10,35 @@ from typing import Literal
 
 import numpy as np
 
-from toolkit.data.synthetic.raycast import CEILING, FACES, FLOOR, Patch, Scene, Solid, Triple
-from toolkit.data.synthetic.shading import Light, Look, Texture
+from toolkit.data.synthetic.raycast import CEILING, FACES, FLOOR, FacePatch, RoomScene, Solid, Triple
+from toolkit.data.synthetic.settings import Range
+from toolkit.data.synthetic.shading import RoomLight, RoomLook, Texture
 
-Range = tuple[float, float]
+SATURATION = 0.38
+"""The greatest saturation of a solid's colour (HSV)."""
 
-
-SATURATION = 0.38  # of a solid's colour, at most (HSV)
-
-
-_CALM = 0.2  # the same for the faces of the room
-
-
-_PALE = 0.06  # the same for ceilings and windows
-
-
-_ATTEMPTS = 3  # places drawn per solid that is wanted
-
-
-_GAP = 0.1  # [m] between the circles around two solids
-
-
+_CALM = 0.2  # the greatest saturation of the faces of the room
+_PALE = 0.06  # the greatest saturation of ceilings and windows
+_ATTEMPTS = 3  # places that are tried for each solid that is wanted
+_GAP = 0.1  # [m] least gap between the circles around two solids
 _DOOR = (0.85, 2.03)  # [m] width, height
-
-
 _WINDOW = (1.2, 1.2, 0.9)  # [m] width, height, sill above the floor
-
-
-_ENDLESS = 100.0  # [m] a cell that shows no joint
-
-
-_BULB_DROP = 0.3  # [m] of the bulb below the ceiling
-
-
-_BULB_SPREAD = 0.7  # share of the room's extent over which the bulb may hang
-
-
-_SKIRTING = 0.1  # [m] height of the skirting board
+_ENDLESS = 100.0  # [m] size of a cell that is so large that no joint is seen
+_BULB_DROP = 0.3  # [m] distance of the bulb below the ceiling
+_BULB_SPREAD = 0.7  # share of the room's width and depth over which the bulb may hang
+_SKIRTING = 0.1  # [m] height of the skirting boards
 
 
 @dataclass(frozen=True)
-class Kind:
+class FurnitureKind:
     """A kind of furniture.
 
     Attributes:
-        shape: Its solid.
-        width: Range of its extent along its own x [m]; the diameter of a cylinder or a ball.
-        height: Range [m]; ignored for a ball.
-        depth: Range of its extent along its own z [m]; ignored for a cylinder or a ball.
-        rows: How many rows of drawers, shelves or slats its sides show.
+        shape: The shape of its solid.
+        width: The range of its extent along its own x axis [m]; for a cylinder or a ball, of its diameter.
+        height: The range of its height [m]; not used for a ball.
+        depth: The range of its extent along its own z axis [m]; not used for a cylinder or a ball.
+        rows: The number of rows of drawers, shelves or slats that its sides show.
         at_wall: Whether it stands with its back to a wall.
     """
 
@@ -70,31 +50,31 @@ class Kind:
     at_wall: bool = False
 
 
-KINDS = (
-    Kind("box", (0.8, 1.2), (1.8, 2.1), (0.45, 0.6), rows=1, at_wall=True),  # wardrobe
-    Kind("box", (0.8, 1.0), (1.6, 2.0), (0.3, 0.35), rows=5, at_wall=True),  # shelf
-    Kind("box", (0.8, 1.2), (0.75, 0.95), (0.42, 0.5), rows=3, at_wall=True),  # chest of drawers
-    Kind("box", (0.6, 0.6), (0.85, 0.85), (0.6, 0.6), rows=1, at_wall=True),  # washing machine
-    Kind("box", (1.2, 1.8), (0.72, 0.76), (0.7, 0.9)),  # table
-    Kind("box", (1.5, 2.2), (0.4, 0.48), (0.8, 0.95)),  # sofa, bed
-    Kind("box", (0.3, 0.6), (0.25, 0.5), (0.3, 0.45), rows=4),  # crate
-    Kind("box", (0.4, 0.5), (0.42, 0.48), (0.4, 0.5)),  # stool
-    Kind("cylinder", (0.25, 0.35), (0.3, 0.6)),  # bin
-    Kind("cylinder", (0.45, 0.8), (0.42, 0.55)),  # side table
-    Kind("cylinder", (0.5, 0.6), (0.85, 0.9), rows=3),  # barrel
-    Kind("cylinder", (0.25, 0.35), (1.6, 2.1)),  # post
-    Kind("ball", (0.22, 0.75), (0.0, 0.0), rows=2),  # ball
+FURNITURE = (
+    FurnitureKind("box", (0.8, 1.2), (1.8, 2.1), (0.45, 0.6), rows=1, at_wall=True),  # wardrobe
+    FurnitureKind("box", (0.8, 1.0), (1.6, 2.0), (0.3, 0.35), rows=5, at_wall=True),  # shelf
+    FurnitureKind("box", (0.8, 1.2), (0.75, 0.95), (0.42, 0.5), rows=3, at_wall=True),  # chest of drawers
+    FurnitureKind("box", (0.6, 0.6), (0.85, 0.85), (0.6, 0.6), rows=1, at_wall=True),  # washing machine
+    FurnitureKind("box", (1.2, 1.8), (0.72, 0.76), (0.7, 0.9)),  # table
+    FurnitureKind("box", (1.5, 2.2), (0.4, 0.48), (0.8, 0.95)),  # sofa, bed
+    FurnitureKind("box", (0.3, 0.6), (0.25, 0.5), (0.3, 0.45), rows=4),  # crate
+    FurnitureKind("box", (0.4, 0.5), (0.42, 0.48), (0.4, 0.5)),  # stool
+    FurnitureKind("cylinder", (0.25, 0.35), (0.3, 0.6)),  # bin
+    FurnitureKind("cylinder", (0.45, 0.8), (0.42, 0.55)),  # side table
+    FurnitureKind("cylinder", (0.5, 0.6), (0.85, 0.9), rows=3),  # barrel
+    FurnitureKind("cylinder", (0.25, 0.35), (1.6, 2.1)),  # post
+    FurnitureKind("ball", (0.22, 0.75), (0.0, 0.0), rows=2),  # ball
 )
 
 
 @dataclass(frozen=True)
-class Space:
+class RoomSpace:
     """A room to be furnished.
 
     Attributes:
-        size: Extent along world x, y, z [m].
-        eye: Where the first view is taken from, world x and z [m].
-        away: Space in plan that is left free around it [m].
+        size: The extent of the room along world x, y, z [m].
+        eye: World x and z [m] of the place from which the first view is taken.
+        away: The horizontal distance [m] around this place that is left free.
     """
 
     size: Triple
@@ -102,13 +82,16 @@ class Space:
     away: float
 
 
-def furnish(rng: np.random.Generator, space: Space, objects: tuple[int, int]) -> tuple[Scene, Look]:
+def furnish(rng: np.random.Generator, space: RoomSpace, objects: tuple[int, int]) -> tuple[RoomScene, RoomLook]:
     """A room with solids in it, and how it looks.
 
     Args:
         rng: Draws everything.
         space: The room.
-        objects: Range of the number of solids wanted; fewer stand where there is no space for more.
+        objects: The range of the number of solids that are wanted; there are fewer if there is no space for more.
+
+    Returns:
+        The geometry of the furnished room, and how it looks.
     """
     accent, wall = _wall(rng), _wall(rng)
     textures = [accent] + [wall] * (FACES - 1)
@@ -116,7 +99,7 @@ def furnish(rng: np.random.Generator, space: Space, objects: tuple[int, int]) ->
     patches = _patches(rng, space.size, textures)
     solids = _solids(rng, space, objects, textures)
     table = np.array(textures, dtype=np.float32).T.copy()
-    return Scene(space.size, tuple(solids), tuple(patches)), Look(table, _light(rng, space.size))
+    return RoomScene(space.size, tuple(solids), tuple(patches)), RoomLook(table, _light(rng, space.size))
 
 
 def _pick(rng: np.random.Generator, choices: tuple[float, ...]) -> float:
@@ -124,7 +107,13 @@ def _pick(rng: np.random.Generator, choices: tuple[float, ...]) -> float:
 
 
 def _colour(rng: np.random.Generator, brightness: Range, saturation: float) -> Triple:
-    """A colour of moderate saturation (HSV; Smith 1978, "Color gamut transform pairs")."""
+    """A random colour (red, green, blue), each from 0 to 1 (HSV: Smith 1978, "Color gamut transform pairs").
+
+    Args:
+        rng: Draws hue, saturation and brightness.
+        brightness: The range of the brightness (the V of HSV), 0 to 1.
+        saturation: The greatest saturation (the S of HSV), 0 to 1.
+    """
     hue, strength, level = rng.random(3).tolist()
     value = brightness[0] + level * (brightness[1] - brightness[0])
     k = [(n + 6 * hue) % 6 for n in (5, 3, 1)]
@@ -133,7 +122,7 @@ def _colour(rng: np.random.Generator, brightness: Range, saturation: float) -> T
 
 
 def _floor(rng: np.random.Generator) -> Texture:
-    """Tiles, chequered or not, or planks."""
+    """The texture of a floor: planks, or tiles that may be chequered."""
     colour = _colour(rng, (0.45, 0.9), _CALM)
     if rng.random() < 0.35:
         width = _pick(rng, (0.1, 0.14, 0.19))
@@ -145,7 +134,7 @@ def _floor(rng: np.random.Generator) -> Texture:
 
 
 def _wall(rng: np.random.Generator) -> Texture:
-    """Bricks, tiles, wallpaper stripes, panels or plain paint."""
+    """The texture of a wall: bricks, tiles, wallpaper stripes, panels or plain paint."""
     colour = _colour(rng, (0.55, 0.95), _CALM)
     style = rng.integers(5)
     if style == 0:
@@ -160,28 +149,28 @@ def _wall(rng: np.random.Generator) -> Texture:
 
 
 def _ceiling(rng: np.random.Generator) -> Texture:
-    """Panels of 0.6 m, or plain paint."""
+    """The texture of a ceiling: panels of 0.6 m, or plain paint."""
     colour = _colour(rng, (0.8, 1.0), _PALE)
     if rng.random() < 0.5:
         return Texture(*colour, 0.7, cell_u=0.6, cell_v=0.6, joint_width=0.02)
     return Texture(*colour)
 
 
-def _patches(rng: np.random.Generator, size: Triple, textures: list[Texture]) -> list[Patch]:
-    """Skirting boards, and on each wall a door, a window or neither; appends to ``textures``."""
+def _patches(rng: np.random.Generator, size: Triple, textures: list[Texture]) -> list[FacePatch]:
+    """A skirting board on each wall, and a door, a window or neither; their textures are appended to ``textures``."""
     textures.append(Texture(*_colour(rng, (0.3, 0.95), _CALM)))
     skirting = len(textures) - 1
     patches = []
     for face in (0, 1, 4, 5):
         half = size[2 if face < 2 else 0] / 2
-        patches.append(Patch(face, (-half, half), (-_SKIRTING, 0.0), skirting))
+        patches.append(FacePatch(face, (-half, half), (-_SKIRTING, 0.0), skirting))
         style = rng.integers(3)
         width, bottom, height = (_DOOR[0], 0.0, _DOOR[1]) if style == 0 else (_WINDOW[0], -_WINDOW[2], _WINDOW[1])
         if style == 2 or 2 * half < width + 2 * _GAP:
             continue
         left = rng.uniform(-half + _GAP, half - _GAP - width)
         textures.append((_door if style == 0 else _window)(rng, left, bottom))
-        patches.append(Patch(face, (left, left + width), (bottom - height, bottom), len(textures) - 1))
+        patches.append(FacePatch(face, (left, left + width), (bottom - height, bottom), len(textures) - 1))
     return patches
 
 
@@ -196,23 +185,32 @@ def _window(rng: np.random.Generator, left: float, bottom: float) -> Texture:
     return Texture(*colour, 0.55, width / 2, height / 2, left, bottom, joint_width=0.08, glow=0.5)
 
 
-def _solids(rng: np.random.Generator, space: Space, objects: tuple[int, int], textures: list[Texture]) -> list[Solid]:
-    """Solids that stand apart from each other and leave ``space`` free; appends to ``textures``."""
+def _solids(
+    rng: np.random.Generator, space: RoomSpace, objects: tuple[int, int], textures: list[Texture]
+) -> list[Solid]:
+    """Solids that stand apart and leave the place of the first view free; adds their textures to ``textures``."""
     wanted = int(rng.integers(objects[0], objects[1] + 1))
     solids: list[Solid] = []
     for _ in range(_ATTEMPTS * wanted):
-        kind = KINDS[rng.integers(len(KINDS))]
-        solid = _placed(rng, kind, space.size, len(textures))
+        kind = FURNITURE[rng.integers(len(FURNITURE))]
+        solid = _place_solid(rng, kind, space.size, len(textures))
         if _fits(solid, space, solids):
             solids.append(solid)
-            textures += _faces(rng, solid, kind.rows)
+            textures += _solid_textures(rng, solid, kind.rows)
         if len(solids) == wanted:
             break
     return solids
 
 
-def _placed(rng: np.random.Generator, kind: Kind, size: Triple, texture: int) -> Solid:
-    """A solid of that kind somewhere in the room; ``texture`` is the row of the first of its three."""
+def _place_solid(rng: np.random.Generator, kind: FurnitureKind, size: Triple, texture: int) -> Solid:
+    """A solid of this kind somewhere in a room.
+
+    Args:
+        rng: Draws its size and its place.
+        kind: The kind of furniture.
+        size: The extent of the room along world x, y, z [m].
+        texture: The row of the texture table for the first of the solid's three textures.
+    """
     draws = rng.random(7).tolist()
     width, height, depth = (
         low + draw * (high - low)
@@ -234,8 +232,8 @@ def _placed(rng: np.random.Generator, kind: Kind, size: Triple, texture: int) ->
     return Solid(kind.shape, side * (half_x - depth / 2), along * (half_z - width / 2), 90.0, extent, rows)
 
 
-def _fits(solid: Solid, space: Space, others: list[Solid]) -> bool:
-    """Whether a solid fits into the room, apart from the others, and leaves the space around the eye."""
+def _fits(solid: Solid, space: RoomSpace, others: list[Solid]) -> bool:
+    """Whether a solid fits into the room, apart from the others, and leaves the place of the first view free."""
     here = _radius(solid.size)
     if 2 * here > min(space.size[0], space.size[2]):
         return False
@@ -247,12 +245,12 @@ def _fits(solid: Solid, space: Space, others: list[Solid]) -> bool:
 
 
 def _radius(size: Triple) -> float:
-    """Of a circle in plan that a solid of that size fits into, however it is turned [m]."""
+    """The radius [m] of the horizontal circle that holds a solid of this size, however the solid is turned."""
     return math.hypot(size[0], size[2]) / 2
 
 
-def _faces(rng: np.random.Generator, solid: Solid, rows: int) -> list[Texture]:
-    """Textures for the faces across a solid's own x, y and z, with joints along its edges."""
+def _solid_textures(rng: np.random.Generator, solid: Solid, rows: int) -> list[Texture]:
+    """The textures of the faces across a solid's own x, y and z axes, with joints along its edges."""
     red, green, blue = _colour(rng, (0.35, 0.95), SATURATION)
     width, height, depth = solid.size
     if solid.kind == "ball":
@@ -267,10 +265,10 @@ def _faces(rng: np.random.Generator, solid: Solid, rows: int) -> list[Texture]:
     return [ends, top, plain._replace(cell_u=width, origin_u=width / 2)]
 
 
-def _light(rng: np.random.Generator, size: Triple) -> Light:
-    """A bulb below the ceiling, a weak lamp on the camera, and a sky that favours faces at random."""
+def _light(rng: np.random.Generator, size: Triple) -> RoomLight:
+    """A bulb below the ceiling, a weak lamp on the camera, and a light from above that favours some faces at random."""
     x, z, bulb, lamp, ambient, sky_x, sky_z = rng.random(7).tolist()
-    return Light(
+    return RoomLight(
         bulb=((x - 0.5) * size[0] * _BULB_SPREAD, -size[1] + _BULB_DROP, (z - 0.5) * size[2] * _BULB_SPREAD),
         bulb_power=0.4 + 0.4 * bulb,
         lamp_power=0.2 + 0.25 * lamp,

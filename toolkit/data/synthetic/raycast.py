@@ -1,4 +1,4 @@
-"""Casts rays into a furnished room: what each pixel sees, and exactly how far it is.
+"""Casts rays into a furnished room, to find what each pixel sees, and exactly how far away it is.
 
 Conventions: see ``toolkit.geometry.camera``. The world frame has its origin on the floor, below the middle of the
 room; x and z are horizontal and y points down, so the floor is y = 0 and an upright camera has no rotation.
@@ -15,46 +15,39 @@ from numpy.typing import NDArray
 
 from toolkit.geometry.camera import Camera
 from toolkit.geometry.pose import inverse, transform
-from toolkit.utils.arrays import Array
-
-Floats = NDArray[np.float32]
-
+from toolkit.utils.arrays import Array, Array32
 
 Triple = tuple[float, float, float]
+"""Three numbers: a point or an extent along x, y, z, or a colour."""
 
-
-Window = tuple[slice, slice]
-
+PixelWindow = tuple[slice, slice]
+"""The rows and the columns of a part of a picture."""
 
 FACES, CEILING, FLOOR = 6, 2, 3
+"""The number of faces of a room, and the numbers of its ceiling and its floor."""
 
-
-# Inward normals of the room's faces: -x, +x, ceiling, floor, -z, +z. A face is 2 axis + (far side).
+# Inward normals of the room's faces: -x, +x, ceiling, floor, -z, +z. The number of a face is 2 axis + (far side).
 _INWARD = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], dtype=np.float32).T.copy()
-
-
 _CUBE = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=np.float64)
 
+SURROUND = 0.4
+"""The width of the floor around a solid [m] that may have its contact shadow."""
 
-SURROUND = 0.4  # [m] of floor around a solid that is taken in with it, for its contact shadow
-
-
-_NEAR = 0.05  # [m] a solid with a corner nearer than this is looked for in the whole picture
-
-
-_ON_TOP = 1e-9  # relative distance from a cylinder's top, still taken for the top
+_NEAR = 0.05  # [m] a solid with a corner nearer than this is searched in the whole picture
+_ON_TOP = 1e-9  # relative distance from a cylinder's top within which a point counts as on the top
 
 
 @dataclass(frozen=True)
 class Solid:
-    """Something that stands on the floor.
+    """A solid that stands on the floor.
 
     Attributes:
-        kind: Its shape.
-        x: Centre, world frame [m]; so is z.
-        yaw: Turn about the vertical [deg], from world z towards world x.
-        size: Extent along its own x, y, z [m]; a cylinder's x and z and all of a ball's are diameters.
-        textures: Row of the texture table for the faces across its own x, y, z.
+        kind: The shape of the solid.
+        x: World x of its centre [m].
+        z: World z of its centre [m].
+        yaw: The turn about the vertical axis [deg], from world z towards world x.
+        size: The extent along its own x, y, z [m]; for a cylinder, x and z are its diameter; for a ball, all three are.
+        textures: The rows of the texture table for the faces across its own x, y and z axes.
     """
 
     kind: Literal["box", "cylinder", "ball"]
@@ -66,22 +59,22 @@ class Solid:
 
     @cached_property
     def half(self) -> Array:
-        """Half its extent (3,) [m]."""
+        """Half of its extent (3,) [m] along its own axes."""
         return np.array(self.size) / 2
 
     @cached_property
     def world_from_solid(self) -> Array:
-        """Pose (4, 4) of its middle."""
-        return pose(self.yaw, 0.0, 0.0, np.array([self.x, -self.size[1] / 2, self.z]))
+        """The pose (4, 4) of its middle."""
+        return pose_from_angles(self.yaw, 0.0, 0.0, np.array([self.x, -self.size[1] / 2, self.z]))
 
     @cached_property
     def corners(self) -> Array:
-        """Corners (2, 8, 3) [m, world frame] of the box around it, and of that with what surrounds it."""
+        """Corners (2, 8, 3) [m, world frame] of the box around it, and of this box with the floor that surrounds it."""
         grown = self.half + np.array([SURROUND, 0.0, SURROUND])
         return transform(self.world_from_solid, np.stack([_CUBE * self.half, _CUBE * grown]))
 
     def clearance(self, x: NDArray[np.floating], z: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Distance in plan (...) [m] from its outline to points x, z (...) of the world; 0 or less inside."""
+        """The horizontal distance (...) [m] from its outline to world points x, z (...) [m]; 0 or less inside."""
         dx, dz = x - self.x, z - self.z
         if self.kind != "box":
             return np.sqrt(dx * dx + dz * dz) - self.size[0] / 2
@@ -93,14 +86,14 @@ class Solid:
 
 
 @dataclass(frozen=True)
-class Patch:
+class FacePatch:
     """A rectangle on a face of the room that has a texture of its own: a door, a window, a skirting board.
 
     Attributes:
-        face: The room's face: 0 to 5 for -x, +x, ceiling, floor, -z, +z.
-        u: From, to [m]; along world z on the faces across x, else along world x.
-        v: From, to [m]; along world z on floor and ceiling, else along world y.
-        texture: Row of the texture table.
+        face: The number of the room's face: 0 to 5 for -x, +x, ceiling, floor, -z, +z.
+        u: Where it begins and ends [m], along world z on the faces -x and +x, and along world x on the others.
+        v: Where it begins and ends [m], along world z on floor and ceiling, and along world y on the others.
+        texture: The row of the texture table.
     """
 
     face: int
@@ -110,52 +103,59 @@ class Patch:
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
-    """A room with furniture.
+class RoomScene:
+    """The geometry of a furnished room.
 
     Attributes:
-        size: The room's extent along world x, y, z [m]; y from -size[1] to 0, x and z about 0.
-        solids: What stands in it.
-        patches: What is on its faces, the last on top.
+        size: The room's extent along world x, y, z [m]; y goes from -size[1] to 0, and the middle of x and z is 0.
+        solids: The solids that stand in it.
+        patches: The patches on its faces; where two overlap, the later one is seen.
     """
 
     size: Triple
     solids: tuple[Solid, ...]
-    patches: tuple[Patch, ...]
+    patches: tuple[FacePatch, ...]
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]]:
+        """The least and the greatest coordinate of the room [m] along world x, y, z."""
+        width, height, depth = self.size
+        return (-width / 2, width / 2), (-height, 0.0), (-depth / 2, depth / 2)
 
 
 @dataclass(frozen=True, eq=False)
-class Hits:
+class RayHits:
     """What the ray through each pixel centre of a picture hits first.
 
     Attributes:
-        depth_z: (H, W) [m], exact.
-        rays: (3, H, W) [m, world frame], with camera z = 1.
-        point: (3, H, W) [m, world frame].
-        normal: (3, H, W), unit, towards the camera, world frame.
-        surface: (H, W), row of the texture table.
-        u: (H, W) [m], coordinate on the surface; so is v.
-        windows: Rows and columns outside of which a solid and what surrounds it cannot be seen, one a solid.
+        depth_z: The z-depth (H, W) [m], exact.
+        rays: The viewing rays (3, H, W) [m, world frame], whose z in the camera frame is 1.
+        point: The points that are hit (3, H, W) [m, world frame].
+        normal: The unit normals (3, H, W) of the surfaces there, towards the camera, world frame.
+        surface: The rows (H, W) of the texture table.
+        u: The first coordinate (H, W) [m] on the surface.
+        v: The second coordinate (H, W) [m] on the surface.
+        windows: For each solid, the part of the picture outside of which neither it nor its contact shadow can be seen.
     """
 
     depth_z: Array
     rays: Array
-    point: Floats
-    normal: Floats
+    point: Array32
+    normal: Array32
     surface: NDArray[np.intp]
-    u: Floats
-    v: Floats
-    windows: Sequence[Window] = ()
+    u: Array32
+    v: Array32
+    windows: Sequence[PixelWindow] = ()
 
 
-def pose(yaw: float, pitch: float, roll: float, position: Array) -> Array:
-    """``world_from_camera`` (4, 4) of a camera at ``position`` (3,) [m].
+def pose_from_angles(yaw: float, pitch: float, roll: float, position: Array) -> Array:
+    """The pose ``world_from_camera`` (4, 4) of a camera.
 
     Args:
-        yaw: Turn to the right about the vertical [deg].
-        pitch: Turn upwards [deg], applied before yaw.
-        roll: Turn clockwise about the viewing axis [deg], applied first.
-        position: Camera centre, world frame [m].
+        yaw: The turn to the right about the vertical axis [deg], applied last.
+        pitch: The turn upwards [deg], applied after roll.
+        roll: The turn clockwise about the viewing axis [deg], applied first.
+        position: The camera centre (3,) [m, world frame].
     """
     (cy, cp, cr), (sy, sp, sr) = (
         np.cos(np.radians([yaw, pitch, roll])),
@@ -170,32 +170,36 @@ def pose(yaw: float, pitch: float, roll: float, position: Array) -> Array:
     return world_from_camera
 
 
-def cast(scene: Scene, camera: Camera, world_from_camera: Array) -> Hits:
-    """What each pixel centre of ``camera`` sees of the scene."""
-    rays = world_from_camera[:3, :3] @ _rays(camera)
+def cast_rays(scene: RoomScene, camera: Camera, world_from_camera: Array) -> RayHits:
+    """What each pixel centre of a camera sees of a room.
+
+    Args:
+        scene: The room.
+        camera: The camera.
+        world_from_camera: The pose (4, 4) of the camera.
+    """
+    rays = world_from_camera[:3, :3] @ _camera_rays(camera)
     origin = world_from_camera[:3, 3]
     hits = _cast_room(scene, origin, rays.reshape(3, camera.height, camera.width))
-    own, surrounding = _windows(scene.solids, camera, world_from_camera)
+    own, surrounding = _solid_windows(scene.solids, camera, world_from_camera)
     for solid, window in zip(scene.solids, own, strict=True):
         _cast_solid(hits, solid, window, origin)
     return replace(hits, windows=surrounding)
 
 
 @lru_cache(maxsize=4)
-def _rays(camera: Camera) -> Array:
-    """Viewing rays (3, H * W) in the camera frame, z = 1, of all pixel centres, row after row."""
+def _camera_rays(camera: Camera) -> Array:
+    """The viewing rays (3, H * W) of all pixel centres in the camera frame, with z = 1, row after row."""
     columns, rows = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
     rays = np.ascontiguousarray(camera.rays(np.stack([columns.ravel(), rows.ravel()], axis=-1)).T)
     rays.flags.writeable = False
     return rays
 
 
-def _cast_room(scene: Scene, origin: Array, rays: Array) -> Hits:
-    """What the rays (3, H, W) hit in the empty room."""
-    width, height, depth = scene.size
-    low = np.array([-width / 2, -height, -depth / 2])[:, None, None]
-    high = np.array([width / 2, 0.0, depth / 2])[:, None, None]
-    ahead = ~np.signbit(rays)  # so that a ray along a wall meets it at +infinity, whatever its zero's sign
+def _cast_room(scene: RoomScene, origin: Array, rays: Array) -> RayHits:
+    """What the rays (3, H, W) [world frame] from a camera centre ``origin`` (3,) [m] hit in the empty room."""
+    low, high = np.array(scene.bounds).T[:, :, None, None]
+    ahead = ~np.signbit(rays)  # so that a ray along a wall meets it at +infinity, whatever the sign of its zero
     with np.errstate(divide="ignore"):
         x, y, z = (np.where(ahead, high, low) - origin[:, None, None]) / rays
     depth_z = np.minimum(np.minimum(x, y), z)
@@ -208,11 +212,13 @@ def _cast_room(scene: Scene, origin: Array, rays: Array) -> Hits:
         (left, right), (top, bottom) = patch.u, patch.v
         on = (face == patch.face) & (u > left) & (u < right) & (v > top) & (v < bottom)
         surface[on] = patch.texture
-    return Hits(depth_z, rays, point, np.take(_INWARD, face, axis=1), surface, u, v)
+    return RayHits(depth_z, rays, point, np.take(_INWARD, face, axis=1), surface, u, v)
 
 
-def _windows(solids: tuple[Solid, ...], camera: Camera, world_from_camera: Array) -> tuple[list[Window], list[Window]]:
-    """Rows and columns that hold each solid in the picture; then those that hold what surrounds it too."""
+def _solid_windows(
+    solids: tuple[Solid, ...], camera: Camera, world_from_camera: Array
+) -> tuple[list[PixelWindow], list[PixelWindow]]:
+    """The part of the picture that holds each solid, and the part that holds it with the floor around it."""
     if not solids:
         return [], []
     corners = np.stack([solid.corners for solid in solids], axis=1).reshape(-1, 8, 3)
@@ -228,8 +234,8 @@ def _windows(solids: tuple[Solid, ...], camera: Camera, world_from_camera: Array
     return windows[: len(solids)], windows[len(solids) :]
 
 
-def _cast_solid(hits: Hits, solid: Solid, window: Window, origin: Array) -> None:
-    """Enter into ``hits`` what the rays within a window hit of a solid."""
+def _cast_solid(hits: RayHits, solid: Solid, window: PixelWindow, origin: Array) -> None:
+    """Write into ``hits`` where the rays within a window, from the camera centre ``origin``, hit a solid."""
     rays = hits.rays[:, *window]
     if not rays.size:
         return
@@ -239,7 +245,7 @@ def _cast_solid(hits: Hits, solid: Solid, window: Window, origin: Array) -> None
     enter, leave = _crossing(solid, start, ways)
     rows, columns = np.nonzero((enter < leave) & (enter > 0) & (enter < hits.depth_z[window]))
     depth_z = enter[rows, columns]
-    axis, u, v, normal = _touch(solid, ways[:, rows, columns] * depth_z + start[:, None])
+    axis, u, v, normal = _surface_at(solid, ways[:, rows, columns] * depth_z + start[:, None])
     rows, columns = rows + window[0].start, columns + window[1].start
     hits.depth_z[rows, columns] = depth_z
     hits.point[:, rows, columns] = hits.rays[:, rows, columns] * depth_z + origin[:, None]
@@ -250,7 +256,11 @@ def _cast_solid(hits: Hits, solid: Solid, window: Window, origin: Array) -> None
 
 
 def _crossing(solid: Solid, start: Array, ways: Array) -> tuple[Array, Array]:
-    """Where rays (3, ...) from ``start`` (3,), solid frame, enter and leave it; enter > leave: they miss."""
+    """Where rays (3, ...) from ``start`` (3,), in the solid's frame, enter and leave the solid.
+
+    Returns:
+        The lengths (...) along the rays, in units of the rays. A ray with enter > leave, or with NaN, misses.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         if solid.kind == "ball":
             return _round_crossing(start, ways, solid.half[0])
@@ -263,21 +273,24 @@ def _crossing(solid: Solid, start: Array, ways: Array) -> tuple[Array, Array]:
 
 
 def _slab_crossing(start: float, ways: Array, half: float) -> tuple[Array, Array]:
-    """Where rays enter and leave the slab |x| < half."""
+    """Where rays enter and leave the slab |x| < half, along one axis."""
     towards = np.copysign(half, ways)
     return (-towards - start) / ways, (towards - start) / ways
 
 
 def _round_crossing(start: Array, ways: Array, radius: float) -> tuple[Array, Array]:
-    """Where rays enter and leave |x| < radius: the roots of |start + t way|^2 = radius^2; NaN: they miss."""
+    """Where rays enter and leave |x| < radius: the roots of |start + t way|^2 = radius^2, or NaN if they miss."""
     a = (ways * ways).sum(axis=0)
     b = np.tensordot(start, ways, axes=1)
     root = np.sqrt(b * b - a * (start @ start - radius * radius))
     return (-b - root) / a, (-b + root) / a
 
 
-def _touch(solid: Solid, local: Array) -> tuple[NDArray[np.intp], Array, Array, Array]:
-    """Face axis (N,), u, v (N,) [m] and outward normal (3, N) at points (3, N) [m] on a solid, its frame."""
+def _surface_at(solid: Solid, local: Array) -> tuple[NDArray[np.intp], Array, Array, Array]:
+    """The axis of the face (N,), u and v (N,) [m] and the outward normal (3, N) at points (3, N) [m] of a solid.
+
+    Points and normals are in the solid's frame.
+    """
     x, y, z = local
     if solid.kind == "box":
         axis = np.argmax(np.abs(local) / solid.half[:, None], axis=0)

@@ -1,7 +1,7 @@
-"""Shades what rays hit in a room: textures of metric size, a bulb, a lamp on the camera, contact shadows.
+"""Shades what rays hit in a room, with textures of metric size, a bulb, a lamp on the camera, and contact shadows.
 
-Conventions: see ``toolkit.geometry.camera`` and ``toolkit.data.synthetic.raycast``. Every surface is drawn by one kind
-of texture, a grid of cells with joints between them: tiles, planks, bricks, drawers, panes and plain paint.
+Conventions: see ``toolkit.geometry.camera`` and ``toolkit.data.synthetic.raycast``. Every surface has one kind of
+texture, a grid of cells with joints between them: it draws tiles, planks, bricks, drawers, panes and plain paint.
 """
 
 from dataclasses import dataclass, replace
@@ -10,52 +10,38 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data.synthetic.raycast import Floats, Hits, Scene, Solid, Triple, Window
-from toolkit.utils.arrays import Array
+from toolkit.data.synthetic.raycast import PixelWindow, RayHits, RoomScene, Solid, Triple
+from toolkit.utils.arrays import Array, Array32
 
-_SHADOW_REACH = 0.12  # [m] over which a solid's contact shadow fades by e
-
-
-_SHADOW = 0.55  # share of the light that is lost where a solid touches the floor
-
-
-_CORNER_REACH = 0.25  # [m] over which the darkening towards the room's edges fades by e
-
-
-_CORNER = 0.22  # share of the light that is lost in an edge of the room
-
-
-_BULB_REACH = 3.5  # [m] from the bulb, where its light has halved
-
-
-_LAMP_REACH = 2.0  # [m] from the camera's lamp, where its light has halved
-
-
-_BALL_CONTACT = 0.6  # share of a ball's radius by which its contact shadow is smaller than its outline
-
-
-_FLOOR_TOLERANCE = 1e-3  # [m] above the floor, still taken for the floor
-
-
-_LEAST_FOOTPRINT = 1e-4  # [m] that a pixel covers at least
-
-
+_SHADOW_REACH = 0.12  # [m] distance over which a solid's contact shadow fades by a factor of e
+_SHADOW = 0.55  # the share of the light that is lost where a solid touches the floor
+_CORNER_REACH = 0.25  # [m] distance over which the darkening towards the room's edges fades by a factor of e
+_CORNER = 0.22  # the share of the light that is lost in an edge of the room
+_BULB_REACH = 3.5  # [m] distance from the bulb at which its light has halved
+_LAMP_REACH = 2.0  # [m] distance from the camera's lamp at which its light has halved
+_BALL_CONTACT = 0.6  # the share of a ball's radius by which its contact shadow is smaller than its outline
+_FLOOR_TOLERANCE = 1e-3  # [m] height up to which a point counts as on the floor
+_LEAST_FOOTPRINT = 1e-4  # [m] least width of surface that a pixel covers
 _PRIMES = np.array([73856093, 19349663, 83492791], dtype=np.uint32)
 
 
 class Texture(NamedTuple):
-    """How a surface looks: cells of cell_u x cell_v with joints between them.
+    """How a surface looks: cells with joints between them.
 
     Attributes:
-        red: Reflectance, 0 to 1; so are green and blue.
-        joint: Brightness of the joints, relative to the cells.
-        cell_u: Cell size along u [m]; cell_v along v.
-        origin_u: Where a joint lies [m]; origin_v along v.
-        stagger: Shift of each row of cells against the one before, in cells.
-        joint_width: Width of a joint [m]; 0 for none.
-        tone: Amplitude of the random brightness of each cell, relative.
-        checker: Amplitude of the alternation of neighbouring cells, relative.
-        glow: Light of its own, added to what falls on it.
+        red: The share of red light that the cells reflect, 0 to 1.
+        green: The share of green light.
+        blue: The share of blue light.
+        joint: The brightness of the joints, relative to that of the cells.
+        cell_u: The size of a cell along u [m].
+        cell_v: The size of a cell along v [m].
+        origin_u: The u coordinate of a joint [m].
+        origin_v: The v coordinate of a joint [m].
+        stagger: The shift of each row of cells against the row before, in cells.
+        joint_width: The width of a joint [m]; 0 for no joints.
+        tone: The amplitude of the random brightness of each cell, relative.
+        checker: The amplitude by which neighbouring cells are brighter and darker in turn, relative.
+        glow: The light that the surface itself sends out, added to the light that falls on it.
     """
 
     red: float
@@ -74,15 +60,16 @@ class Texture(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Light:
-    """What lights a room; intensities are relative to 1, which shows a white surface as white.
+class RoomLight:
+    """What lights a room; under light of intensity 1, a white surface looks white.
 
     Attributes:
-        bulb: Where it hangs, world frame [m].
-        bulb_power: Light of the bulb on a surface close by that faces it.
-        lamp_power: Light of a lamp on the camera, likewise.
-        ambient: Light that falls everywhere.
-        sky: (3,) added per unit of a surface's normal, so that faces of a solid differ.
+        bulb: Where the bulb hangs [m, world frame].
+        bulb_power: The light of the bulb on a surface close by that faces it.
+        lamp_power: The light of the lamp on the camera on a surface close by that faces it.
+        ambient: The light that falls everywhere.
+        sky: The vector (3,) whose dot product with a surface's normal (world frame) is added to the light, so that the
+            faces of a solid differ.
     """
 
     bulb: Triple
@@ -93,30 +80,44 @@ class Light:
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
-    """How a scene looks.
+class RoomLook:
+    """How a room looks.
 
     Attributes:
-        textures: (13, T), one column a Texture; the first six belong to the room's faces.
-        light: What lights it.
+        textures: The texture table (13, T): the fields of one Texture in each column. The first six are the faces of
+            the room.
+        light: What lights the room.
     """
 
-    textures: Floats
-    light: Light
+    textures: Array32
+    light: RoomLight
 
 
-def scaled(look: Look, surfaces: int, factor: float) -> Look:
-    """The same look, with the cells and joints of the first ``surfaces`` textures ``factor`` times as large."""
+def scale_textures(look: RoomLook, surfaces: int, factor: float) -> RoomLook:
+    """The same look, with the cells and joints of some textures enlarged.
+
+    Args:
+        look: How the room looks.
+        surfaces: The number of textures that are changed, from the first one on.
+        factor: How many times as large their cells and joints become.
+    """
     textures = look.textures.copy()
     for field in ("cell_u", "cell_v", "joint_width"):
         textures[Texture._fields.index(field), :surfaces] *= factor
     return replace(look, textures=textures)
 
 
-def shade(look: Look, scene: Scene, hits: Hits, eye: Array) -> Floats:
-    """The picture (3, H, W), seen from ``eye`` (3,) [m, world frame]; 1 is white, brighter is not cut off."""
+def shade(look: RoomLook, scene: RoomScene, hits: RayHits, eye: Array) -> Array32:
+    """The picture (3, H, W), RGB, of what the rays of a camera hit; 1 is white, and brighter values are kept.
+
+    Args:
+        look: How the room looks.
+        scene: The geometry of the room.
+        hits: What the rays of the camera hit.
+        eye: The camera centre (3,) [m, world frame].
+    """
     texture = dict(zip(Texture._fields, np.take(look.textures, hits.surface, axis=1), strict=True))
-    light = _lit(look.light, scene, hits, eye)
+    light = _light_on(look.light, scene, hits, eye)
     for solid, window in zip(scene.solids, hits.windows, strict=True):
         _shade_contact(light, hits, solid, window)
     light += texture["glow"]
@@ -124,36 +125,37 @@ def shade(look: Look, scene: Scene, hits: Hits, eye: Array) -> Floats:
     return np.stack([texture["red"], texture["green"], texture["blue"]]) * light
 
 
-def _lit(light: Light, scene: Scene, hits: Hits, eye: Array) -> Floats:
-    """Light (H, W) on what is hit: Lambert's cosine law, with inverse squares that saturate close by."""
+def _light_on(light: RoomLight, scene: RoomScene, hits: RayHits, eye: Array) -> Array32:
+    """The light (H, W) that falls on what is hit, by Lambert's cosine law and a damped inverse-square law."""
     total = np.tensordot(np.array(light.sky, dtype=np.float32), hits.normal, axes=1)
     total += light.ambient
     total += _shine(hits, np.array(light.bulb), light.bulb_power, _BULB_REACH)
     total += _shine(hits, eye, light.lamp_power, _LAMP_REACH)
-    for axis, (low, high) in enumerate(_bounds(scene.size)):
+    for axis, (low, high) in enumerate(scene.bounds):
         across = hits.point[axis]
         nearest = np.minimum(across - low, high - across)
-        beside = 1 - np.abs(hits.normal[axis])  # a face is not darkened by itself
+        beside = 1 - np.abs(hits.normal[axis])  # a face does not darken itself
         total *= 1 - _CORNER * beside * np.exp(nearest / -_CORNER_REACH)
     return total
 
 
-def _bounds(size: Triple) -> list[tuple[float, float]]:
-    """From, to [m] of a room along world x, y, z."""
-    width, height, depth = size
-    return [(-width / 2, width / 2), (-height, 0.0), (-depth / 2, depth / 2)]
+def _shine(hits: RayHits, where: Array, power: float, reach: float) -> Array32:
+    """The light (H, W) of a point source on what is hit, by Lambert's cosine law.
 
-
-def _shine(hits: Hits, where: Array, power: float, reach: float) -> Floats:
-    """Light (H, W) of a point source at ``where`` (3,) [m, world frame] that halves at ``reach`` [m]."""
+    Args:
+        hits: What the rays hit.
+        where: The place of the source (3,) [m, world frame].
+        power: The light on a surface close by that faces the source.
+        reach: The distance at which the light has halved [m].
+    """
     towards = where.astype(np.float32)[:, None, None] - hits.point
     squared = (towards * towards).sum(axis=0)
     cosine = (towards * hits.normal).sum(axis=0) / np.sqrt(squared)
     return np.maximum(cosine, 0) * (power / (1 + squared / reach**2))
 
 
-def _shade_contact(light: Floats, hits: Hits, solid: Solid, window: Window) -> None:
-    """Darken the floor around a solid within a window of the picture."""
+def _shade_contact(light: Array32, hits: RayHits, solid: Solid, window: PixelWindow) -> None:
+    """Darken the light (H, W) on the floor around a solid, within a window of the picture."""
     x, y, z = hits.point[:, *window]
     floor = y > -_FLOOR_TOLERANCE
     if not floor.any():
@@ -164,8 +166,13 @@ def _shade_contact(light: Floats, hits: Hits, solid: Solid, window: Window) -> N
     light[window][floor] *= 1 - _SHADOW * np.exp(np.maximum(away, 0) / -_SHADOW_REACH)
 
 
-def _pattern(texture: dict[str, Floats], hits: Hits) -> Floats:
-    """Brightness (H, W) of the cells and joints, relative to the surface's colour, averaged over a pixel."""
+def _pattern(texture: dict[str, Array32], hits: RayHits) -> Array32:
+    """The brightness (H, W) of cells and joints relative to the surface's colour, averaged over each pixel.
+
+    Args:
+        texture: The fields of the Texture (H, W) that each pixel sees, by name.
+        hits: What the rays hit.
+    """
     row = (hits.v - texture["origin_v"]) / texture["cell_v"]
     row_number = np.floor(row)
     column = (hits.u - texture["origin_u"]) / texture["cell_u"] + texture["stagger"] * row_number
@@ -178,14 +185,14 @@ def _pattern(texture: dict[str, Floats], hits: Hits) -> Floats:
     return cells + (texture["joint"] - cells) * (1 - (1 - joint_u) * (1 - joint_v))
 
 
-def _joints(place: Floats, cell: Floats, width: Floats, coordinate: Floats) -> tuple[Floats, Floats]:
-    """Share (H, W) of each pixel that a joint covers, and how far single cells are seen, 0 to 1.
+def _joints(place: Array32, cell: Array32, width: Array32, coordinate: Array32) -> tuple[Array32, Array32]:
+    """The share (H, W) of each pixel that joints cover, and how well single cells can be seen (H, W), 0 to 1.
 
     Args:
-        place: Where in its cell the pixel's centre is, 0 to 1.
-        cell: Cell size [m].
-        width: Joint width [m].
-        coordinate: u or v [m]; its step from pixel to pixel is the width that a pixel averages over.
+        place: The place (H, W) of the pixel's centre in its cell, 0 to 1.
+        cell: The size (H, W) of a cell [m].
+        width: The width (H, W) of a joint [m].
+        coordinate: u or v (H, W) [m]; its step from pixel to pixel is the width over which a pixel averages.
     """
     footprint = np.full_like(coordinate, _LEAST_FOOTPRINT)
     step = np.abs(np.diff(coordinate, axis=1))
@@ -200,8 +207,8 @@ def _joints(place: Floats, cell: Floats, width: Floats, coordinate: Floats) -> t
     return covered * seen + width / cell * (1 - seen), seen
 
 
-def _noise(i: NDArray[np.int32], j: NDArray[np.int32], k: NDArray[np.intp]) -> Floats:
-    """A number from -1 to 1 that looks random, for each triple; the same on every machine.
+def _noise(i: NDArray[np.int32], j: NDArray[np.int32], k: NDArray[np.intp]) -> Array32:
+    """For each triple of numbers (H, W), a number from -1 to 1 that looks random and is the same on every machine.
 
     Source: Teschner et al. 2003, "Optimized Spatial Hashing", section 4 (the three primes); the
     multiplication and shift after it spread the low bits.

@@ -1,1 +1,1 @@
-"""A whole picture: many questions about it become a depth map and a metric point cloud."""
+"""Point clouds: many questions about one picture become a depth map and a metric point cloud."""

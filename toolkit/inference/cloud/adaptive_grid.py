@@ -1,6 +1,6 @@
-"""Asking about pixels of a picture: first a coarse grid, then, level by level, more where the depth changes.
+"""Asking for the depths of a picture's pixels: first on a coarse grid, then on finer levels where the depth changes.
 
-The pictures' pixels are those of the upright original. Conventions: see ``toolkit.geometry.camera``.
+Pixels are those of the upright original picture. Conventions: see ``toolkit.geometry.camera``.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,26 +13,23 @@ from numpy.typing import NDArray
 from toolkit.errors import UserError, raise_all
 from toolkit.utils.arrays import Array
 
-Ask = Callable[[Array], Array]
-"""Depths (N,) [m] at pixels (N, 2); NaN where the answer could not be read."""
-
+AskDepths = Callable[[Array], Array]
+"""A function that gives the depths (N,) [m] at pixels (N, 2), with NaN where an answer could not be read."""
 
 Indices = NDArray[np.int64]
-
-
 _LEFT, _TOP, _RIGHT, _BOTTOM = range(4)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Where a picture is asked.
+    """The settings that say at which pixels of a picture questions are asked.
 
     Attributes:
-        columns: Points in each row of the first grid; its rows are as far apart as its columns.
-        levels: How often a cell may be split in four.
-        ratio: A cell is split where the largest depth of its corners is at least this many times the smallest.
-        questions: The most questions asked.
-        margin: Pixels this near to the border are not asked: marks cannot be drawn there [px].
+        columns: The number of points in each row of the first grid. The rows are as far apart as the columns.
+        levels: How many times a cell may be split into four.
+        ratio: A cell is split if the largest depth at its corners is at least this many times the smallest.
+        questions: The largest number of questions.
+        margin: The width of the border in which no question is asked, because marks cannot be drawn there [px].
     """
 
     columns: int = 32
@@ -52,11 +49,15 @@ class Grid:
             "grid of questions", [UserError(problem, remedy=remedy) for wrong, problem, remedy in faults if wrong]
         )
 
-    def lines(self, width: int, height: int) -> tuple[Indices, Indices]:
-        """Columns (C,) and rows (R,) [px] of the first grid of a picture.
+    def line_positions(self, width: int, height: int) -> tuple[Indices, Indices]:
+        """The columns (C,) and rows (R,) of pixels [px] on which the lines of the first grid lie.
+
+        Args:
+            width: The width of the picture [px].
+            height: The height of the picture [px].
 
         Raises:
-            UserError: If the picture is too small for the margin, or the grid takes more questions than allowed.
+            UserError: If the picture is too small for the margin, or if the grid needs more questions than allowed.
         """
         across, down = width - 1 - 2 * self.margin, height - 1 - 2 * self.margin
         if min(across, down) < 1:
@@ -76,13 +77,13 @@ class Grid:
 
 @dataclass(frozen=True)
 class Survey:
-    """What was asked of a picture, and the cells into which that divides it.
+    """The depths that were asked for in a picture, and the cells into which they divide it.
 
     Attributes:
-        size: Width and height of the picture [px].
-        pixels: (N, 2), whole; row by row, each once.
-        depth: (N,) [m], of the kind that was asked for; NaN where the answer could not be read.
-        leaves: (M, 4) left, top, right, bottom [px] of the cells; the four corners of each were asked.
+        size: The width and height of the picture [px].
+        pixels: The pixels that were asked for, (N, 2), in whole numbers, row by row and without repetition.
+        depth: Their depths (N,) [m], of the kind that was asked for; NaN where the answer could not be read.
+        leaves: The left, top, right and bottom [px] of the cells, (M, 4). The four corners of each cell were asked for.
     """
 
     size: tuple[int, int]
@@ -91,15 +92,19 @@ class Survey:
     leaves: Indices
 
     def corners(self, depth: Array) -> Array:
-        """(M, 2, 2) depths at the corners of the leaves, [leaf, lower, right], of depths (N,) at ``pixels``."""
+        """The depths at the corners of the leaves, (M, 2, 2), indexed [leaf, lower, right].
+
+        Args:
+            depth: The depths at ``pixels``, (N,) [m].
+        """
         keys = self.leaves[:, [[_TOP], [_BOTTOM]]] * self.size[0] + self.leaves[:, [[_LEFT, _RIGHT]]]
         return depth[np.searchsorted(self._keys, keys)]
 
-    def owned(self) -> Iterator[tuple[slice, slice]]:
-        """Rows and columns of the pixels that belong to each leaf.
+    def owned_pixels(self) -> Iterator[tuple[slice, slice]]:
+        """Yield, for each leaf, the rows and columns of the pixels that belong to it.
 
-        Neighbours share an edge: it belongs to the right and the lower one. Every pixel within the margin
-        belongs to exactly one leaf.
+        Neighbouring leaves share an edge, which belongs to the right or the lower one. Every pixel that is not in the
+        margin belongs to exactly one leaf.
         """
         last_u, last_v = self.leaves[:, _RIGHT].max(), self.leaves[:, _BOTTOM].max()
         for left, top, right, bottom in self.leaves.tolist():
@@ -110,22 +115,24 @@ class Survey:
         return _keys(self.pixels.astype(np.int64), self.size[0])
 
 
-def survey(size: tuple[int, int], grid: Grid, ask: Ask) -> Survey:
-    """Ask a grid, then the new corners of the cells in which the depth changes, in one call a level.
+def survey(size: tuple[int, int], grid: Grid, ask: AskDepths) -> Survey:
+    """Ask for the depths on a grid, then at the new corners of the cells in which the depth changes.
 
-    The cells with the largest ratio of depths go first; a cell of which some corners could not be read goes
-    before them, one of which none could after them. A level ends at the first cell for which too few questions
-    are left. What is smaller than a cell of the first grid and touches none of its points is not seen.
+    Each level is one call of ``ask``. The cells in which some corners could not be read are split first. The others
+    follow, from the largest ratio of depths to the smallest; cells in which no corner could be read come last. A level
+    ends at the first cell for which too few questions are left. Things that are smaller than a cell of the first grid
+    and touch none of its points are not seen.
 
     Args:
-        size: Width and height of the picture [px].
-        grid: Where to ask.
-        ask: Answers pixels (N, 2), which come row by row; answers that are not positive count as not read.
+        size: The width and height of the picture [px].
+        grid: The settings of the grid.
+        ask: The function that gives the depths of pixels (N, 2), which are in the order of rows. Depths that are not
+            positive count as not read.
 
     Raises:
-        UserError: If the first grid does not fit into the picture, or takes more questions than allowed.
+        UserError: If the first grid does not fit into the picture, or needs more questions than allowed.
     """
-    columns, rows = grid.lines(*size)
+    columns, rows = grid.line_positions(*size)
     cells = [(left, top, right, bottom) for top, bottom in pairwise(rows) for left, right in pairwise(columns)]
     nothing = Survey(size, np.empty((0, 2)), np.empty(0), np.array(cells))
     found = _with_answers(nothing, np.add.outer(rows * size[0], columns).ravel(), nothing.leaves, ask)
@@ -136,10 +143,10 @@ def survey(size: tuple[int, int], grid: Grid, ask: Ask) -> Survey:
     return found
 
 
-def change(corners: Array) -> Array:
-    """(M,) largest over smallest depth of cells with corners (M, 2, 2) [m].
+def depth_ratios(corners: Array) -> Array:
+    """The ratio (M,) of the largest to the smallest depth at the corners (M, 2, 2) [m] of cells.
 
-    Infinite where only some corners could be read, NaN where none could.
+    It is infinite if only some corners of a cell could be read, and NaN if none could.
     """
     flat = corners.reshape(len(corners), -1)
     unread = np.isnan(flat)
@@ -147,14 +154,14 @@ def change(corners: Array) -> Array:
 
 
 def _wanted(found: Survey, ratio: float) -> Indices:
-    """The leaves to be split, the largest change first."""
-    changes = change(found.corners(found.depth))
-    order = np.argsort(-changes, kind="stable")
-    return order[~(changes[order] < ratio)]
+    """The indices of the leaves to be split, the one with the largest ratio of depths first."""
+    ratios = depth_ratios(found.corners(found.depth))
+    order = np.argsort(-ratios, kind="stable")
+    return order[~(ratios[order] < ratio)]
 
 
 def _affordable(found: Survey, wanted: Indices, budget: int) -> tuple[Indices, Indices]:
-    """The first of the wanted leaves, as many as the budget lets split; and the keys (N,) to be asked for that."""
+    """The first of the wanted leaves, as many as the budget allows; and the keys (N,) of the pixels to ask for."""
     keys = _keys(_midpoints(found.leaves[wanted]), found.size[0])
     unasked, first = np.unique(keys, return_index=True)
     is_new = ~np.isin(unasked, found._keys)
@@ -164,8 +171,8 @@ def _affordable(found: Survey, wanted: Indices, budget: int) -> tuple[Indices, I
     return wanted[:fits], unasked[needed_by < fits]
 
 
-def _with_answers(found: Survey, keys: Indices, leaves: Indices, ask: Ask) -> Survey:
-    """The survey after asking the pixels with these keys (N,), if any, with these leaves."""
+def _with_answers(found: Survey, keys: Indices, leaves: Indices, ask: AskDepths) -> Survey:
+    """The survey with these leaves, after asking for the pixels with these keys (N,), if there are any."""
     pixels = np.stack([keys % found.size[0], keys // found.size[0]], axis=-1).astype(np.float64)
     answers = np.asarray(ask(pixels), dtype=np.float64) if len(keys) else np.empty(0)
     if answers.shape != keys.shape:
@@ -181,14 +188,14 @@ def _with_answers(found: Survey, keys: Indices, leaves: Indices, ask: Ask) -> Su
 
 
 def _midpoints(cells: Indices) -> Indices:
-    """(M, 5, 2) whole pixels that split cells (M, 4): the middles of their edges, and their centre."""
+    """The pixels (M, 5, 2) that split cells (M, 4), in whole numbers: the middles of the edges, and the centre."""
     left, top, right, bottom = cells.T
     u, v = (left + right) // 2, (top + bottom) // 2
     return np.stack([u, top, left, v, u, v, right, v, u, bottom], axis=-1).reshape(-1, 5, 2)
 
 
 def _quarters(cells: Indices) -> Indices:
-    """The four parts of each cell (M, 4); two where it is one pixel wide or high, itself where it is both."""
+    """The four parts of each cell (M, 4); two parts if it is one pixel wide or high, and itself if it is both."""
     left, top, right, bottom = cells.T
     u, v = (left + right) // 2, (top + bottom) // 2
     parts = [(left, top, u, v), (u, top, right, v), (left, v, u, bottom), (u, v, right, bottom)]
@@ -197,10 +204,10 @@ def _quarters(cells: Indices) -> Indices:
 
 
 def _spread(extent: int, count: int) -> Indices:
-    """``count`` different whole numbers, evenly spread from 0 to ``extent``."""
+    """``count`` different whole numbers that are evenly spread from 0 to ``extent``."""
     return np.floor(np.linspace(0, extent, count) + 0.5).astype(np.int64)
 
 
 def _keys(pixels: Indices, width: int) -> Indices:
-    """Numbers (...) of whole pixels (..., 2), row by row."""
+    """The keys (...) of pixels (..., 2) in whole numbers: pixels are counted row by row."""
     return pixels[..., 1] * width + pixels[..., 0]

@@ -1,4 +1,4 @@
-"""Depth maps: one depth for every pixel of a picture; filled from a survey, read from labels, written, compared.
+"""Depth maps, which hold a depth for every pixel of a picture: from answers or labels, compared, and saved.
 
 Conventions: see ``toolkit.geometry.camera``.
 """
@@ -15,26 +15,22 @@ from PIL.PngImagePlugin import PngInfo
 from toolkit.data.frames.frame import DepthType, Frame
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
-from toolkit.inference.cloud.adaptive_grid import Indices, Survey, change
+from toolkit.geometry.interpolation import bilinear
+from toolkit.inference.cloud.adaptive_grid import Indices, Survey, depth_ratios
+from toolkit.qa.metrics.relative_error import DELTA1_FACTOR
 from toolkit.utils.arrays import Array
 from toolkit.utils.files import write_bytes
 
 KIND_NAMES: dict[DepthType, str] = {"z": "depth_z", "euclidean": "distance"}
-"""What a depth of each kind is called in file names and legends."""
-
+"""The name of each kind of depth, in file names and legends."""
 
 KIND_WORDS: dict[DepthType, str] = {"z": "along the principal axis", "euclidean": "from the camera centre"}
-"""How a depth of each kind is measured."""
-
+"""Words that say how each kind of depth is measured."""
 
 MILLIMETRE = 0.001
 """Metres per unit of a 16-bit depth map."""
 
-
-_UNSTORABLE = np.iinfo(np.uint16).max  # read as saturated, by this toolkit and by others
-
-
-_DELTA = 1.25
+_UNSTORABLE = np.iinfo(np.uint16).max  # this toolkit and others read this value as saturated
 
 
 @dataclass(frozen=True)
@@ -42,18 +38,22 @@ class DepthMap:
     """The depth of every pixel of a picture.
 
     Attributes:
-        depth: (height, width) [m]; NaN where it is not known.
-        depth_type: Whether that is depth_z or Euclidean distance.
+        depth: The depths, (height, width) [m]; NaN where the depth is not known.
+        depth_type: Whether ``depth`` is depth_z or Euclidean distance.
     """
 
     depth: Array
     depth_type: DepthType
 
     def converted(self, camera: Camera, depth_type: DepthType) -> "DepthMap":
-        """The same map as the other kind of depth.
+        """The same map, with the kind of depth that is asked for.
+
+        Args:
+            camera: The camera of the picture.
+            depth_type: The kind of depth of the result.
 
         Raises:
-            UserError: If the camera is that of another picture size.
+            UserError: If the camera belongs to a picture of another size.
         """
         check_size("the depth map", self.depth, camera)
         if depth_type == self.depth_type:
@@ -64,14 +64,14 @@ class DepthMap:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """How one depth map differs from another, the reference, where both have a depth.
+class DepthErrors:
+    """The errors of a depth map against a reference, over the pixels where both have a depth.
 
     Attributes:
-        pixels: How many pixels that are.
-        delta1: Share of them whose depths differ by less than a factor of 1.25.
-        abs_rel: Mean of |first - reference| / reference.
-        median_ratio: Median of first / reference: above 1 where the first map is too far.
+        pixels: The number of these pixels.
+        delta1: The share of these pixels whose two depths differ by less than a factor of 1.25.
+        abs_rel: The mean of |depth - reference| / reference.
+        median_ratio: The median of depth / reference, which is above 1 if the depths are too large.
     """
 
     pixels: int
@@ -81,149 +81,166 @@ class Comparison:
 
 
 def dense_map(survey: Survey, depth_type: DepthType, camera: Camera, ratio: float) -> DepthMap:
-    """The depth_z of every pixel within a survey's margin, from what was asked.
+    """The depth_z of every pixel, except in the margin of the grid, from the pixels that were asked for.
 
-    In a leaf whose corners agree, 1 / depth_z is interpolated bilinearly. That is exact for a plane seen without
-    distortion: n . X = d with X = depth_z r gives 1 / depth_z = n . r / d, and the ray r is linear in the pixel
-    (Blinn 1992, "Hyperbolic Interpolation"). In a leaf whose corners differ, each pixel takes the depth of its
-    nearest corner, so that no points float between foreground and background; NaN where that corner could not
-    be read. Pixels that were asked keep their answers.
+    In a leaf whose corners agree, 1 / depth_z is interpolated bilinearly. This is exact for a plane that is seen
+    without distortion: n . X = d with X = depth_z r gives 1 / depth_z = n . r / d, and the ray r is linear in the
+    pixel (Blinn 1992, "Hyperbolic Interpolation"). In a leaf whose corners differ, each pixel takes the depth of its
+    nearest corner, so that no points float between foreground and background; it is NaN if that corner could not be
+    read. Pixels that were asked for keep their answers.
 
     Args:
-        survey: What was asked, and the answers.
+        survey: The pixels that were asked for, and the answers.
         depth_type: Whether the answers are depth_z or Euclidean distance.
         camera: The camera of the picture.
         ratio: Corners agree if the largest depth is less than this many times the smallest (``Grid.ratio``).
     """
     depth_z = survey.depth if depth_type == "z" else camera.z_from_distance(survey.pixels, survey.depth)
     corners = survey.corners(depth_z)
-    agree = change(corners) < ratio
+    agree = depth_ratios(corners) < ratio
     dense = np.full(survey.size[::-1], np.nan)
-    for (rows, columns), leaf, corner, smooth in zip(survey.owned(), survey.leaves, corners, agree, strict=True):
+    for (rows, columns), leaf, corner, smooth in zip(survey.owned_pixels(), survey.leaves, corners, agree, strict=True):
         across = (np.arange(columns.start, columns.stop) - leaf[0]) / (leaf[2] - leaf[0])
         down = (np.arange(rows.start, rows.stop) - leaf[1]) / (leaf[3] - leaf[1])
-        dense[rows, columns] = (_bilinear if smooth else _nearest_corner)(corner, across, down)
+        dense[rows, columns] = (_interpolate_inverse if smooth else _nearest_corner)(corner, across, down)
     answered = ~np.isnan(depth_z)
     u, v = survey.pixels[answered].astype(np.int64).T
     dense[v, u] = depth_z[answered]
     return DepthMap(dense, "z")
 
 
-def _bilinear(corners: Array, across: Array, down: Array) -> Array:
-    """Depths (H, W) at shares (W,) and (H,) of a cell's sides: 1 / depth is bilinear between the corners (2, 2)."""
-    upper, lower = 1 / corners
-    left, right = (upper[side] + (lower[side] - upper[side]) * down[:, None] for side in (0, 1))
-    return 1 / (left + (right - left) * across)
+def _interpolate_inverse(corners: Array, across: Array, down: Array) -> Array:
+    """The depths (H, W) in a cell, where 1 / depth is bilinear between the corners.
+
+    Args:
+        corners: The depths at the corners, (2, 2), indexed [lower, right].
+        across: Where the columns of pixels lie, (W,), from 0 at the left side to 1 at the right side.
+        down: Where the rows of pixels lie, (H,), from 0 at the upper side to 1 at the lower side.
+    """
+    places = np.stack(np.meshgrid(across, down), axis=-1)
+    return 1 / bilinear(1 / corners, places)
 
 
 def _nearest_corner(corners: Array, across: Array, down: Array) -> Array:
-    """Depths (H, W) at shares (W,) and (H,) of a cell's sides: that of the nearest of the corners (2, 2)."""
+    """The depths (H, W) in a cell, where each pixel has that of the nearest corner; arguments as above."""
     return corners[np.ix_((down > 0.5).astype(int), (across > 0.5).astype(int))]
 
 
 def sparse_map(pixels: ArrayLike, depth: ArrayLike, depth_type: DepthType, size: tuple[int, int]) -> DepthMap:
-    """A map of a picture of ``size`` (width, height) with depths (N,) [m] at the pixels nearest to (N, 2) alone."""
-    found = np.full(size[::-1], np.nan)
-    u, v = nearest(pixels, size)
-    found[v, u] = depth
-    return DepthMap(found, depth_type)
+    """A depth map that has depths at some pixels alone.
+
+    Args:
+        pixels: Positions in the picture, (N, 2); the nearest pixels get the depths.
+        depth: The depths, (N,) [m].
+        depth_type: Whether ``depth`` is depth_z or Euclidean distance.
+        size: The width and height of the picture [px].
+    """
+    sparse = np.full(size[::-1], np.nan)
+    u, v = nearest_pixels(pixels, size)
+    sparse[v, u] = depth
+    return DepthMap(sparse, depth_type)
 
 
 def labelled_map(frame: Frame) -> DepthMap:
-    """The depth_z of a Frame's labels.
+    """The depth map of a Frame's labels, as depth_z.
 
     Raises:
-        UserError: If it has none, or they cannot be read.
+        UserError: If the Frame has no labels, or they cannot be read.
     """
     pixels, depth_z = labels_of(frame)
     return sparse_map(pixels, depth_z, "z", (frame.camera.width, frame.camera.height))
 
 
 def labels_of(frame: Frame) -> tuple[Array, Array]:
-    """Labelled pixels (N, 2) of a Frame and their depth_z (N,) [m].
+    """The labelled pixels (N, 2) of a Frame, and their depth_z (N,) [m].
 
     Raises:
-        UserError: If it has none, or they cannot be read.
+        UserError: If the Frame has no labels, or they cannot be read.
     """
     if frame.labels is None:
         raise UserError(f"{frame.name}: this picture has no depth", remedy="give `depth_map`, or `pixel_coords`")
     return frame.labels.read(frame.camera)
 
 
-def nearest(pixels: ArrayLike, size: tuple[int, int]) -> tuple[Indices, Indices]:
-    """Columns and rows (N,) of the pixels nearest to (N, 2), which lie in a picture of ``size`` (width, height)."""
-    # Not np.rint, which rounds halves to even: two neighbours to the same pixel.
-    whole = np.floor(np.asarray(pixels, dtype=np.float64).reshape(-1, 2) + 0.5).astype(np.int64)
+def nearest_pixels(positions: ArrayLike, size: tuple[int, int]) -> tuple[Indices, Indices]:
+    """The columns and rows (N,) of the pixels nearest to positions (N, 2) in a picture of ``size`` (width, height)."""
+    # np.rint would round halves to even, so that two neighbours may get the same pixel.
+    whole = np.floor(np.asarray(positions, dtype=np.float64).reshape(-1, 2) + 0.5).astype(np.int64)
     u, v = np.clip(whole, 0, np.array(size) - 1).T
     return u, v
 
 
 def check_size(what: str, array: NDArray[np.generic], camera: Camera) -> None:
-    """Check that an array (H, W, ...) is of the camera's picture size.
+    """Check that an array (H, W, ...) has the size of the camera's picture; ``what`` names it in the message.
 
     Raises:
-        UserError: If it is not.
+        UserError: If it has another size.
     """
     height, width = array.shape[:2]
     if (width, height) != (camera.width, camera.height):
         raise UserError(
             f"{what} is {width} x {height}, and the camera is that of a {camera.width} x {camera.height} picture",
-            remedy="give the intrinsics of this picture in this size",
+            remedy="give the intrinsics that belong to this size of the picture",
         )
 
 
-def compare(first: DepthMap, reference: DepthMap) -> Comparison:
-    """How a map differs from a reference, where both have a depth (Eigen, Puhrsch and Fergus 2014).
+def depth_errors(depth_map: DepthMap, reference: DepthMap) -> DepthErrors:
+    """The errors of a depth map against a reference, where both have a depth (Eigen, Puhrsch and Fergus 2014).
 
     Raises:
-        UserError: If the maps are of different sizes or kinds, or nowhere both valid.
+        UserError: If the maps have different sizes or kinds of depth, or no pixel where both have a depth.
     """
-    sizes = [f"{map_.depth.shape[1]} x {map_.depth.shape[0]}" for map_ in (first, reference)]
+    sizes = [f"{each.depth.shape[1]} x {each.depth.shape[0]}" for each in (depth_map, reference)]
     if sizes[0] != sizes[1]:
         raise UserError(f"depth maps of {sizes[0]} and {sizes[1]} pixels cannot be compared", remedy="resample one")
-    if first.depth_type != reference.depth_type:
+    if depth_map.depth_type != reference.depth_type:
         raise UserError(
-            f"{KIND_NAMES[first.depth_type]} cannot be compared with {KIND_NAMES[reference.depth_type]}",
+            f"{KIND_NAMES[depth_map.depth_type]} cannot be compared with {KIND_NAMES[reference.depth_type]}",
             remedy="convert one of the maps",
         )
-    both = (first.depth > 0) & (reference.depth > 0)
+    both = (depth_map.depth > 0) & (reference.depth > 0)
     if not both.any():
         raise UserError("the depth maps cannot be compared", cause="there is no pixel where both have a depth")
-    ratio = first.depth[both] / reference.depth[both]
-    return Comparison(
+    ratio = depth_map.depth[both] / reference.depth[both]
+    return DepthErrors(
         pixels=len(ratio),
-        delta1=float(np.mean(np.maximum(ratio, 1 / ratio) < _DELTA)),
+        delta1=float(np.mean(np.maximum(ratio, 1 / ratio) < DELTA1_FACTOR)),
         abs_rel=float(np.mean(np.abs(ratio - 1))),
         median_ratio=float(np.median(ratio)),
     )
 
 
 def png_names(cloud: Path, depth_type: DepthType) -> tuple[Path, Path]:
-    """Where the depth map beside a cloud goes, in millimetres and in colours: out_depth_z_mm.png, out_depth_z.png."""
+    """The files of the depth map beside a cloud, in millimetres and in colours: out_depth_z_mm.png, out_depth_z.png."""
     stem = f"{cloud.stem}_{KIND_NAMES[depth_type]}"
     return cloud.with_name(f"{stem}_mm.png"), cloud.with_name(f"{stem}.png")
 
 
 def save_depth_png(depth_map: DepthMap, path: Path) -> int:
-    """Write a map as a 16-bit PNG in millimetres, 0 where there is no depth; how many depths do not fit in.
+    """Write a depth map as a 16-bit PNG in millimetres, with 0 where there is no depth.
 
-    Those are the depths that round to 65.535 m, or lie beyond, and those that round to 0; they are written as 0.
-    The kind of depth and the scale stand in the file's text, under the names that they have in a manifest.
+    Depths that round to 0, or to 65.535 m and more, do not fit into 16 bits. They are written as 0. The PNG's text says
+    the kind of depth and the scale, under the names that they have in a manifest.
+
+    Returns:
+        The number of depths that do not fit.
     """
     known = np.isfinite(depth_map.depth)
     units = np.rint(np.where(known, depth_map.depth, 0) / MILLIMETRE)
     fits = known & (units > 0) & (units < _UNSTORABLE)
     buffer = io.BytesIO()
-    Image.fromarray(np.where(fits, units, 0).astype(np.uint16)).save(buffer, "PNG", pnginfo=_text(depth_map.depth_type))
+    picture = Image.fromarray(np.where(fits, units, 0).astype(np.uint16))
+    picture.save(buffer, "PNG", pnginfo=_png_text(depth_map.depth_type))
     write_bytes(path, buffer.getvalue())
     return int((known & ~fits).sum())
 
 
-def _text(depth_type: DepthType) -> PngInfo:
-    words = PngInfo()
-    words.add_text(
+def _png_text(depth_type: DepthType) -> PngInfo:
+    """The text in a PNG of this kind of depth."""
+    text = PngInfo()
+    text.add_text(
         "Description", f"{KIND_NAMES[depth_type]} in millimetres, {KIND_WORDS[depth_type]}; 0 where there is none"
     )
-    words.add_text("depth_type", depth_type)
-    words.add_text("depth_scale", f"{MILLIMETRE:g}")
-    return words
+    text.add_text("depth_type", depth_type)
+    text.add_text("depth_scale", f"{MILLIMETRE:g}")
+    return text

@@ -1,4 +1,4 @@
-"""Metric point clouds with colours, and the PLY files that Open3D, MeshLab, CloudCompare and trimesh read.
+"""Metric point clouds with colours, saved as PLY files, which Open3D, MeshLab, CloudCompare and trimesh read.
 
 Conventions: see ``toolkit.geometry.camera``.
 """
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from toolkit.data.frames.frame import DepthType, Frame
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
-from toolkit.inference.cloud.depth_map import DepthMap, check_size, labels_of, nearest
+from toolkit.inference.cloud.depth_map import DepthMap, check_size, labels_of, nearest_pixels
 from toolkit.utils.arrays import Array, Pixels
 from toolkit.utils.files import write_bytes
 
@@ -30,7 +30,6 @@ property uchar blue
 end_header
 """
 
-
 _PLY_VERTEX = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)])
 
 
@@ -39,9 +38,10 @@ class PointCloud:
     """Points with colours.
 
     Attributes:
-        xyz: (N, 3) [m, camera frame].
-        rgb: (N, 3) uint8.
-        dropped: How many pixels gave no point: their depth is not known, or their distortion cannot be undone.
+        xyz: The points, (N, 3) [m], in the camera frame.
+        rgb: The colours, (N, 3) uint8.
+        dropped: The number of pixels without a point, because their depth is not known, or their distortion cannot be
+            undone.
     """
 
     xyz: Array
@@ -49,7 +49,9 @@ class PointCloud:
     dropped: int = 0
 
     def write_ply(self, path: Path) -> None:
-        """Write a binary PLY file, float32 and uchar (Turk 1994, "The PLY Polygon File Format").
+        """Write a binary PLY file, with float32 for points and uchar for colours.
+
+        Source: Turk 1994, "The PLY Polygon File Format".
 
         Raises:
             UserError: If the cloud has no point, or the file cannot be written.
@@ -57,7 +59,7 @@ class PointCloud:
         if not len(self.xyz):
             raise UserError(
                 f"{path}: the cloud has no point, and is not written",
-                cause=f"of {self.dropped} pixels none has a depth that can be used",
+                cause=f"none of {self.dropped} pixels has a depth that can be used",
             )
         vertices = np.empty(len(self.xyz), _PLY_VERTEX)
         vertices["xyz"], vertices["rgb"] = self.xyz, self.rgb
@@ -65,32 +67,38 @@ class PointCloud:
 
 
 def cloud_at(pixels: ArrayLike, depth: ArrayLike, depth_type: DepthType, camera: Camera, picture: Pixels) -> PointCloud:
-    """The points seen at some pixels, in their colours.
+    """The points that are seen at some pixels, with their colours.
 
     Args:
-        pixels: (N, 2) in the picture.
-        depth: (N,) [m]; pixels whose depth is NaN or not positive are dropped.
+        pixels: The pixels, (N, 2).
+        depth: Their depths, (N,) [m]. Pixels whose depth is NaN or not positive are dropped.
         depth_type: Whether ``depth`` is depth_z or Euclidean distance.
-        camera: The camera of the picture, distortion included.
-        picture: (height, width, 3) uint8; a point takes the colour of the nearest pixel.
+        camera: The camera of the picture, with its distortion.
+        picture: The picture, (height, width, 3) uint8. A point takes the colour of the nearest pixel.
 
     Raises:
-        UserError: If the camera is that of another picture size.
+        UserError: If the camera belongs to a picture of another size.
     """
     check_size("the picture", picture, camera)
     given, metres = np.asarray(pixels, dtype=np.float64).reshape(-1, 2), np.asarray(depth, dtype=np.float64)
     depth_z = metres if depth_type == "z" else camera.z_from_distance(given, metres)
     xyz = camera.unproject(given, np.where(depth_z > 0, depth_z, np.nan))
     valid = np.isfinite(xyz).all(axis=1)
-    u, v = nearest(given[valid], (camera.width, camera.height))
+    u, v = nearest_pixels(given[valid], (camera.width, camera.height))
     return PointCloud(xyz[valid], picture[v, u], int((~valid).sum()))
 
 
 def cloud_of_map(depth_map: DepthMap, camera: Camera, picture: Pixels, every: int = 1) -> PointCloud:
-    """The points of a depth map, of every ``every``-th pixel in both directions; those without depth are dropped.
+    """The points of a depth map. Pixels without depth are dropped.
+
+    Args:
+        depth_map: The depth map.
+        camera: The camera of the picture, with its distortion.
+        picture: The picture, (height, width, 3) uint8.
+        every: Only every ``every``-th pixel in both directions becomes a point.
 
     Raises:
-        UserError: If the map, the camera and the picture are of different sizes.
+        UserError: If the map, the camera and the picture have different sizes.
     """
     check_size("the depth map", depth_map.depth, camera)
     v, u = np.mgrid[0 : camera.height : every, 0 : camera.width : every]
@@ -99,16 +107,16 @@ def cloud_of_map(depth_map: DepthMap, camera: Camera, picture: Pixels, every: in
 
 
 def cloud_of_labels(frame: Frame, every: int = 1) -> PointCloud:
-    """The points of a Frame's labels, such as a depth map on disk, in the colours of its picture.
+    """The points of a Frame's labels, such as a depth map on disk, with the colours of its picture.
 
     Args:
         frame: A picture with labels.
-        every: Labels are kept at every ``every``-th pixel in both directions.
+        every: Only labels at every ``every``-th pixel in both directions become points.
 
     Raises:
-        UserError: If the labels or the picture are missing, damaged, or of different sizes.
+        UserError: If the labels or the picture are missing or damaged, or have different sizes.
     """
     pixels, depth_z = labels_of(frame)
-    u, v = nearest(pixels, (frame.camera.width, frame.camera.height))
+    u, v = nearest_pixels(pixels, (frame.camera.width, frame.camera.height))
     kept = (u % every == 0) & (v % every == 0)
     return cloud_at(pixels[kept], depth_z[kept], "z", frame.camera, frame.picture.read())

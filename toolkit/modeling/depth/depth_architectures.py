@@ -1,8 +1,8 @@
-"""What each family of dense depth models takes and gives: one table, one entry a family.
+"""What each architecture of dense depth models takes and gives, in one table.
 
-No processor here needs torchvision: of two families it stands below, of the others the stock one without torchvision
-is taken. Whether a model gives metres is in the table, or in its configuration where families have both, and never
-guessed.
+No processor here needs torchvision. Two architectures have their own processor below, and the others use the stock
+processor that works without torchvision. Whether a model gives metres is written in the table, or in the model's
+configuration where an architecture has both kinds. It is never guessed.
 """
 
 import math
@@ -25,7 +25,7 @@ from transformers.image_utils import IMAGENET_STANDARD_MEAN, IMAGENET_STANDARD_S
 
 from toolkit.data.frames.frame import Frame
 from toolkit.errors import UserError
-from toolkit.modeling.depth.depth_model_spec import Kind
+from toolkit.modeling.depth.depth_model_spec import DepthKind
 from toolkit.modeling.depth.value_map import Box
 from toolkit.utils.arrays import Pixels
 
@@ -44,7 +44,7 @@ class DepthProImageProcessor(PilBackend):
     do_normalize = True
 
     def resize(self, image: np.ndarray, size: SizeDict, **_: Any) -> np.ndarray:  # type: ignore[override]
-        """A picture (3, h, w) at another size: bilinear, without averaging, and not rounded to bytes."""
+        """Resize a picture (3, h, w) bilinearly, without averaging and without rounding to bytes."""
         wanted = [int(size.height or 0), int(size.width or 0)]
         given = torch.from_numpy(image.astype(np.float32))[None]
         resized: np.ndarray = torch.nn.functional.interpolate(given, wanted, mode="bilinear")[0].numpy()
@@ -62,92 +62,100 @@ class Tipsv2DptImageProcessor(PilBackend):
 
 
 @dataclass(frozen=True)
-class DepthFamily:
-    """What one family of depth models needs.
+class DepthArchitecture:
+    """What models of one architecture take and give.
 
     Attributes:
-        processor: Makes tensors of pictures.
-        kinds: What its models can give.
-        told: What a model gives, from its name and configuration; None where they do not tell.
-        padding: Whether its processor pads pictures before it resizes them, or afterwards.
-        canonical: Whether it gives inverse depth times focal length, in picture widths, as Depth Pro does.
+        processor: The class of the image processor, which turns pictures into tensors.
+        kinds: The kinds of depth that models of this architecture can give.
+        told: A function that returns the kind that a model gives, from its name and configuration; None if they do
+            not tell.
+        padding: Whether the processor pads pictures before or after it resizes them; empty if it does not pad.
+        canonical: Whether the model gives inverse depth times the focal length in picture widths, as Depth Pro does.
     """
 
     processor: type[PilBackend]
-    kinds: tuple[Kind, ...] = ("metric",)
-    told: Callable[[str, PretrainedConfig], Kind | None] = lambda name, config: "metric"
+    kinds: tuple[DepthKind, ...] = ("metric",)
+    told: Callable[[str, PretrainedConfig], DepthKind | None] = lambda name, config: "metric"
     padding: Literal["", "before", "after"] = ""
     canonical: bool = False
 
 
-def _of_depth_anything(_: str, config: PretrainedConfig) -> Kind:
-    kind: Kind = config.depth_estimation_type
+def _kind_of_depth_anything(_: str, config: PretrainedConfig) -> DepthKind:
+    kind: DepthKind = config.depth_estimation_type
     return kind
 
 
-_DPT_KINDS: Mapping[str, Kind] = {
+_DPT_KINDS: Mapping[str, DepthKind] = {
     "Intel/dpt-*": "relative",  # MiDaS 3 and 3.1
     "facebook/dpt-dinov2-*": "metric",  # trained on NYU Depth v2 or KITTI
 }
 
 
-def _of_dpt(name: str, _: PretrainedConfig) -> Kind | None:
+def _kind_of_dpt(name: str, _: PretrainedConfig) -> DepthKind | None:
     return next((kind for pattern, kind in _DPT_KINDS.items() if fnmatch(name, pattern)), None)
 
 
-DEPTH_FAMILIES: Mapping[str, DepthFamily] = {
-    "depth_anything": DepthFamily(DPTImageProcessorPil, ("metric", "relative"), _of_depth_anything, "after"),
-    "depth_pro": DepthFamily(DepthProImageProcessor, canonical=True),
-    "dpt": DepthFamily(DPTImageProcessorPil, ("metric", "relative"), _of_dpt, "after"),
-    "glpn": DepthFamily(GLPNImageProcessorPil),  # a sigmoid times the greatest depth of NYU Depth v2 or KITTI
-    "tipsv2_dpt": DepthFamily(Tipsv2DptImageProcessor),  # a mean of depths in metres
-    "zoedepth": DepthFamily(ZoeDepthImageProcessorPil, padding="before"),
+DEPTH_ARCHITECTURES: Mapping[str, DepthArchitecture] = {
+    "depth_anything": DepthArchitecture(DPTImageProcessorPil, ("metric", "relative"), _kind_of_depth_anything, "after"),
+    "depth_pro": DepthArchitecture(DepthProImageProcessor, canonical=True),
+    "dpt": DepthArchitecture(DPTImageProcessorPil, ("metric", "relative"), _kind_of_dpt, "after"),
+    "glpn": DepthArchitecture(GLPNImageProcessorPil),  # a sigmoid times the greatest depth of NYU Depth v2 or KITTI
+    "tipsv2_dpt": DepthArchitecture(Tipsv2DptImageProcessor),  # a mean of depths in metres
+    "zoedepth": DepthArchitecture(ZoeDepthImageProcessorPil, padding="before"),
 }
-"""By ``model_type``. None but Depth Pro is told a focal length: where the camera differs much from those that a model
-was trained with, its metres err in proportion, and that is part of its result."""
+"""The architectures by ``model_type``.
 
+Only Depth Pro is given a focal length. The metres of the others are wrong in proportion where a camera differs from
+those that the model was trained with, and that is part of their result.
+"""
 
 _REFUSED = {
     "chmv2": "it gives the height of trees seen from above, not depth",
     "prompt_depth_anything": "it needs depth from a sensor beside the picture",
 }
+"""Why some architectures are refused, by ``model_type``."""
 
 
-def depth_family_of(name: str, config: PretrainedConfig) -> DepthFamily:
-    """The family of a depth model's configuration.
-
-    Raises:
-        UserError: If there is none, or it cannot answer from a picture.
-    """
-    family = DEPTH_FAMILIES.get(config.model_type)
-    if family is None:
-        raise UserError(
-            f"depth:{name}: depth models of type {config.model_type!r} cannot be measured",
-            cause=_REFUSED.get(config.model_type, "nothing is known of what they give"),
-            remedy=f"use one of: {', '.join(sorted(DEPTH_FAMILIES))}; or answers in a file (file:answers.jsonl)",
-        )
-    return family
-
-
-def prepare(family: DepthFamily, processor: PilBackend, frame: Frame) -> tuple[torch.Tensor, Box]:
-    """What the model sees of a picture.
-
-    Padding is done here and not in the processor, so that it is known where the picture lies.
+def depth_architecture_of(name: str, config: PretrainedConfig) -> DepthArchitecture:
+    """The architecture of a depth model.
 
     Args:
-        family: The model's.
-        processor: Of the family's class, with the model's settings.
-        frame: Whose picture is meant; it is read.
+        name: The name of the model, for the error.
+        config: The configuration of the model.
+
+    Raises:
+        UserError: If the architecture is not known, or needs more than a picture.
+    """
+    architecture = DEPTH_ARCHITECTURES.get(config.model_type)
+    if architecture is None:
+        raise UserError(
+            f"depth:{name}: depth models of type {config.model_type!r} cannot be measured",
+            cause=_REFUSED.get(config.model_type, "it is not known what they give"),
+            remedy=f"use one of: {', '.join(sorted(DEPTH_ARCHITECTURES))}; or answers in a file (file:answers.jsonl)",
+        )
+    return architecture
+
+
+def prepare(architecture: DepthArchitecture, processor: PilBackend, frame: Frame) -> tuple[torch.Tensor, Box]:
+    """Turn a picture into the tensor that the model takes.
+
+    Padding is done here and not in the processor, so that it is known where in the tensor the picture is.
+
+    Args:
+        architecture: The architecture of the model.
+        processor: A processor of the architecture's class, with the model's settings.
+        frame: The Frame whose picture is read.
 
     Returns:
-        The tensor (3, h, w), and the part of it that shows the picture, as shares of its extent.
+        The tensor (3, h, w), and the part of it that shows the picture.
 
     Raises:
         UserError: If the picture cannot be read, or the processor does not take it.
     """
     picture = frame.picture.read()
     pads = getattr(processor, "do_pad", False)
-    margins = _zoe_margins(picture) if pads and family.padding == "before" else ((0, 0), (0, 0))
+    margins = _zoe_margins(picture) if pads and architecture.padding == "before" else ((0, 0), (0, 0))
     padded = np.pad(picture, (*margins, (0, 0)), mode="reflect")
     try:
         tensor = processor(Image.fromarray(padded), do_pad=False, return_tensors="pt")["pixel_values"][0]
@@ -157,25 +165,26 @@ def prepare(family: DepthFamily, processor: PilBackend, frame: Frame) -> tuple[t
             f"{frame.name}: the depth model does not take a picture of {size}", str(error), "leave such pictures out"
         ) from error
     divisor = getattr(processor, "size_divisor", None)
-    if pads and family.padding == "after" and divisor:
-        margins = _centring(tensor.shape[1], divisor), _centring(tensor.shape[2], divisor)
+    if pads and architecture.padding == "after" and divisor:
+        margins = _centred_margins(tensor.shape[1], divisor), _centred_margins(tensor.shape[2], divisor)
         tensor = torch.nn.functional.pad(tensor, (*margins[1], *margins[0]))
-        return tensor, _box(margins, (tensor.shape[1], tensor.shape[2]))
-    return tensor, _box(margins, (padded.shape[0], padded.shape[1]))
+        return tensor, _box_within(margins, (tensor.shape[1], tensor.shape[2]))
+    return tensor, _box_within(margins, (padded.shape[0], padded.shape[1]))
 
 
 def _zoe_margins(picture: Pixels) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The rows above and below, and the columns left and right, that ZoeDepth adds to a picture."""
     rows, columns = (int(math.sqrt(side / 2) * _ZOE_PADDING) for side in picture.shape[:2])
     return (rows, rows), (columns, columns)
 
 
-def _centring(side: int, divisor: int) -> tuple[int, int]:
-    """Margins that make a side a multiple of ``divisor``, the second one larger by 1 at most."""
+def _centred_margins(side: int, divisor: int) -> tuple[int, int]:
+    """The margins that make a side a multiple of ``divisor``; the second is larger by at most 1."""
     missing = -side % divisor
     return missing // 2, missing - missing // 2
 
 
-def _box(margins: tuple[tuple[int, int], tuple[int, int]], padded: tuple[int, int]) -> Box:
+def _box_within(margins: tuple[tuple[int, int], tuple[int, int]], padded: tuple[int, int]) -> Box:
     """The part of a padded picture (height, width) within its margins."""
     (top, bottom), (left, right) = margins
     height, width = padded

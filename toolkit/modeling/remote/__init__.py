@@ -1,1 +1,1 @@
-"""Models on servers that speak OpenAI's protocol: address, requests, retries, and their errors in plain words."""
+"""Models on servers that speak OpenAI's protocol: their address, requests, retries, and their errors in plain words."""

@@ -1,6 +1,6 @@
-"""A model on another server: its name, its address, and the key that the server is given.
+"""A model on another server: its name, its address, and the key that is sent to the server.
 
-Keys come from the environment alone. They are sent to the server and nowhere else: never printed, logged or saved.
+Keys are taken from environment variables only. They are sent to the server, and never printed, logged or saved.
 """
 
 import os
@@ -14,29 +14,25 @@ from pydantic import SecretStr
 from toolkit.errors import UserError
 
 OWN_KEY = "TOOLKIT_API_KEY"
-"""Environment variable with the key for the server that is asked, whichever it is."""
-
+"""The environment variable with the key for the server that is asked, whichever server it is."""
 
 OPENAI_KEY = "OPENAI_API_KEY"
-"""Environment variable that many programs share: sent over https, or to this very machine, and not in the clear."""
-
+"""An environment variable that many programs share. Its key is sent only over https, or to this machine."""
 
 EXAMPLE = "openai:Qwen/Qwen2.5-VL-3B-Instruct@http://localhost:8000/v1"
 
-
 _PREFIX = "openai:"
 
-
-_FORM = re.compile(rf"{_PREFIX}(?P<name>\S+?)@(?P<url>https?://\S+)", re.IGNORECASE)  # a name may hold "@" too
+_FORM = re.compile(rf"{_PREFIX}(?P<name>\S+?)@(?P<url>https?://\S+)", re.IGNORECASE)  # a name may also hold "@"
 
 
 @dataclass(frozen=True)
-class Remote:
-    """A model that an OpenAI-compatible server offers; written ``openai:NAME@URL``.
+class RemoteModel:
+    """A model that an OpenAI-compatible server offers. It is written ``openai:NAME@URL``.
 
     Attributes:
-        name: What the server calls it.
-        url: Address that ``/chat/completions`` is put behind; it holds no secret.
+        name: The name that the server has for the model.
+        url: The address of the server, to which ``/chat/completions`` is added. It holds no secret.
     """
 
     name: str
@@ -47,7 +43,7 @@ class Remote:
 
     @property
     def is_here(self) -> bool:
-        """Whether the server runs on this very machine."""
+        """Whether the server runs on this machine."""
         host = urlsplit(self.url).hostname or ""
         try:
             address = ip_address(host)
@@ -61,10 +57,10 @@ class RemoteSettings:
     """How a server is asked.
 
     Attributes:
-        workers: Most questions that are asked at the same time; it does not change the answers.
+        workers: The largest number of questions that are asked at the same time. It does not change the answers.
         max_new_tokens: An answer is cut after this many tokens.
-        timeout: Seconds until a server that says nothing counts as too slow.
-        first_wait: Seconds before a question is sent again; see ``toolkit.modeling.remote.retry``.
+        timeout: After this many seconds, a server that sends nothing counts as too slow.
+        first_wait: The seconds until a question is sent again for the first time (``toolkit.modeling.remote.retry``).
     """
 
     workers: int = 8
@@ -74,13 +70,13 @@ class RemoteSettings:
 
 
 @dataclass(frozen=True)
-class Key:
-    """What a server is told about who asks.
+class ApiKey:
+    """The key that a server is given.
 
     Attributes:
-        value: The key; "" where there is none.
-        variable: The environment variable that holds it, or would.
-        withheld: Whether the variable is set, and the key not sent because anyone on the way could read it.
+        value: The key; empty if there is none.
+        variable: The environment variable that holds the key, or would hold it.
+        withheld: Whether there is a key that is not sent, because anyone on the way could read it.
     """
 
     value: SecretStr = field(default=SecretStr(""), repr=False)
@@ -88,26 +84,29 @@ class Key:
     withheld: bool = False
 
     def hide(self, text: str) -> str:
-        """A text, such as a server's message, without the key."""
+        """A text, such as a server's message, with the key replaced."""
         secret = self.value.get_secret_value()
         return text.replace(secret, "[key]") if secret else text
 
 
 def is_remote(text: str) -> bool:
-    """Whether a model is named as one on a server."""
+    """Whether the name of a model says that it is on a server."""
     return text.lower().startswith(_PREFIX)
 
 
-def parse_remote(text: str) -> Remote:
-    """The model of ``openai:NAME@URL``. NAME may hold slashes, colons, dots and at signs.
+def parse_remote(text: str) -> RemoteModel:
+    """Read the name of a model on a server.
+
+    Args:
+        text: ``openai:NAME@URL``. NAME may hold slashes, colons, dots and at signs.
 
     Raises:
-        UserError: If it is not of this form, or if the address holds a user, a password or a query; neither is
-            repeated in the message.
+        UserError: If the text has another form, or if the address holds a user, a password or a query. The message
+            repeats none of these.
     """
     match = _FORM.fullmatch(text)
     if match is None:
-        raise UserError(f"the model is not given as {_PREFIX}NAME@URL", _fault(text), f"write it like {EXAMPLE}")
+        raise UserError(f"the model is not given as {_PREFIX}NAME@URL", _form_fault(text), f"write it like {EXAMPLE}")
     try:
         url = urlsplit(match["url"])
         host = (url.hostname or "").encode("idna")  # fails where a name has an empty or too long part
@@ -119,17 +118,22 @@ def parse_remote(text: str) -> Remote:
     if "@" in url.netloc or url.query or url.fragment:
         raise UserError(
             f"{_PREFIX}{match['name']}@…: the address holds a user, a password or a query",
-            "addresses are printed and saved in reports, and what stands there is often secret",
-            f"put the key into the environment variable {OWN_KEY} or {OPENAI_KEY}, and only the place into the address",
+            "addresses are printed and saved in reports, and these parts are often secret",
+            f"put the key into the environment variable {OWN_KEY} or {OPENAI_KEY}, and not into the address",
         )
-    return Remote(match["name"], match["url"].rstrip("/"))
+    return RemoteModel(match["name"], match["url"].rstrip("/"))
 
 
-def find_key(remote: Remote) -> Key:
-    """The key for a server: that of ``OWN_KEY``; else that of ``OPENAI_KEY`` where nobody on the way can read it.
+def find_key(remote: RemoteModel) -> ApiKey:
+    """Find the key for a server.
+
+    The key of ``OWN_KEY`` is always sent. Without it, that of ``OPENAI_KEY`` is sent if nobody on the way can read it.
+
+    Args:
+        remote: The model on the server.
 
     Raises:
-        UserError: If it holds characters that no key has.
+        UserError: If the key holds characters that no key has.
     """
     variable = OWN_KEY if os.environ.get(OWN_KEY, "").strip() else OPENAI_KEY
     value = os.environ.get(variable, "").strip()
@@ -140,12 +144,12 @@ def find_key(remote: Remote) -> Key:
             "set it again, to the key alone",
         )
     if variable == OPENAI_KEY and value and not (remote.is_here or remote.url.lower().startswith("https:")):
-        return Key(variable=variable, withheld=True)
-    return Key(SecretStr(value), variable)
+        return ApiKey(variable=variable, withheld=True)
+    return ApiKey(SecretStr(value), variable)
 
 
-def _fault(text: str) -> str:
-    """What is wrong with the form, without repeating what may be secret."""
+def _form_fault(text: str) -> str:
+    """What is wrong with the form of a name, without repeating parts that may be secret."""
     if not text.lower().startswith(_PREFIX):
         return f"it must begin with {_PREFIX}"
     rest = text[len(_PREFIX) :]

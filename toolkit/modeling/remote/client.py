@@ -1,4 +1,4 @@
-"""One server: a question is sent until it is answered, refused, or patience is at its end."""
+"""One server: a question is sent until it is answered or refused, or until it has been tried often enough."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -9,38 +9,36 @@ from typing import Any
 import openai
 
 from toolkit.modeling.predictor import Reply
-from toolkit.modeling.remote.address import Key, Remote, RemoteSettings
-from toolkit.modeling.remote.completion import CutShort, Nonsense, read_completion
-from toolkit.modeling.remote.retry import asked_wait, wait
-from toolkit.modeling.remote.server_errors import Asked, Fault, explain, trouble_of
-from toolkit.modeling.remote.unanswered import Stopped
+from toolkit.modeling.remote.address import ApiKey, RemoteModel, RemoteSettings
+from toolkit.modeling.remote.parse_completion import CutShort, Nonsense, read_completion
+from toolkit.modeling.remote.retry import requested_wait, retry_wait
+from toolkit.modeling.remote.server_errors import Attempt, RequestFailure, explain, trouble_of
+from toolkit.modeling.remote.unanswered_questions import Stopped
 
-Options = dict[str, Any]
+RequestOptions = dict[str, Any]
+"""What is asked for in a request beside the answer, such as the temperature."""
 
+_CONNECT = 10.0  # seconds until a machine that does not answer at all counts as unreachable
 
-_CONNECT = 10.0  # seconds until a machine that does not answer at all counts as out of reach
+_NO_KEY = "none"  # local servers want no key, but the client must send something
 
-
-_NO_KEY = "none"  # local servers want none, and the client must send something
-
-
-_LOGPROBS, _FEWER_LOGPROBS = 20, 5  # how many alternatives a token has; some servers give fewer
+_LOGPROBS, _FEWER_LOGPROBS = 20, 5  # how many alternatives of a token are asked for; some servers give fewer
 
 
 class Client:
-    """Asks one server; safe to use from several threads.
+    """A client of one server. It may be used from several threads.
 
-    Servers differ in the options that they take, and name what they refuse: it is left out from then on.
+    Servers differ in the options that they take, and name the ones that they refuse. These are then left out.
     """
 
-    def __init__(self, remote: Remote, settings: RemoteSettings, key: Key, chance: Callable[[], float]) -> None:
-        """Open nothing yet: the first question does.
+    def __init__(self, remote: RemoteModel, settings: RemoteSettings, key: ApiKey, chance: Callable[[], float]) -> None:
+        """Prepare the client; the first question opens the connection.
 
         Args:
             remote: The model.
-            settings: How it is asked.
-            key: What the server is told about who asks.
-            chance: Draws numbers between 0 and 1, which spread waits.
+            settings: How the server is asked.
+            key: The key that the server is given.
+            chance: A function that draws a number between 0 and 1, by which a wait is lengthened.
         """
         self._remote, self._settings, self._key, self._chance = remote, settings, key, chance
         self._options = first_options(settings.max_new_tokens)
@@ -48,27 +46,29 @@ class Client:
         self._api = openai.OpenAI(
             base_url=remote.url,
             api_key=secret,
-            default_headers={"Authorization": f"Bearer {secret}"},  # or the client takes one of the environment
+            default_headers={
+                "Authorization": f"Bearer {secret}"
+            },  # otherwise the client takes a key from the environment
             timeout=openai.Timeout(settings.timeout, connect=min(_CONNECT, settings.timeout)),
-            max_retries=0,  # toolkit.modeling.remote.retry tells troubles apart, and can be called off
-            # A proxy of the environment does not lead to this very machine.
+            max_retries=0,  # toolkit.modeling.remote.retry waits by what went wrong, and can be stopped
+            # A proxy that the environment names does not lead to this machine.
             http_client=openai.DefaultHttpxClient(trust_env=not remote.is_here),
         )
 
     @property
-    def options(self) -> Options:
-        """What the server is asked for beside the answer, as far as it is known to take it."""
+    def options(self) -> RequestOptions:
+        """The options that are sent, without those that the server has refused."""
         return self._options
 
     def ask(self, content: Sequence[Any], stop: Event) -> Reply:
         """The reply to one question.
 
         Args:
-            content: What the user shows and says, as parts of a message.
-            stop: Ends waits, and keeps the question from being sent again.
+            content: The parts of the user's message: pictures and text.
+            stop: An event that ends all waits, and keeps the question from being sent again.
 
         Raises:
-            UserError: If there is none: ServerFault or QuestionFault.
+            UserError: If the question is not answered: ServerFault or QuestionFault.
             Stopped: If ``stop`` was set first.
         """
         tries = 0
@@ -77,48 +77,53 @@ class Client:
             try:
                 return self._try(content)
             except (openai.APIError, Nonsense, CutShort) as fault:
-                pause = wait(trouble_of(fault), tries, self._settings.first_wait, _asked_wait(fault), self._chance())
+                pause = retry_wait(
+                    trouble_of(fault), tries, self._settings.first_wait, _requested_wait(fault), self._chance()
+                )
                 if pause is None:
-                    asked = Asked(self._remote, self._settings, self._key, tries, self._offered)
-                    raise explain(fault, asked) from None
+                    attempt = Attempt(self._remote, self._settings, self._key, tries, self._offered)
+                    raise explain(fault, attempt) from None
             stop.wait(pause)
         raise Stopped
 
     def _try(self, content: Sequence[Any]) -> Reply:
-        """One try; sent again at once without an option that the server names in refusing it."""
+        """Try once. If the server refuses an option by name, send the question again at once without it."""
         options = self._options
         while True:
             try:
                 reply = read_completion(self._send(content, options))
             except (openai.BadRequestError, openai.UnprocessableEntityError) as fault:
-                named = _named(fault, options)
+                named = _refused_option(fault, options)
                 if named is None:
                     raise
-                options = without(options, named)
+                options = without_option(options, named)
                 continue
             self._options = options
             return reply
 
-    def _send(self, content: Sequence[Any], options: Options) -> str:
-        """The body of the server's answer."""
+    def _send(self, content: Sequence[Any], options: RequestOptions) -> str:
+        """Send a question; returns the body of the server's answer."""
         raw = self._api.chat.completions.with_raw_response.create(
             model=self._remote.name, messages=[{"role": "user", "content": list(content)}], extra_body=options
         )
         return raw.http_response.text
 
     def _offered(self) -> list[str] | None:
-        """Names of the server's models, None if it does not tell."""
+        """The names of the server's models; None if it does not give them."""
         try:
             return sorted(str(model.id) for model in self._api.models.list(timeout=_CONNECT).data)
         except (openai.APIError, AttributeError, TypeError, ValueError):
             return None
 
 
-def first_options(max_new_tokens: int) -> Options:
-    """The likeliest tokens as they are, and how likely they were.
+def first_options(max_new_tokens: int) -> RequestOptions:
+    """The options of the first request: greedy decoding without penalties, and the probabilities of tokens.
 
-    Models come with penalties on repetition, which distort numbers, and which servers apply unless told otherwise:
+    Models come with penalties on repetition, which distort numbers. Servers apply them unless they are told not to:
     ``transformers serve`` by ``frequency_penalty``, vLLM by ``repetition_penalty``.
+
+    Args:
+        max_new_tokens: An answer is cut after this many tokens.
     """
     return {
         "max_tokens": max_new_tokens,
@@ -130,8 +135,15 @@ def first_options(max_new_tokens: int) -> Options:
     }
 
 
-def without(options: Options, named: str) -> Options:
-    """The options for a server that does not take one of them; newer OpenAI models call the limit otherwise."""
+def without_option(options: RequestOptions, named: str) -> RequestOptions:
+    """The options for a server that refuses one of them.
+
+    Of alternatives per token, fewer are asked for first. Newer OpenAI models have another name for the limit of tokens.
+
+    Args:
+        options: The options that were sent.
+        named: The name of the option that the server refuses.
+    """
     if named in ("logprobs", "top_logprobs"):
         if options.get("top_logprobs", 0) > _FEWER_LOGPROBS:
             return {**options, "top_logprobs": _FEWER_LOGPROBS}
@@ -140,8 +152,8 @@ def without(options: Options, named: str) -> Options:
     return {"max_completion_tokens": options[named], **rest} if named == "max_tokens" else rest
 
 
-def _named(fault: openai.APIStatusError, options: Options) -> str | None:
-    """The option that a server refuses; None if it names none that can be left out."""
+def _refused_option(fault: openai.APIStatusError, options: RequestOptions) -> str | None:
+    """The option that a server refuses; None if it names no option that can be left out."""
     known = [name for name in options if name != "max_completion_tokens"]
     if fault.param in known:
         return fault.param
@@ -149,7 +161,8 @@ def _named(fault: openai.APIStatusError, options: Options) -> str | None:
     return found.group() if found else None
 
 
-def _asked_wait(fault: Fault) -> float | None:
+def _requested_wait(fault: RequestFailure) -> float | None:
+    """The seconds that the server asked to wait; None if it did not."""
     if not isinstance(fault, openai.APIStatusError):
         return None
-    return asked_wait(fault.response.headers, datetime.now(UTC))
+    return requested_wait(fault.response.headers, datetime.now(UTC))

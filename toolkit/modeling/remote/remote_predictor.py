@@ -1,9 +1,9 @@
-"""A predictor on another server.
+"""A predictor that asks a model on a server.
 
-Pictures are sent as they are, canonical and marked, without loss (PNG). **What the server does with them is out of
-reach**: it may resize them by itself, which undoes canonicalisation. vLLM's limits on pixels hold for the whole
-server; OpenAI shrinks large pictures. A checkpoint of this toolkit says in its own files that its pictures are not to
-be resized, which ``transformers serve`` obeys. See docs/remote.md.
+Pictures are sent without loss (PNG), canonical and marked as for any other model. **What the server does with them is
+beyond this toolkit's control.** It may resize them, which undoes canonicalisation. The limits of vLLM on the number of
+pixels hold for the whole server, and OpenAI shrinks large pictures. A checkpoint of this toolkit says in its own files
+that its pictures must not be resized, and ``transformers serve`` obeys that. See docs/remote.md.
 """
 
 import base64
@@ -18,30 +18,31 @@ from PIL import Image
 
 from toolkit.errors import UserError
 from toolkit.modeling.predictor import Reply
-from toolkit.modeling.remote.address import Remote, RemoteSettings, find_key
-from toolkit.modeling.remote.unanswered import ServerFault, Stopped, Unanswered
+from toolkit.modeling.remote.address import RemoteModel, RemoteSettings, find_key
+from toolkit.modeling.remote.unanswered_questions import ServerFault, Stopped, Unanswered
 from toolkit.qa.sample import Sample
 from toolkit.utils.arrays import Pixels
 
 
 class OpenAiPredictor:
-    """A model behind an OpenAI-compatible server, asked for its likeliest answers."""
+    """A model on an OpenAI-compatible server, which is asked for its most likely answers."""
 
     def __init__(
         self,
-        remote: Remote,
+        remote: RemoteModel,
         settings: RemoteSettings = RemoteSettings(),
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """Connect to nothing yet.
+        """Prepare the predictor; the first question opens the connection.
 
         Args:
             remote: The model.
-            settings: How it is asked.
-            chance: Draws numbers between 0 and 1, which spread the waits between tries and nothing else.
+            settings: How the server is asked.
+            chance: A function that draws a number between 0 and 1. It lengthens the waits between tries, and changes
+                nothing else.
 
         Raises:
-            UserError: If the openai package is missing, or the key in the environment is none.
+            UserError: If the package openai is missing, or the key in the environment cannot be a key.
         """
         try:
             from toolkit.modeling.remote.client import Client
@@ -59,19 +60,20 @@ class OpenAiPredictor:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user should know about the answers so far."""
+        """What a reader of the answers so far should know."""
         if "temperature" in self._client.options:
             return ()
         return (f"{self.name} does not take temperature 0: asked again, it may answer otherwise",)
 
     def answer(self, samples: Sequence[Sample]) -> list[Reply]:
-        """One Reply a Sample, in order, however many are asked at once.
+        """One Reply for each Sample, in order, however many are asked at once.
 
-        The very first is asked alone, so that what the server does not take, or that it is down, is found out once.
-        A question that is refused does not keep the others from being asked; a server that fails does.
+        The very first question is asked alone, so that it is found out only once which options the server refuses, or
+        that the server is down. If one question is refused, the others are still asked. If the server fails, they are
+        not.
 
         Raises:
-            Unanswered: If there is no answer to some; it holds the answers to the others.
+            Unanswered: If some questions are not answered. It holds the answers to the others.
         """
         stop = Event()
         alone = 0 if self._met else 1
@@ -80,7 +82,7 @@ class OpenAiPredictor:
             try:
                 outcomes += pool.map(lambda sample: self._outcome(sample, stop), samples[alone:])
             finally:
-                stop.set()  # after an interrupt, what is not yet sent is not sent any more
+                stop.set()  # after an interrupt, questions that wait to be sent are not sent any more
         replies = [outcome if isinstance(outcome, Reply) else None for outcome in outcomes]
         faults = {index: outcome for index, outcome in enumerate(outcomes) if isinstance(outcome, UserError)}
         if faults:
@@ -88,7 +90,7 @@ class OpenAiPredictor:
         return [reply for reply in replies if reply is not None]
 
     def _outcome(self, sample: Sample, stop: Event) -> Reply | UserError | None:
-        """The reply, or why there is none; None if it was not asked for."""
+        """The reply to a question, or why there is none; None if the question was not sent."""
         if stop.is_set():
             return None
         try:
@@ -104,9 +106,9 @@ class OpenAiPredictor:
 
 
 def message(sample: Sample) -> list[dict[str, Any]]:
-    """The parts of the message that asks a Sample's question: the pictures, then the words."""
+    """The parts of the message that asks a Sample's question: first the pictures, then the text."""
     pictures = [
-        # "high": OpenAI would otherwise look at a small copy.
+        # Without "high", OpenAI may look at a small copy of the picture.
         {"type": "image_url", "image_url": {"url": _data_url(pixels), "detail": "high"}}
         for pixels in sample.images
     ]
@@ -114,7 +116,7 @@ def message(sample: Sample) -> list[dict[str, Any]]:
 
 
 def _data_url(pixels: Pixels) -> str:
-    """Pixels (height, width, 3) as a data URL, to the bit."""
+    """Pixels (height, width, 3), uint8 RGB, as a data URL without loss."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"

@@ -1,4 +1,4 @@
-"""What can go wrong with a server, in words: problem, cause, remedy."""
+"""What can go wrong with a server, in words: problem, cause and remedy."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,14 +6,16 @@ from dataclasses import dataclass
 import openai
 
 from toolkit.errors import UserError, did_you_mean
-from toolkit.modeling.remote.address import EXAMPLE, OPENAI_KEY, OWN_KEY, Key, Remote, RemoteSettings
-from toolkit.modeling.remote.completion import CutShort, Nonsense
+from toolkit.modeling.remote.address import EXAMPLE, OPENAI_KEY, OWN_KEY, ApiKey, RemoteModel, RemoteSettings
+from toolkit.modeling.remote.parse_completion import CutShort, Nonsense
 from toolkit.modeling.remote.retry import LONGEST, Trouble
-from toolkit.modeling.remote.unanswered import QuestionFault, ServerFault
+from toolkit.modeling.remote.unanswered_questions import QuestionFault, ServerFault
 
-Fault = openai.APIError | Nonsense | CutShort
-"""What comes of a question that is not answered."""
+RequestFailure = openai.APIError | Nonsense | CutShort
+"""What a question ends in that is not answered."""
 
+_Explanation = tuple[str, str, str]
+"""Problem, cause and remedy."""
 
 _STATUS: Mapping[int, Trouble] = {
     401: "key",
@@ -25,35 +27,35 @@ _STATUS: Mapping[int, Trouble] = {
     503: "busy",
     529: "busy",
 }
+"""What went wrong, by the HTTP status of the server's answer."""
 
+_MESSAGE_LENGTH = 300  # characters of the server's own message that an error repeats
 
-_SAID = 300  # characters of a server's own words that a message repeats
-
-
-_LISTED = 20  # models that a message names
+_LISTED = 20  # models that an error names
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What was tried.
+class Attempt:
+    """A question that was sent, perhaps several times, and not answered.
 
     Attributes:
         remote: The model.
-        settings: How it was asked.
-        key: What it was told about who asks.
+        settings: How the server was asked.
+        key: The key that the server was given.
         tries: How often the question was sent.
-        offered: Asks the server for the names of its models; None if it does not tell.
+        offered: A function that asks the server for the names of its models. It returns None if the server does not
+            give them.
     """
 
-    remote: Remote
+    remote: RemoteModel
     settings: RemoteSettings
-    key: Key
+    key: ApiKey
     tries: int
     offered: Callable[[], Sequence[str] | None]
 
 
-def trouble_of(fault: Fault) -> Trouble:
-    """What kind of trouble a fault is."""
+def trouble_of(fault: RequestFailure) -> Trouble:
+    """What kind of trouble a failure is."""
     match fault:
         case openai.APITimeoutError():
             return "slow"
@@ -68,61 +70,58 @@ def trouble_of(fault: Fault) -> Trouble:
     return "nonsense"
 
 
-def explain(fault: Fault, asked: Asked) -> UserError:
-    """The fault in words that help."""
+def explain(fault: RequestFailure, attempt: Attempt) -> UserError:
+    """Explain a failure to the user: problem, cause and remedy, without the key."""
     trouble = trouble_of(fault)
     kind = QuestionFault if trouble in ("broken", "nonsense", "refused") else ServerFault
-    problem, cause, remedy = _WORDS[trouble](fault, asked)
-    return kind(*(asked.key.hide(text) for text in (f"{asked.remote.url}: {problem}", cause, remedy)))
+    problem, cause, remedy = _EXPLANATIONS[trouble](fault, attempt)
+    return kind(*(attempt.key.hide(text) for text in (f"{attempt.remote.url}: {problem}", cause, remedy)))
 
 
-def said(fault: Fault) -> str:
-    """The server's own words, on one line; nothing in them that a terminal would obey."""
+def server_message(fault: RequestFailure) -> str:
+    """The server's own message, on one line and without control characters."""
     words = str(fault.body if isinstance(fault, openai.APIStatusError) and fault.body else fault)
     if isinstance(fault, openai.APIStatusError) and isinstance(fault.body, Mapping):
         words = str(fault.body.get("message") or fault.body.get("detail") or fault.body)
     if isinstance(fault, openai.APIConnectionError):
         words = str(fault.__cause__ or fault)
     plain = "".join(letter if letter.isprintable() else " " for letter in " ".join(words.split()))
-    return plain[:_SAID] + ("…" if len(plain) > _SAID else "")
+    return plain[:_MESSAGE_LENGTH] + ("…" if len(plain) > _MESSAGE_LENGTH else "")
 
 
-Words = tuple[str, str, str]
-
-
-def _down(fault: Fault, _: Asked) -> Words:
+def _down(fault: RequestFailure, _: Attempt) -> _Explanation:
     return (
         "the server cannot be reached, or hangs up",
-        said(fault),
+        server_message(fault),
         "start the server, or check the address and its port",
     )
 
 
-def _slow(_: Fault, asked: Asked) -> Words:
-    seconds, workers = asked.settings.timeout, asked.settings.workers
+def _slow(_: RequestFailure, attempt: Attempt) -> _Explanation:
+    seconds, workers = attempt.settings.timeout, attempt.settings.workers
     return (
-        f"no answer within {seconds:g} s, {asked.tries} times",
+        f"no answer within {seconds:g} s, {attempt.tries} times",
         f"the server is too slow, is still loading its model, or hangs; up to {workers} questions are asked at once",
         "wait until it has loaded, ask fewer questions at once, or allow more time",
     )
 
 
-def _busy(fault: Fault, asked: Asked) -> Words:
+def _busy(fault: RequestFailure, attempt: Attempt) -> _Explanation:
     return (
-        f"the server takes no more questions now ({_status(fault)}), even after {_count(asked.tries)}",
-        said(fault),
-        f"wait, ask fewer questions at once (now {asked.settings.workers}), or raise the limit of the account; "
+        f"the server takes no more questions now ({_status(fault)}), even after {_count(attempt.tries)}",
+        server_message(fault),
+        f"wait, ask fewer questions at once (now {attempt.settings.workers}), or raise the limit of the account; "
         f"a server that asks for more than {LONGEST:g} s is given up at once",
     )
 
 
-def _credit(fault: Fault, _: Asked) -> Words:
-    return "the account has no credit left", said(fault), "add credit, or use the key of another account"
+def _credit(fault: RequestFailure, _: Attempt) -> _Explanation:
+    return "the account has no credit left", server_message(fault), "add credit, or use the key of another account"
 
 
-def _key(fault: Fault, asked: Asked) -> Words:
+def _key(fault: RequestFailure, attempt: Attempt) -> _Explanation:
     problem = f"the server does not let us in ({_status(fault)})"
-    key = asked.key
+    key = attempt.key
     if key.withheld:
         return (
             problem,
@@ -133,47 +132,47 @@ def _key(fault: Fault, asked: Asked) -> Words:
         return problem, f"no key was sent: {OPENAI_KEY} is not set", f"export {OPENAI_KEY}=… with the server's key"
     return (
         problem,
-        f"the key in {key.variable} was refused: {said(fault)}",
+        f"the key in {key.variable} was refused: {server_message(fault)}",
         f"put this server's key into {key.variable}",
     )
 
 
-def _unknown(fault: Fault, asked: Asked) -> Words:
-    name, url = asked.remote.name, asked.remote.url
-    offered = asked.offered()
+def _unknown(fault: RequestFailure, attempt: Attempt) -> _Explanation:
+    name, url = attempt.remote.name, attempt.remote.url
+    offered = attempt.offered()
     if offered is None:
         address = url if url.endswith("/v1") else f"{url}/v1"
         return (
             "there is nothing that answers like OpenAI's servers (404)",
-            said(fault),
+            server_message(fault),
             f"check the address; it usually ends in /v1: openai:{name}@{address}",
         )
     if name in offered:
-        return "the question was not found (404)", said(fault), "look at the server's log"
+        return "the question was not found (404)", server_message(fault), "look at the server's log"
     shown = ", ".join(offered[:_LISTED]) + (f" and {len(offered) - _LISTED} more" if len(offered) > _LISTED else "")
     near = did_you_mean(name, offered) if len(offered) <= _LISTED else "give one of these names"
     return f"the server knows no model {name}", f"it offers {shown or 'none'}", near
 
 
-def _broken(fault: Fault, asked: Asked) -> Words:
+def _broken(fault: RequestFailure, attempt: Attempt) -> _Explanation:
     return (
-        f"the server failed ({_status(fault)}), {_count(asked.tries)}",
-        said(fault),
-        f"look at its log; `transformers serve` answers so when it cannot load {asked.remote.name}",
+        f"the server failed ({_status(fault)}), {_count(attempt.tries)}",
+        server_message(fault),
+        f"look at its log; `transformers serve` answers so when it cannot load {attempt.remote.name}",
     )
 
 
-def _nonsense(fault: Fault, asked: Asked) -> Words:
+def _nonsense(fault: RequestFailure, attempt: Attempt) -> _Explanation:
     return (
         "what came back is not the answer of a chat model",
-        said(fault),
+        server_message(fault),
         f"check the address; it usually ends in /v1, as in {EXAMPLE}",
     )
 
 
-def _refused(fault: Fault, asked: Asked) -> Words:
+def _refused(fault: RequestFailure, attempt: Attempt) -> _Explanation:
     if isinstance(fault, CutShort):
-        tokens = asked.settings.max_new_tokens
+        tokens = attempt.settings.max_new_tokens
         return (
             f"the answer was cut after {tokens} tokens, before it began",
             "the model thinks first, and its thoughts are not shown",
@@ -181,12 +180,12 @@ def _refused(fault: Fault, asked: Asked) -> Words:
         )
     return (
         f"the server refused the question ({_status(fault)})",
-        said(fault),
+        server_message(fault),
         "check the model's name, that it takes pictures, and that its context is long enough for them",
     )
 
 
-_WORDS: Mapping[Trouble, Callable[[Fault, Asked], Words]] = {
+_EXPLANATIONS: Mapping[Trouble, Callable[[RequestFailure, Attempt], _Explanation]] = {
     "down": _down,
     "slow": _slow,
     "busy": _busy,
@@ -199,7 +198,7 @@ _WORDS: Mapping[Trouble, Callable[[Fault, Asked], Words]] = {
 }
 
 
-def _status(fault: Fault) -> str:
+def _status(fault: RequestFailure) -> str:
     return str(fault.status_code) if isinstance(fault, openai.APIStatusError) else ""
 
 

@@ -1,4 +1,4 @@
-"""Greedy answers, with how sure the model was of each token; pictures that questions share are encoded once."""
+"""Greedy answers with the probability of each token. Pictures that several questions share are encoded once."""
 
 import copy
 import re
@@ -12,11 +12,10 @@ import torch
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedTokenizerBase
 
 from toolkit.modeling.predictor import Piece, Reply
-from toolkit.modeling.vlm.architectures import Picture
+from toolkit.modeling.vlm.architectures import ImageLike
 from toolkit.modeling.vlm.vlm import Vlm, chat_text, encode
 
 _NUMERAL = re.compile(r"[\u0120\u2581 ]?(\d+|\.)")  # as byte-level and SentencePiece vocabularies spell them
-
 
 _SMALLEST = 1e-4  # probabilities of numerals below this are not kept
 
@@ -25,41 +24,41 @@ _SMALLEST = 1e-4  # probabilities of numerals below this are not kept
 def generate(
     vlm: Vlm,
     prompts: Sequence[str],
-    images: Sequence[Sequence[Picture]],
+    images: Sequence[Sequence[ImageLike]],
     *,
     max_new_tokens: int = 32,
     batch_size: int = 8,
 ) -> list[Reply]:
     """The model's most likely answers.
 
-    Rows in a run whose pictures are the very same objects share them: they are encoded once, and all questions
-    go on from one key-value cache.
+    If consecutive questions have the very same picture objects, these pictures are encoded once, and all of the
+    questions go on from one key-value cache.
 
     Args:
         vlm: The model.
         prompts: The questions.
         images: The pictures of each question.
         max_new_tokens: An answer is cut after this many tokens.
-        batch_size: How many questions are answered at once; it does not change the answers.
+        batch_size: How many questions are answered at once. It does not change the answers.
     """
     was_training = vlm.model.training
     vlm.model.eval()
     replies: list[Reply] = []
-    for rows, same in _runs(images):
-        shared = _shared(vlm, [prompts[row] for row in rows], images[rows[0]]) if same else None
+    for rows, same in _group_rows(images):
+        shared = _encode_shared(vlm, [prompts[row] for row in rows], images[rows[0]]) if same else None
         for start in range(0, len(rows), batch_size):
             part = rows[start : start + batch_size]
             if shared is None:
                 inputs = dict(encode(vlm, [prompts[row] for row in part], [images[row] for row in part]))
             else:
                 inputs = shared.batch(start, len(part))
-            replies += _answers(vlm, inputs, max_new_tokens)
+            replies += _generate_batch(vlm, inputs, max_new_tokens)
     vlm.model.train(was_training)
     return replies
 
 
-def _runs(images: Sequence[Sequence[Picture]]) -> Iterator[tuple[list[int], bool]]:
-    """Rows in order, and whether they are about the same pictures."""
+def _group_rows(images: Sequence[Sequence[ImageLike]]) -> Iterator[tuple[list[int], bool]]:
+    """Groups of consecutive rows, and whether the rows of a group are about the same pictures."""
     alone: list[int] = []
     for _, rows in groupby(range(len(images)), key=lambda row: tuple(map(id, images[row]))):
         run = list(rows)
@@ -75,14 +74,14 @@ def _runs(images: Sequence[Sequence[Picture]]) -> Iterator[tuple[list[int], bool
 
 
 @dataclass(frozen=True)
-class _Shared:
-    """Questions about the same pictures, which the model has seen once.
+class _SharedPictures:
+    """Questions about the same pictures, which the model has encoded once.
 
     Attributes:
-        cache: Keys and values of everything up to the last picture.
-        prefix: (length,), the tokens of that.
+        cache: The keys and values of everything up to the last picture.
+        prefix: The tokens of everything up to the last picture, (length,).
         suffixes: The other tokens of each question.
-        pad: Token that fills up shorter suffixes, on their left.
+        pad: The token that fills up shorter suffixes on their left.
     """
 
     cache: Any
@@ -91,7 +90,7 @@ class _Shared:
     pad: int
 
     def batch(self, start: int, count: int) -> dict[str, Any]:
-        """What ``model.generate`` takes for ``count`` of the questions."""
+        """The inputs of ``model.generate`` for ``count`` questions from ``start`` on."""
         chosen = self.suffixes[start : start + count]
         longest = max(map(len, chosen))
         gaps = [longest - len(suffix) for suffix in chosen]
@@ -107,8 +106,8 @@ class _Shared:
         }
 
 
-def _shared(vlm: Vlm, prompts: Sequence[str], images: Sequence[Picture]) -> _Shared | None:
-    """The questions with their pictures seen once; None where they cannot be taken apart, or there is no picture."""
+def _encode_shared(vlm: Vlm, prompts: Sequence[str], images: Sequence[ImageLike]) -> _SharedPictures | None:
+    """Encode the pictures of some questions once; None if there is no picture, or the tokens cannot be split."""
     tokenizer = vlm.processor.tokenizer
     texts = [chat_text(vlm, [prompt], len(images)) for prompt in prompts]
     cut = _after_pictures(vlm, texts[0])
@@ -122,17 +121,17 @@ def _shared(vlm: Vlm, prompts: Sequence[str], images: Sequence[Picture]) -> _Sha
     along = {key: value for key, value in whole.items() if value.shape[:2] == whole["input_ids"].shape}
     model: Any = vlm.model
     seen = model(**{**whole, **{key: value[:, :length] for key, value in along.items()}}, use_cache=True)
-    return _Shared(seen.past_key_values, whole["input_ids"][0, :length], suffixes, tokenizer.pad_token_id)
+    return _SharedPictures(seen.past_key_values, whole["input_ids"][0, :length], suffixes, tokenizer.pad_token_id)
 
 
 def _after_pictures(vlm: Vlm, text: str) -> int | None:
-    """Index in a chat text after the last place of a picture."""
+    """The index in a chat text after the last picture; None if there is no picture."""
     marks = [getattr(vlm.processor, name, None) for name in ("boi_token", "image_token")]
     ends = [text.rindex(mark) + len(mark) for mark in marks if isinstance(mark, str) and mark in text]
     return max(ends, default=None)
 
 
-def _answers(vlm: Vlm, inputs: dict[str, Any], max_new_tokens: int) -> list[Reply]:
+def _generate_batch(vlm: Vlm, inputs: dict[str, Any], max_new_tokens: int) -> list[Reply]:
     """The replies to one batch."""
     model: Any = vlm.model
     recorder = _Recorder(_numerals(vlm.processor.tokenizer))
@@ -144,7 +143,7 @@ def _answers(vlm: Vlm, inputs: dict[str, Any], max_new_tokens: int) -> list[Repl
 
 
 class _Recorder(LogitsProcessor):
-    """Changes nothing, and keeps what the model gave its choice and every numeral."""
+    """Records the probability of the chosen token and of every numeral; it changes nothing."""
 
     def __init__(self, numerals: dict[int, str]) -> None:
         self._texts = list(numerals.values())
@@ -153,14 +152,14 @@ class _Recorder(LogitsProcessor):
         self._numerals: list[torch.Tensor] = []
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """``scores`` (batch, vocabulary) as they are."""
+        """Record one step; returns ``scores`` (batch, vocabulary) unchanged."""
         probabilities = scores.float().softmax(dim=-1)
         self._best.append(probabilities.amax(dim=-1).cpu())
         self._numerals.append(probabilities[:, self._ids.to(scores.device)].cpu())
         return scores
 
     def of(self, row: int) -> list[tuple[float, dict[str, float]]]:
-        """For each step, the probability of the choice and those of the numerals by their characters."""
+        """For each step, the probability of the chosen token, and those of the numerals by their characters."""
         kept = []
         for best, numerals in zip(self._best, self._numerals, strict=True):
             found: dict[str, float] = {}
@@ -172,7 +171,7 @@ class _Recorder(LogitsProcessor):
 
 @lru_cache(maxsize=8)
 def _numerals(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
-    """The tokens that are digits or a decimal point, perhaps after a space, with their characters."""
+    """The tokens that are digits or a decimal point, perhaps after a space, and their characters."""
     matches = ((index, _NUMERAL.fullmatch(token)) for token, index in tokenizer.get_vocab().items())
     return {index: match[1] for index, match in matches if match and match[1].isascii()}
 
@@ -180,18 +179,18 @@ def _numerals(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
 def _reply(
     tokenizer: PreTrainedTokenizerBase, tokens: list[int], ends: set[int], steps: list[tuple[float, dict[str, float]]]
 ) -> Reply:
-    """What was written up to the token that ends it, which is the last piece if it was reached."""
+    """The reply up to the token that ends it. If that token was reached, it is the last piece."""
     length = next((index for index, token in enumerate(tokens) if token in ends), len(tokens))
-    # Tokens are read with all before them: alone, some lose their space or half of a character.
-    said = [str(tokenizer.decode(tokens[:index], skip_special_tokens=True)) for index in range(length + 1)]
-    texts = [now.removeprefix(before) for before, now in pairwise(said)]
+    # Tokens are decoded together with all before them: alone, some lose their space or half of a character.
+    decoded = [str(tokenizer.decode(tokens[:index], skip_special_tokens=True)) for index in range(length + 1)]
+    texts = [now.removeprefix(before) for before, now in pairwise(decoded)]
     texts += [""] if length < len(tokens) else []
     pieces = tuple(Piece(text, *step) for text, step in zip(texts, steps, strict=False))
-    return Reply(said[-1].strip(), pieces)
+    return Reply(decoded[-1].strip(), pieces)
 
 
 def _greedy(vlm: Vlm, max_new_tokens: int) -> GenerationConfig:
-    """Plain greedy decoding: models come with sampling and penalties, which distort numbers."""
+    """Settings for plain greedy decoding; the sampling and penalties that models come with distort numbers."""
     own = vlm.model.generation_config
     end = own.eos_token_id if own.eos_token_id is not None else vlm.processor.tokenizer.eos_token_id
     pad = own.pad_token_id if own.pad_token_id is not None else vlm.processor.tokenizer.pad_token_id

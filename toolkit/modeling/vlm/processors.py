@@ -1,8 +1,8 @@
 """Processors for pictures and text that need neither torchvision nor any other video library.
 
-The stock processors of these families also build a video processor, which needs torchvision (and, for
-SmolVLM, num2words). The classes here carry the stock names and leave video out, so what they save is a
-stock folder: ``AutoProcessor.from_pretrained`` reads it wherever torchvision is installed.
+The stock processors of these architectures also build a video processor, which needs torchvision (and num2words for
+SmolVLM). The classes here have the names of the stock classes and leave video out. What they save is a stock folder,
+which ``AutoProcessor.from_pretrained`` reads wherever torchvision is installed.
 """
 
 import json
@@ -15,12 +15,11 @@ from transformers.utils import cached_file
 
 _PROCESSOR_FILE = "processor_config.json"
 
-
 _VIDEO_FILE = "video_preprocessor_config.json"
 
 
 def _settings(name: str, file: str, local: bool) -> dict[str, Any]:
-    """The JSON object in one file of a folder or hub repository; empty where there is no such file."""
+    """The JSON object in a file of a folder or hub repository; empty if there is no such file."""
     path = cached_file(name, file, local_files_only=local, _raise_exceptions_for_missing_entries=False)
     return json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
 
@@ -33,7 +32,7 @@ class _WithoutVideo(ProcessorMixin):
 
     @classmethod
     def from_pretrained(cls, name: Any, **kwargs: Any) -> Self:  # type: ignore[override]
-        """Load a stock folder, the settings of its video processor included."""
+        """Load a stock folder, including the settings of its video processor."""
         processor = super().from_pretrained(name, **kwargs)
         local = kwargs.get("local_files_only", False)
         nested = _settings(str(name), _PROCESSOR_FILE, local).get("video_processor")
@@ -41,7 +40,7 @@ class _WithoutVideo(ProcessorMixin):
         return processor
 
     def to_dict(self) -> dict[str, Any]:
-        """What is saved: as the stock processor does, which has a video processor."""
+        """The settings that are saved, in the form of the stock processor, which has a video processor."""
         settings = self.video_settings or {"video_processor_type": self.stock_video}
         return {**super().to_dict(), "video_processor": settings}
 
@@ -82,7 +81,7 @@ class InternVLProcessor(_WithoutVideo, transformers.InternVLProcessor):
 
 
 class SmolVLMProcessor(_WithoutVideo, transformers.SmolVLMProcessor):
-    """The processor of SmolVLM, without num2words, which only words about videos need."""
+    """The processor of SmolVLM, without num2words, which only questions about videos need."""
 
     stock_video = "SmolVLMVideoProcessor"
 
@@ -104,7 +103,7 @@ class SmolVLMProcessor(_WithoutVideo, transformers.SmolVLMProcessor):
         ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
 
     def apply_chat_template(self, *args: Any, **kwargs: Any) -> Any:
-        """As any processor does: the stock method asks the video processor for its frame rate."""
+        """Apply the chat template as others do; the stock method asks the video processor for a frame rate."""
         return ProcessorMixin.apply_chat_template(self, *args, **kwargs)
 
 
@@ -139,12 +138,12 @@ class PixtralProcessor(ProcessorMixin):
         return super()._process_images(images, **kwargs)
 
     def replace_image_token(self, image_inputs: Any, image_idx: int, **_: Any) -> str:
-        """One image token a patch, a break after each row of patches, an end after the last."""
+        """The tokens of a picture: one for each patch, a break after each row of patches, and an end after the last."""
         side = self.patch_size * self.spatial_merge_size
         height, width = (int(length) // side for length in image_inputs["image_sizes"][image_idx])
         return self.image_break_token.join([self.image_token * width] * height) + self.image_end_token
 
     @property
     def model_input_names(self) -> list[str]:
-        """What the model takes."""
+        """The names of the tensors that the model takes."""
         return [*self.tokenizer.model_input_names, *self.image_processor.model_input_names, "image_sizes"]

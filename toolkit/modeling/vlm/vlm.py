@@ -23,45 +23,43 @@ from transformers.utils import logging as transformers_logging
 
 from toolkit.modeling.hub import CONFIG, check_weights, clear_errors, only_local
 from toolkit.modeling.vlm.architectures import (
-    Family,
-    Geometry,
-    Picture,
+    Architecture,
+    ImageLike,
+    PictureGeometry,
+    architecture_of,
     check_geometry,
     check_pictures,
-    family_of,
     keep_sizes,
 )
 
 if TYPE_CHECKING:
     from peft import PeftModel  # slow to import
 
-transformers_logging.disable_progress_bar()  # one bar a shard hides what matters
-
+transformers_logging.disable_progress_bar()  # a bar for each shard would hide what matters
 
 _ROLES = ("user", "assistant")
-
 
 _WEIGHTS = "model*.safetensors*"
 
 
 @dataclass(frozen=True)
 class Vlm:
-    """A model with what it takes to use it.
+    """A vision-language model with everything that is needed to use it.
 
     Attributes:
-        model: The model; a peft model wrapped around it serves as well.
-        processor: Turns pictures and text into tensors, and never resizes a picture.
-        family: What its family needs.
+        model: The model, or a peft model that wraps it.
+        processor: The processor, which turns pictures and text into tensors and never resizes a picture.
+        architecture: What models of this architecture need.
     """
 
     model: "PreTrainedModel | PeftModel"
     processor: ProcessorMixin
-    family: Family
+    architecture: Architecture
 
     @cached_property
-    def geometry(self) -> Geometry:
+    def geometry(self) -> PictureGeometry:
         """How pictures become image tokens in this model."""
-        return self.family.geometry(self.model.config)
+        return self.architecture.geometry(self.model.config)
 
 
 def load_vlm(
@@ -75,19 +73,19 @@ def load_vlm(
 
     Args:
         name: A folder, or the id of a repository on the Hugging Face hub.
-        dtype: Of the weights; ``auto`` keeps that of the files.
-        attn_implementation: As transformers names them.
-        device: Where the model goes; by default it stays on the CPU.
+        dtype: The type of the weights; ``auto`` keeps the type of the files.
+        attn_implementation: The attention kernel, by its name in transformers.
+        device: The device that the model is moved to; by default it stays on the CPU.
 
     Raises:
-        UserError: If there is no such model, if its files are not whole, or if its family is not supported.
+        UserError: If there is no such model, if its files are not complete, or if its architecture is not supported.
     """
     local = only_local(name)
     with clear_errors(name):
         config = AutoConfig.from_pretrained(str(name), local_files_only=local)
-    family = family_of(config)
+    architecture = architecture_of(config)
     with clear_errors(name):
-        processor = family.processor.from_pretrained(str(name), backend="pil", local_files_only=local)
+        processor = architecture.processor.from_pretrained(str(name), backend="pil", local_files_only=local)
         loaded: Any = AutoModelForImageTextToText.from_pretrained(
             str(name),
             config=config,
@@ -98,61 +96,65 @@ def load_vlm(
         )
     model, report = loaded
     check_weights(name, report)
-    keep_sizes(processor, family, family.geometry(config))
-    return Vlm(model.to(device) if device else model, processor, family)
+    keep_sizes(processor, architecture, architecture.geometry(config))
+    return Vlm(model.to(device) if device else model, processor, architecture)
 
 
 def conversation(
     prompt: str,
-    images: Sequence[Picture],
+    images: Sequence[ImageLike],
     completion: str | None = None,
     more: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
-    """A row as TRL's trainer takes it; ``toolkit.training.collator`` puts the loss on the answers alone.
+    """A row of a data set as TRL's trainer takes it.
+
+    ``toolkit.training.collator`` computes the loss on the answers only.
 
     Args:
-        prompt: What the user says.
-        images: The pictures it is about: PIL, or arrays (height, width, 3) of bytes.
-        completion: What the assistant answers; without it the row is a question only.
+        prompt: The question of the user.
+        images: The pictures that the question is about.
+        completion: The answer of the assistant; without it, the row is only a question.
         more: Further questions about the same pictures, with their answers.
     """
     row: dict[str, Any] = {
-        # Plain strings: in lists of parts Arrow fills absent keys, and templates take text for pictures.
+        # Plain strings: in lists of parts, Arrow adds missing keys, and templates then take text for pictures.
         "prompt": [{"role": "user", "content": prompt}],
         "images": [_as_pil(image) for image in images],
     }
     if completion is not None:
-        said = [("assistant", completion), *(pair for question in more for pair in zip(_ROLES, question, strict=True))]
-        row["completion"] = [{"role": role, "content": text} for role, text in said]
+        turns = [("assistant", completion), *(pair for question in more for pair in zip(_ROLES, question, strict=True))]
+        row["completion"] = [{"role": role, "content": text} for role, text in turns]
     return row
 
 
-def _as_pil(image: Picture) -> Image.Image:
+def _as_pil(image: ImageLike) -> Image.Image:
     return Image.fromarray(image) if isinstance(image, np.ndarray) else image
 
 
-def encode(vlm: Vlm, prompts: Sequence[str], images: Sequence[Sequence[Picture]]) -> BatchFeature:
-    """A batch for generation: padded on the left, checked, and on the model's device.
+def encode(vlm: Vlm, prompts: Sequence[str], images: Sequence[Sequence[ImageLike]]) -> BatchFeature:
+    """Encode questions as a batch for generation, padded on the left and on the model's device.
 
     Args:
         vlm: The model.
-        prompts: One question a row.
-        images: The pictures of each row.
+        prompts: The questions.
+        images: The pictures of each question.
 
     Raises:
-        GeometryError: If a picture is not of a size that the model takes.
+        PictureSizeError: If a picture is not of a size that the model takes.
     """
-    check_pictures(vlm.geometry, images)
     pictures = [[_as_pil(image) for image in row] for row in images]
+    texts = [chat_text(vlm, [prompt], len(row)) for prompt, row in zip(prompts, images, strict=True)]
+    geometry = vlm.geometry
+    check_pictures(geometry, images)
     batch = vlm.processor(
-        text=[chat_text(vlm, [prompt], len(row)) for prompt, row in zip(prompts, images, strict=True)],
+        text=texts,
         images=pictures if any(pictures) else None,
         padding=True,
         padding_side="left",  # on the right, padding would stand between question and answer
         add_special_tokens=False,  # the chat template has written them
         return_tensors="pt",
     )
-    check_geometry(vlm.geometry, batch, images)
+    check_geometry(geometry, batch, images)
     return batch.to(vlm.model.device, dtype=vlm.model.dtype)
 
 
@@ -161,8 +163,9 @@ def chat_text(vlm: Vlm, said: Sequence[str], pictures: int) -> str:
 
     Args:
         vlm: The model.
-        said: What user and assistant say in turn. If the user spoke last, the assistant's turn is opened.
-        pictures: How many pictures come before the first question.
+        said: The texts of the user and the assistant in turn. If the last one is the user's, the assistant's turn is
+            opened.
+        pictures: The number of pictures before the first question.
     """
     messages: list[dict[str, Any]] = []
     for index, text in enumerate(said):
@@ -173,18 +176,21 @@ def chat_text(vlm: Vlm, said: Sequence[str], pictures: int) -> str:
 
 
 def save_vlm(vlm: Vlm, folder: str | Path) -> None:
-    """Save a model and its processor as a stock folder that is whole, or has no configuration.
+    """Save a model and its processor as a stock folder, which is either complete or has no configuration.
 
-    A new folder appears at once. In one that is there, the model's files are replaced, the configuration
+    A new folder appears in one step. In an existing folder, the files of the model are replaced, the configuration
     last, and other files stay.
 
     Args:
-        vlm: The model, not a peft one: ``toolkit.modeling.vlm.lora_targets.merged`` makes that plain.
-        folder: Where.
+        vlm: The model. It must not be a peft model; ``toolkit.modeling.vlm.lora_targets.merge_adapters`` merges one.
+        folder: The folder that the model is saved in.
+
+    Raises:
+        TypeError: If the model is a peft model.
     """
     if not isinstance(vlm.model, PreTrainedModel):
         raise TypeError(
-            "a peft model saves its adapters alone: merge it first, by toolkit.modeling.vlm.lora_targets.merged"
+            "a peft model saves its adapters alone: merge it first, by toolkit.modeling.vlm.lora_targets.merge_adapters"
         )
     target = Path(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -199,6 +205,7 @@ def save_vlm(vlm: Vlm, folder: str | Path) -> None:
 
 
 def _replace_model(fresh: Path, target: Path) -> None:
+    """Move the files of a saved model into an existing folder, the configuration last."""
     (target / CONFIG).unlink(missing_ok=True)
     for stale in target.glob(_WEIGHTS):
         stale.unlink()

@@ -1,4 +1,4 @@
-"""Vlm predictor."""
+"""A predictor that asks a vision-language model in this process."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,16 @@ from toolkit.qa.sample import Sample
 
 
 class VlmPredictor:
-    """A vision-language model, decoding greedily."""
+    """A vision-language model that decodes greedily.
+
+    Args:
+        vlm: The model.
+        name: The name of the model in reports.
+        batch_size: How many questions are answered at a time.
+        max_new_tokens: The highest number of tokens in an answer.
+    """
+
+    notes = ()
 
     def __init__(self, vlm: Vlm, name: str, batch_size: int = 32, max_new_tokens: int = 64) -> None:
         self.name = name
@@ -18,14 +27,14 @@ class VlmPredictor:
         self._max_new_tokens = max_new_tokens
 
     def answer(self, samples: Sequence[Sample]) -> list[Reply]:
-        """One Reply a Sample, in order.
+        """Give one Reply for each Sample, in order.
 
         Raises:
-            GeometryError: If a picture would reach the model at another size.
+            PictureSizeError: If a picture would reach the model resized.
         """
         return generate(
             self._vlm,
-            [sample.prompt for sample in samples],
+            [sample.turns[0].prompt for sample in samples],
             [sample.images for sample in samples],
             max_new_tokens=self._max_new_tokens,
             batch_size=self._batch_size,

@@ -1,14 +1,15 @@
 """Scoring answers: numbers, choices and camera motions.
 
-A metric scores one answer at a time, summarises many scores, and knows the answers that ignore the picture,
-which every model must beat. A summary is a function of scores and of a weight for each sample, so that
-``toolkit.evaluation.bootstrap`` can say how certain it is.
+A metric scores one answer at a time and summarises many scores. It also knows the best answers that do not depend on
+the picture; every model must beat those. A summary is computed from the scores and from a weight for each sample, so
+that ``toolkit.evaluation.reports.bootstrap`` can say how certain it is.
 
-Two kinds of numbers must not be confused, and every docstring says which is which:
+There are two kinds of numbers, and every docstring says which is which:
 
-- Over all samples: shares of right answers. An answer that was not read, or cannot be right, is wrong.
-- Over answered samples: errors, which a missing answer does not have. ``answered`` stands beside them: a
-  model that answers only where it is easy has small errors and a small share.
+- Numbers over all samples are shares of right answers. An answer that could not be read, or that cannot be right (such
+  as a negative distance), counts as wrong.
+- Numbers over answered samples are errors, because a missing answer has no error. The share ``answered`` stands beside
+  them: a model that answers only easy questions has small errors, but a small share too.
 """
 
 from toolkit.qa.metrics.accuracy import Accuracy, GapAccuracy, accuracy_beyond, accuracy_by_gap, relative_gap

@@ -1,4 +1,4 @@
-"""Scoring choices, and how the order of two depths gets harder as they get closer."""
+"""Scoring choices; and how the accuracy of ordering two depths depends on the gap between them."""
 
 import math
 from collections import Counter
@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from toolkit.qa.metrics.metric import Metric
-from toolkit.qa.metrics.weighted_statistics import Array
+from toolkit.utils.arrays import Array
 
 GAP_EDGES = (0.10, 0.25, 0.50, 1.00)
-"""Where one class of relative gaps ends and the next begins."""
+"""The edges between the classes of relative gaps."""
 
 
 class Accuracy(Metric[str]):
-    """Share of right choices.
+    """The share of right choices.
 
-    Over all samples: ``accuracy``, the share of answers that are the truth; ``unparsed``, the share that was
-    not read, which is wrong.
+    Over all samples: ``accuracy`` is the share of answers that equal the truth; ``unparsed`` is the share of answers
+    that could not be read, which count as wrong.
     """
 
     headline = "accuracy"
@@ -30,24 +30,24 @@ class Accuracy(Metric[str]):
         return {"accuracy": float(answer == truth), "unparsed": float(answer is None)}
 
     def constant(self, truths: Sequence[str]) -> str:
-        """The most frequent truth; of several the first in the alphabet."""
+        """The most frequent truth; if several are equally frequent, the first of them in the alphabet."""
         counts = Counter(truths)
         return min(counts, key=lambda name: (-counts[name], name))
 
     def central(self, truths: Sequence[str]) -> str:
-        """The most frequent truth, as ``constant``: names have no median."""
+        """The most frequent truth, as in ``constant``, because names have no median."""
         return self.constant(truths)
 
 
 @dataclass(frozen=True)
 class GapAccuracy:
-    """How often the order of two depths was right, of the pairs with a certain gap.
+    """How often the order of two depths was right, in one class of relative gaps.
 
     Attributes:
-        low: Smallest relative gap of the class, included.
-        high: Largest relative gap, left out; infinity in the last class.
-        count: Pairs in the class.
-        accuracy: Share of them that was right; NaN if there are none.
+        low: The lower edge of the class, which belongs to it.
+        high: The upper edge of the class, which does not belong to it; infinity in the last class.
+        count: The number of pairs in the class.
+        accuracy: The share of these pairs whose order was right; NaN if there are no pairs.
     """
 
     low: float
@@ -57,14 +57,17 @@ class GapAccuracy:
 
 
 def relative_gap(first: ArrayLike, second: ArrayLike) -> Array:
-    """How far apart two depths are, as a share of the smaller: |first - second| / min(first, second), (N,).
+    """The gap between two depths, as a share of the smaller one: |first - second| / min(first, second).
 
-    One less than their ratio, by which ordinal depth is judged (Zoran et al. 2015, "Learning Ordinal
-    Relationships for Mid-Level Vision"; Chen et al. 2016, "Single-Image Depth Perception in the Wild").
+    This is the ratio of the depths minus one. Ordinal depth is judged by that ratio (Zoran et al. 2015, "Learning
+    Ordinal Relationships for Mid-Level Vision"; Chen et al. 2016, "Single-Image Depth Perception in the Wild").
 
     Args:
-        first: Depths of the first points, (N,), positive, of one kind and unit.
-        second: Depths of the second points, likewise.
+        first: The depths of the first points, (N,), positive, all of one kind and in one unit.
+        second: The depths of the second points, (N,), of the same kind and in the same unit.
+
+    Returns:
+        The relative gaps, (N,).
 
     Raises:
         ValueError: If a depth is not positive and finite.
@@ -77,12 +80,12 @@ def relative_gap(first: ArrayLike, second: ArrayLike) -> Array:
 
 
 def accuracy_by_gap(correct: ArrayLike, gap: ArrayLike, edges: Sequence[float] = GAP_EDGES) -> tuple[GapAccuracy, ...]:
-    """The accuracy of each class of relative gaps: below the first edge, between edges, from the last one on.
+    """The accuracy in each class of relative gaps: below the first edge, between two edges, and above the last edge.
 
     Args:
-        correct: ``accuracy`` of each sample, (N,).
-        gap: Its relative gap, (N,), as ``relative_gap`` gives it.
-        edges: Where classes meet, from low to high; an edge belongs to the class above it.
+        correct: The score ``accuracy`` of each sample, (N,).
+        gap: The relative gap of each sample, (N,), from ``relative_gap``.
+        edges: The edges between the classes, from low to high. An edge belongs to the class above it.
 
     Raises:
         ValueError: If the lengths differ, a gap is negative or NaN, or the edges do not rise from above 0.
@@ -99,7 +102,7 @@ def accuracy_by_gap(correct: ArrayLike, gap: ArrayLike, edges: Sequence[float] =
 
 
 def accuracy_beyond(classes: Sequence[GapAccuracy], gap: float) -> float:
-    """The accuracy of all classes whose smallest gap is at least ``gap``; NaN if they hold nothing."""
+    """The accuracy over all classes whose lower edge is at least ``gap``; NaN if they hold no pairs."""
     beyond = [each for each in classes if each.low >= gap and each.count]
     count = sum(each.count for each in beyond)
     return math.fsum(each.accuracy * each.count for each in beyond) / count if count else math.nan

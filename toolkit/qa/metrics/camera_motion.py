@@ -8,56 +8,49 @@ from typing import Any
 from toolkit.qa.metrics import weighted_statistics as weighted
 from toolkit.qa.metrics.metric import Metric
 from toolkit.qa.metrics.relative_error import RelativeAccuracy
-from toolkit.qa.metrics.weighted_statistics import Array, Columns
+from toolkit.qa.metrics.weighted_statistics import Columns
 from toolkit.qa.parsing.answer import Direction, Motion
+from toolkit.utils.arrays import Array
 
-_SHORTEST_DIRECTED = 0.01
-
-
+_SHORTEST_DIRECTED = 0.01  # m; a shorter motion has no direction to speak of
 _WORST_ANGLE = 180.0
-
-
 _WITHIN_DEGREES = (5, 15, 30)
-
-
 _AUC_DEGREES = (5, 10, 30)
-
-
 _FORWARD: Direction = (0.0, 0.0, 1.0)
 
 
 class MotionError(Metric[Motion]):
-    """Errors of a camera motion: how far, by what angle, which way.
+    """Errors of a camera motion: of its distance, its rotation angle and its direction.
 
-    The answer is a rotation angle without an axis, so what is called rotation here is the difference of two
-    angles from 0 to 180 degrees. That is a lower bound of the angle between the rotations, the geodesic
-    error of the literature: errors here are at most as large, shares and areas at least as high. A direction
-    has a sign (forward is not backward), which the code of VGGT and LoFTR ignores, since an essential matrix
-    does not give it: there 170 degrees count as 10.
+    An answer gives the rotation angle, but no axis. The rotation error here is therefore the difference of two angles
+    from 0 to 180 degrees. It is a lower bound of the angle between the two rotations, which is the geodesic error of
+    the literature: the errors here are at most as large, and the shares and areas are at least as high. A direction has
+    a sign: forward is not backward. The code of VGGT and LoFTR ignores the sign, because an essential matrix does not
+    give it; there, 170 degrees count as 10.
 
-    Over all samples; an answer that was not read is 0:
+    Over all samples; the score of an answer that could not be read is 0:
 
-    - ``delta1``: that of the distance, as in ``RelativeAccuracy``.
-    - ``rotation_within_5``, ``_15``, ``_30``: share with a rotation error below 5, 15, 30 degrees. RRA@5 and
-      so on (relative rotation accuracy: Wang, Rupprecht and Novotny 2023, "PoseDiffusion"), but for angles.
-    - ``direction_within_5``, ``_15``, ``_30``: share with a direction error below 5, 15, 30 degrees, of the
-      motions that have a direction: RTA@5 and so on (relative translation accuracy, same source), with sign.
-    - ``auc5``, ``auc10``, ``auc30``: area under the recall curve of the pose error, the larger of both errors
-      (the rotation error where there is no direction), up to 5, 10, 30 degrees: the mean over the thresholds
-      1, 2, ..., 30 degrees of the share below the threshold (mAA of Jin et al. 2021, "Image Matching across
-      Wide Baselines", in whole degrees as by Wang et al. 2025, "VGGT"). One sample's score is the share of
-      thresholds above its error, so the mean over samples is the area. The exact area, as SuperGlue (Sarlin
-      et al. 2020) and LoFTR (Sun et al. 2021) take it, is lower by less than one degree's share: by up to
-      0.2 at 5, 0.1 at 10, 0.03 at 30.
+    - ``delta1``: the score of the distance, as in ``RelativeAccuracy``.
+    - ``rotation_within_5``, ``_15``, ``_30``: the share with a rotation error below 5, 15, 30 degrees. This is RRA@5
+      and so on (relative rotation accuracy: Wang, Rupprecht and Novotny 2023, "PoseDiffusion"), but for angles.
+    - ``direction_within_5``, ``_15``, ``_30``: the share with a direction error below 5, 15, 30 degrees, among the
+      motions that have a direction. This is RTA@5 and so on (relative translation accuracy, same source), with sign.
+    - ``auc5``, ``auc10``, ``auc30``: the area under the recall curve of the pose error, up to 5, 10, 30 degrees. The
+      pose error is the larger of the two errors, or the rotation error if the motion has no direction. The area is the
+      mean, over the thresholds 1, 2, ..., 30 degrees, of the share below the threshold (mAA of Jin et al. 2021, "Image
+      Matching across Wide Baselines"; in whole degrees as in Wang et al. 2025, "VGGT"). The score of one sample is the
+      share of thresholds above its error, so the mean over the samples is the area. The exact area, which SuperGlue
+      (Sarlin et al. 2020) and LoFTR (Sun et al. 2021) compute, is lower by less than the share of one degree: by up to
+      0.2 at 5, 0.1 at 10 and 0.03 at 30.
 
     Over answered samples:
 
-    - ``rotation_error``, ``rotation_error_median``: mean and median difference of the angles [deg], at most 180.
-    - ``direction_error``, ``direction_error_median``: mean and median angle between the directions [deg]; a
-      true distance below 0.01 m has no direction to speak of and is left out.
+    - ``rotation_error``, ``rotation_error_median``: the mean and median difference of the angles [deg], at most 180.
+    - ``direction_error``, ``direction_error_median``: the mean and median angle between the directions [deg]. Motions
+      with a true distance below 0.01 m are left out, because they have no direction to speak of.
 
-    How many there are: ``answered`` and ``unparsed``, the shares that were read and are finite, and that are
-    not; ``nonpositive``, the share that was read with a distance of zero or less.
+    Counts: ``answered`` is the share of answers that could be read and are finite; ``unparsed`` is the share of all
+    others; ``nonpositive`` is the share that could be read, with a distance of zero or less.
     """
 
     headline = "delta1"
@@ -91,7 +84,7 @@ class MotionError(Metric[Motion]):
         }
 
     def summary(self, columns: Columns, weights: Array) -> dict[str, Array]:
-        """The numbers of this metric, (B,) each, of samples (N,) that weigh (B, N)."""
+        """The numbers of this metric, (B,) each, for samples (N,) with weights (B, N)."""
         errors = ("rotation_error", "direction_error")
         medians = {f"{key}_median": weighted.median(columns[key], weights) for key in errors}
         return {**weighted.means(columns, weights), **medians}
@@ -99,13 +92,13 @@ class MotionError(Metric[Motion]):
     def constant(self, truths: Sequence[Motion]) -> Motion:
         """The best constant distance, with the median rotation and the mean direction.
 
-        The headline depends on the distance alone; forward stands in for a mean direction of length zero.
+        The headline depends on the distance alone. If the mean direction has no length, it is forward.
         """
         distance = RelativeAccuracy().constant([truth.distance for truth in truths])
         return _motion_of_distance(distance, truths)
 
     def restore(self, saved: Mapping[str, Any]) -> Motion:
-        """A motion from what JSON holds of it."""
+        """A motion from its values in JSON."""
         right, down, forward = saved["direction"]
         return Motion(saved["distance"], saved["rotation"], (right, down, forward))
 
@@ -131,7 +124,7 @@ def _is_finite(motion: Motion) -> bool:
 
 
 def _angle(truth: Direction, answer: Direction) -> float:
-    """Angle between two vectors [deg], precise near 0 and 180; 180 if one has no length.
+    """The angle between two vectors [deg], which is precise near 0 and 180; it is 180 if a vector has no length.
 
     Source: Kahan, "How Futile are Mindless Assessments of Roundoff", 2006, section 12:
     angle = 2 atan2(|a/|a| - b/|b||, |a/|a| + b/|b||).
@@ -148,7 +141,7 @@ def _angle(truth: Direction, answer: Direction) -> float:
 
 
 def _mean_direction(directions: Sequence[Direction]) -> Direction:
-    """The normalised sum of unit vectors (right, down, forward); forward if it has no length."""
+    """The normalised sum of unit vectors (right, down, forward); forward if the sum has no length."""
     right, down, forward = (math.fsum(direction[axis] for direction in directions) for axis in range(3))
     length = math.hypot(right, down, forward)
     return (right / length, down / length, forward / length) if length > 0 else _FORWARD

@@ -1,4 +1,4 @@
-"""What a metric is."""
+"""The base class of metrics."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
-from toolkit.qa.metrics.weighted_statistics import Array, Columns, as_columns, means
+from toolkit.qa.metrics.weighted_statistics import Columns, as_columns, means
+from toolkit.utils.arrays import Array
 
 Value = TypeVar("Value")
 
@@ -15,47 +16,51 @@ class Metric(ABC, Generic[Value]):
     """How the answers of a task are scored.
 
     Attributes:
-        headline: Key of the one number that stands for the metric; higher is better.
+        headline: The key of the one number that represents the metric; a higher number is better.
     """
 
     headline: ClassVar[str]
 
     @abstractmethod
     def score(self, truth: Value, answer: Value | None) -> dict[str, float]:
-        """The scores of one answer; None is one that could not be read.
+        """The scores of one answer.
 
-        Every call gives the same keys, and plain floats; NaN where the answer leaves nothing to measure.
+        Args:
+            truth: The true value.
+            answer: The value that was read from the answer; None if it could not be read.
+
+        Returns:
+            The scores by key, with the same keys in every call. A score is NaN if the answer leaves nothing to measure.
 
         Raises:
-            ValueError: If the truth cannot be scored against.
+            ValueError: If no answer can be scored against this truth.
         """
 
     @abstractmethod
     def constant(self, truths: Sequence[Value]) -> Value:
-        """The one answer to all questions that makes the headline highest; ``truths`` is not empty."""
+        """The constant answer that makes the headline highest; ``truths`` is not empty."""
 
     @abstractmethod
     def central(self, truths: Sequence[Value]) -> Value:
-        """The middle of some truths, as an answer to all questions; ``truths`` is not empty.
+        """A central value of some truths, such as their median, as a constant answer; ``truths`` is not empty.
 
-        That of the training labels is what a model knows that has learnt nothing but how answers are
-        distributed.
+        A model that has learnt only the distribution of the answers can give the central value of the training labels.
         """
 
     def summary(self, columns: Columns, weights: Array) -> dict[str, Array]:
-        """The summaries of weighted samples: here the mean of each score over the samples that have it.
+        """Summarise the scores of weighted samples; by default, this is the mean of each score.
 
         Args:
-            columns: The scores of N samples, (N,) a key.
-            weights: How often each sample counts, (B, N), for B summaries.
+            columns: The scores of N samples: for each key an array (N,), with NaN for samples that lack the score.
+            weights: The weights of the samples in B different summaries, (B, N).
 
         Returns:
-            Each summary, (B,); NaN where nothing was measured.
+            For each key the B summaries, (B,); NaN where nothing was measured.
         """
         return means(columns, weights)
 
     def summarise(self, scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
-        """The summaries of some scores, all of the same weight, and their ``count``.
+        """Summarise scores that all have the same weight; ``count`` is the number of samples.
 
         Raises:
             ValueError: If there are no scores.
@@ -64,12 +69,12 @@ class Metric(ABC, Generic[Value]):
         return {**{key: float(value[0]) for key, value in summary.items()}, "count": float(len(scores))}
 
     def restore(self, saved: Any) -> Value:
-        """A value from what JSON holds of it."""
+        """A value of a truth or an answer, from its values in JSON."""
         restored: Value = saved
         return restored
 
     def scorable(self, truth: Value) -> bool:
-        """Whether answers can be scored against a truth; questions whose truth is not are never asked."""
+        """Whether answers can be scored against a truth. If not, the question is never asked."""
         try:
             self.score(truth, None)
         except (TypeError, ValueError):
@@ -77,18 +82,18 @@ class Metric(ABC, Generic[Value]):
         return True
 
     def floor(self, truths: Sequence[Value], constant: Value) -> dict[str, float]:
-        """What one answer to all questions scores on these truths: every key that ``summarise`` gives.
+        """The summary of a constant answer to questions with these truths, with the keys of ``summarise``.
 
         Raises:
-            ValueError: If there are no truths, or one cannot be scored against.
+            ValueError: If there are no truths, or no answer can be scored against one of them.
         """
         return self.summarise([self.score(truth, constant) for truth in truths])
 
     def best_constant(self, truths: Sequence[Value]) -> tuple[Value, float]:
-        """The constant answer that makes the headline highest on these truths, and that headline.
+        """The constant answer that makes the headline highest on these truths, and that highest value.
 
         Raises:
-            ValueError: If there are no truths, or one cannot be scored against.
+            ValueError: If there are no truths, or no answer can be scored against one of them.
         """
         if not truths:
             raise ValueError("there are no truths to find the best constant answer for")

@@ -1,23 +1,22 @@
 """Means and medians of weighted samples, for many sets of weights at once.
 
-Scores stand in columns: one array (N,) a key, one number a sample, NaN where nothing was measured. Weights
-are (B, N), not negative: each row is one set. A row of ones gives the plain mean or median, a row of counts
-that of a set in which sample n occurs that many times.
+The scores of N samples are columns: for each key an array (N,), with NaN for samples where nothing was measured. The
+weights (B, N) are not negative; each row is one set of weights. A row of ones gives the ordinary mean or median. A row
+of counts gives that of a set in which each sample occurs as often as its count says.
 """
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-
+from toolkit.utils.arrays import Array
 
 Columns = Mapping[str, Array]
+"""The scores of N samples: for each key an array (N,), with NaN for samples where nothing was measured."""
 
 
 def as_columns(scores: Sequence[Mapping[str, float]]) -> dict[str, Array]:
-    """The scores of N samples as one array (N,) a key; all samples have the same keys.
+    """The scores of N samples, which all have the same keys, as an array (N,) for each key.
 
     Raises:
         ValueError: If there are no scores.
@@ -28,28 +27,36 @@ def as_columns(scores: Sequence[Mapping[str, float]]) -> dict[str, Array]:
 
 
 def mean(column: Array, weights: Array) -> Array:
-    """The mean (B,) of a column over the samples that have it; NaN where those weigh nothing.
+    """The weighted mean of a column, over the samples that are not NaN.
 
     Args:
-        column: One number a sample, (N,), or one for each set of weights too, (B, N).
-        weights: (B, N).
+        column: One number for each sample, (N,), or for each sample and set of weights, (B, N).
+        weights: The sets of weights, (B, N).
+
+    Returns:
+        The means, (B,); NaN where the weights of these samples are all 0.
     """
     measured = ~np.isnan(column)
-    # Not a matrix product: numpy sums in pairs, which keeps digits and does not depend on threads.
+    # This is not a matrix product, because sums in NumPy are pairwise: they keep more digits, and do not depend on
+    # the number of threads.
     with np.errstate(over="ignore", invalid="ignore"):
         quotient: Array = (weights * np.where(measured, column, 0.0)).sum(axis=1) / (weights * measured).sum(axis=1)
     return quotient
 
 
 def means(columns: Columns, weights: Array) -> dict[str, Array]:
-    """The mean (B,) of each column, as ``mean``."""
+    """The weighted mean (B,) of each column, as ``mean`` computes it."""
     return {key: mean(column, weights) for key, column in columns.items()}
 
 
 def median(column: Array, weights: Array) -> Array:
-    """The median (B,) of a column (N,) over the samples that have it; NaN where those weigh nothing.
+    """The weighted median of a column (N,), over the samples that are not NaN.
 
-    The middle value, or the mean of the two middle ones, of the sorted samples, each as often as it weighs.
+    It is the middle of the sorted samples, or the mean of the two in the middle, where each sample occurs as often as
+    its weight says.
+
+    Returns:
+        The medians, (B,); NaN where the weights of these samples are all 0.
     """
     order = np.argsort(column)
     order = order[~np.isnan(column[order])]

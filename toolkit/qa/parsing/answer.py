@@ -1,20 +1,23 @@
 r"""Reading values from what a model wrote, without guessing.
 
-Which words count as the answer: the last ``<answer>...</answer>`` (an unclosed one runs to the end);
-without tags, what follows ``</think>``. Thinking that never ended holds no answer.
+Which words count as the answer: those in the last ``<answer>...</answer>``; if its end tag is missing, all words up to
+the end of the text. Without answer tags, the words after ``</think>`` count. A text whose thinking never ends holds no
+answer.
 
-Which number of these words is meant (``toolkit.qa.parsing.numbers`` says how numbers are found):
+Which number in these words is the answer (``toolkit.qa.parsing.numbers`` says how numbers are found):
 
-1. One in the clause after the last "="; if that holds none, in the clause after the last "answer is"; if
-   that holds none, anywhere. A clause ends with its sentence or line; ``\boxed{}`` is an "answer is".
-2. There, those with a unit of the right dimension, if there are any. They must agree, within 5 %, or within
-   10 % between different units, since conversions are rounded: "1 meter (3 feet)". The first is returned.
-3. Otherwise a single bare number, taken to be in the unit asked for. It must not count something ("2
-   chairs"), nor stand in a refusal ("I cannot tell from image 1") or in a text that names another unit of
-   the dimension ("in feet: 8"), nor contradict all numbers with a unit that stand elsewhere.
+1. The clause after the last "=" is read first. If it holds no number, the clause after the last "answer is" is read.
+   If that holds none either, all words are read. A clause ends with its sentence or line. ``\boxed{}`` counts as
+   "answer is".
+2. Numbers with a unit of the right dimension come first. If there are several, they must agree within 5 %; in different
+   units within 10 %, because conversions are rounded: "1 meter (3 feet)". The first one is the answer.
+3. Otherwise, the answer is a single number without a unit, which is taken to be in the unit asked for. It must not
+   count something ("2 chairs"). It must not be part of a refusal ("I cannot tell from image 1"), or of a text that
+   names another unit of the same dimension ("in feet: 8"). If numbers with a unit stand elsewhere, it must agree with
+   one of them.
 
-Everything else (nothing found, two values that differ) is None. Bounds ("at least 2 m") are read as their
-value. A negative distance is read: it was answered, and is wrong.
+In all other cases the result is None: nothing was found, or two values differ. Bounds ("at least 2 m") are read as
+their value. A negative distance is read, because it was answered and is wrong.
 """
 
 import math
@@ -22,41 +25,25 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from toolkit.qa.parsing.numbers import DECIMAL, GLYPHS, SIGN, UNIT, Number, decimal, numbers, plain
+from toolkit.qa.parsing.numbers import DECIMAL, SIGN, UNIT, Number, decimal, normalised, numbers
+from toolkit.qa.parsing.typography import without_emphasis
 from toolkit.qa.parsing.units import UNITS, Unit, unit_named
 
 Direction = tuple[float, float, float]
-
-
 _SAME_UNIT_TOLERANCE = 0.05
-
-
 _OTHER_UNIT_TOLERANCE = 0.10
-
-
 _TAGGED = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.DOTALL | re.IGNORECASE)
-
-
 _THOUGHT = re.compile(r"</think>", re.IGNORECASE)
-
-
 _THINKING = re.compile(r"<think>", re.IGNORECASE)
-
-
 _DIVISION = re.compile(rf"(?P<dividend>{DECIMAL} ?[a-z]*) ?[/÷] ?{DECIMAL}[^=]*=", re.IGNORECASE)
-
-
 EQUALS = re.compile(r"=")
-
 
 ANSWER_IS = re.compile(
     r"\b(?:answer|final (?:estimate|value|result|distance|depth))(?: \w+){0,3}? ?(?:\b(?:is|would be)\b|:)",
     re.IGNORECASE,
 )
 
-
 _CLAUSE_END = re.compile(r"[.!?;](?=\s|$)|\n")
-
 
 REFUSAL = re.compile(
     r"\b(?:cannot|can't|can not|could not|couldn't|unable|unknown|unclear|impossible|not (?:possible|sure)"
@@ -64,24 +51,12 @@ REFUSAL = re.compile(
     re.IGNORECASE,
 )
 
-
 NEGATION = re.compile(r"\b(?:not|neither|nor)\b|n't\b", re.IGNORECASE)
-
-
 _COMPARISON = re.compile(r"\b(?:than|farther|farthest|further|furthest|behind|except|unlike)\b", re.IGNORECASE)
-
-
 _NOUN = r"(?: (?:one|point|marker|arrow|dot|cross|box|circle|square|object|pixel))*"
-
-
 _DEGREE = r"(?: (?:a|bit|clearly|far|much|noticeably|significantly|slightly|the))*"
-
-
 _CLOSER = r"(?:closer|nearer|closest|nearest)\b"
-
-
 _ARTICLE = r"(?! (?!(?:is|was|appears|looks|seems|lies|and|or|than)\b)[a-z])"
-
 
 _AXES = {
     "right": (0, 1),
@@ -93,22 +68,15 @@ _AXES = {
     "back": (2, -1),
 }
 
-
 _AXIS = re.compile(rf"\b(?P<axis>{'|'.join(_AXES)})(?:wards?|s)?\b")
-
-
 _COMPONENT = rf"(?P<component>{SIGN}{DECIMAL})"
-
-
 _AXIS_FIRST = re.compile(rf"{_AXIS.pattern}[:= ]*{_COMPONENT}(?! ?{UNIT})")
-
-
 _AXIS_LAST = re.compile(rf"(?<![\w.]){_COMPONENT} (?:to the )?{_AXIS.pattern}")
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number and its unit ("m", "s", "m/s", "deg", or "" for none)."""
+    """A number with its unit ("m", "s", "m/s", "deg", or "" for no unit)."""
 
     value: float
     unit: str
@@ -119,9 +87,9 @@ class Motion:
     """How a camera has moved.
 
     Attributes:
-        distance: Length of the way [m].
-        rotation: Angle of the rotation [deg].
-        direction: Unit vector (right, down, forward): x, y, z of the first camera's frame (OpenCV).
+        distance: The distance between the two camera centres [m].
+        rotation: The angle of the rotation [deg].
+        direction: A unit vector (right, down, forward): x, y, z in the frame of the first camera (OpenCV).
     """
 
     distance: float
@@ -130,29 +98,33 @@ class Motion:
 
 
 def read_quantity(text: str, unit: str) -> Quantity | None:
-    """The number that a text answers, by the rules of this module.
+    """Read the number that a text gives as its answer, by the rules of this module.
 
     Args:
         text: What a model wrote.
-        unit: The unit asked for, by any name that is read ("m", "ft", "km/h"); "" for a pure number.
+        unit: The unit asked for, by any name that can be read ("m", "ft", "km/h"); "" for a pure number.
 
     Returns:
-        The answer converted to ``unit``; None where there is none, or more than one.
+        The answer, converted to ``unit``; None if there is no answer, or more than one.
 
     Raises:
         UserError: If the unit is unknown.
     """
     target = unit_named(unit)
-    value = _meant(plain(answer_words(text)), target)
+    words = normalised(answer_words(text))
+    value = _number_meant(words, numbers(words), target)
     return None if value is None else Quantity(value / target.factor, unit)
 
 
 def read_dividend(text: str, unit: str) -> Quantity | None:
-    """The number that a text divides, where it shows its working: 7.23 m in "7.23 m / 4.0 s = 1.81 m/s".
+    """Read the number that a text divides in its working: 7.23 m in "7.23 m / 4.0 s = 1.81 m/s".
 
     Args:
         text: What a model wrote.
-        unit: The unit asked for, as for ``read_quantity``.
+        unit: The unit of the dividend, by any name that ``read_quantity`` accepts.
+
+    Returns:
+        The dividend, converted to ``unit``; None if the text shows no division.
 
     Raises:
         UserError: If the unit is unknown.
@@ -162,44 +134,45 @@ def read_dividend(text: str, unit: str) -> Quantity | None:
 
 
 def read_choice(text: str, choices: Sequence[str]) -> str | None:
-    """Which of some names a text answers.
+    """Read which of some names a text gives as its answer.
 
-    Read are the clause after the last "answer is", then all words that count as the answer. In them it is
-    the one name said to be closer ("red is closer than blue", "the nearest point is red"); where none is,
-    the one name that occurs, unless it is compared ("closer than red"; "red is farther", which may be the
-    opposite of the question). Nothing is read from negations and refusals. The name "A" counts as a
-    capital only, and not where it is an article ("A point is...").
+    The clause after the last "answer is" is read first, then all words that count as the answer. In these words, the
+    answer is the one name that is said to be closer ("red is closer than blue", "the nearest point is red"). If no name
+    is, the answer is the one name that occurs, unless the words compare it ("closer than red", or "red is farther",
+    which may be the opposite of the question). Nothing is read from negations and refusals. The name "A" counts only as
+    a capital letter, and not where it is an article ("A point is...").
 
     Args:
         text: What a model wrote.
         choices: The names, as the question gave them.
 
     Returns:
-        One of ``choices``, or None.
+        One of ``choices``; None if no name or more than one is given as the answer.
     """
-    words = re.sub(r"[*_`\" \t]+", " ", answer_words(text).translate(GLYPHS))
+    words = without_emphasis(answer_words(text))
     by_name = {choice.casefold(): choice for choice in choices}
     for clause in (*clauses(words, [ANSWER_IS]), words):
-        found = _named(clause, _name_pattern(choices))
+        found = _names_given(clause, _name_pattern(choices))
         if len(found) == 1 and not NEGATION.search(clause) and not REFUSAL.search(clause):
             return by_name[found.pop()]
     return None
 
 
 def read_motion(text: str) -> Motion | None:
-    """The camera motion that a text answers: a distance, an angle and a direction, in any order.
+    """Read the camera motion that a text gives as its answer: a distance, an angle and a direction, in any order.
 
-    Distance and angle are the numbers with such units; several must agree, as for ``read_quantity``. The
-    direction is a number beside each axis word ("right 0.10" or "0.10 right"; left, up and back are negated
-    right, down and forward). Axes that are not named are zero; the length is normalised to 1.
+    The distance and the angle are the numbers with a unit of length and of angle; several must agree, as for
+    ``read_quantity``. The direction is a number beside each axis word ("right 0.10" or "0.10 right"). Left, up and back
+    are the opposites of right, down and forward. An axis that is not named is zero. The direction is normalised to
+    length 1.
 
     Args:
         text: What a model wrote.
 
     Returns:
-        The motion; None where distance, angle or direction is missing, or given more than once.
+        The motion; None if the distance, the angle or the direction is missing, or if two values differ.
     """
-    words = plain(answer_words(text))
+    words = normalised(answer_words(text))
     found = numbers(words)
     distance, rotation = (_agreed(_of_dimension(found, dimension)) for dimension in ("m", "deg"))
     direction = _direction(words)
@@ -217,25 +190,28 @@ def write_motion(motion: Motion) -> str:
 
 
 def answer_words(text: str) -> str:
-    """What of a text counts as the answer: the last answer tag, else what is not thinking."""
-    said = _THOUGHT.split(text)[-1]
-    tagged: list[str] = _TAGGED.findall(said)
-    return tagged[-1] if tagged else _THINKING.split(said)[0]
+    """The words of a text that count as the answer: those in the last answer tag, or else those outside of thinking."""
+    after_thinking = _THOUGHT.split(text)[-1]
+    tagged: list[str] = _TAGGED.findall(after_thinking)
+    return tagged[-1] if tagged else _THINKING.split(after_thinking)[0]
 
 
 def clauses(text: str, markers: Sequence[re.Pattern[str]]) -> Iterator[str]:
-    """For each marker that occurs, the clause after its last occurrence."""
+    """Yield, for each marker that occurs in a text, the clause after its last occurrence."""
     for marker in markers:
         ends = [match.end() for match in marker.finditer(text)]
         if ends:
             yield _CLAUSE_END.split(text[ends[-1] :].lstrip(" :\n"), maxsplit=1)[0]
 
 
-def _meant(text: str, target: Unit) -> float | None:
-    """The number meant by plain text, in the canonical unit of ``target``."""
-    everywhere = _of_dimension(numbers(text), target.dimension)
+def _number_meant(text: str, present: Sequence[Number], target: Unit) -> float | None:
+    """The number that normalised text gives as its answer, in the canonical unit of ``target``.
+
+    ``present`` are all numbers of the text.
+    """
+    everywhere = _of_dimension(present, target.dimension)
     for clause in (*clauses(text, [EQUALS, ANSWER_IS]), text):
-        found = numbers(clause)
+        found = present if clause is text else numbers(clause)
         stated = _of_dimension(found, target.dimension)
         if stated:
             return _agreed(stated)
@@ -248,7 +224,7 @@ def _meant(text: str, target: Unit) -> float | None:
 
 
 def _names_other_unit(text: str, target: Unit) -> bool:
-    """Whether a word of the text is another unit of the same dimension; "in" is taken as a preposition."""
+    """Whether a word of the text is another unit of the same dimension; "in" counts as a preposition."""
     named = (UNITS[word] for word in re.findall("[a-z]+", text) if word in UNITS and word != "in")
     return any(unit.dimension == target.dimension and unit != target for unit in named)
 
@@ -258,12 +234,12 @@ def _of_dimension(found: Sequence[Number], dimension: str) -> list[Number]:
 
 
 def _agreed(found: Sequence[Number]) -> float | None:
-    """The first value, if all others are the same."""
+    """The first value, if all others agree with it; None if they do not, or if there is none."""
     return found[0].value if found and all(_same(found[0], number) for number in found) else None
 
 
 def _fits(bare: Number, stated: Sequence[Number]) -> bool:
-    """Whether a bare number repeats one with a unit, or there is none."""
+    """Whether a number without a unit agrees with one of the numbers with a unit, if there are any."""
     return not stated or any(_same(bare, number) for number in stated)
 
 
@@ -273,14 +249,14 @@ def _same(first: Number, second: Number) -> bool:
 
 
 def _name_pattern(choices: Sequence[str]) -> str:
-    """A pattern with one group, any of the names; longer ones come first ("dark red" before "red")."""
+    """A pattern with one group that matches any of the names; longer names come first ("dark red" before "red")."""
     ordered = sorted(choices, key=len, reverse=True)
     names = (f"(?-i:A){_ARTICLE}" if name == "A" else re.escape(name) for name in ordered)
     return rf"(?<!\w)({'|'.join(names)})(?!\w)"
 
 
-def _named(clause: str, name: str) -> set[str]:
-    """The names that a clause says to be closer; else those that occur in it, if nothing compares them."""
+def _names_given(clause: str, name: str) -> set[str]:
+    """The names that a clause says to be closer; if there are none, the names in it, unless it compares them."""
     subject = rf"{name}{_NOUN} (?:is|appears|looks|seems|lies)(?: to be)?{_DEGREE} {_CLOSER}"
     predicate = rf"{_CLOSER}{_NOUN}(?: to the camera)?(?: is|:)(?: the)? {name}(?! or\b)"
     closer = re.findall(subject, clause, re.IGNORECASE) + re.findall(predicate, clause, re.IGNORECASE)
@@ -290,7 +266,7 @@ def _named(clause: str, name: str) -> set[str]:
 
 
 def _direction(text: str) -> Direction | None:
-    """The unit vector (right, down, forward) of plain text in which every axis word has its number."""
+    """The unit vector (right, down, forward) in normalised text, if every axis word has its number."""
     named = len(_AXIS.findall(text))
     for pattern in (_AXIS_FIRST, _AXIS_LAST):
         found = {_AXES[match["axis"]][0]: match for match in pattern.finditer(text)}
@@ -300,7 +276,7 @@ def _direction(text: str) -> Direction | None:
 
 
 def _unit_vector(found: dict[int, re.Match[str]]) -> Direction | None:
-    """The normalised vector of one match an axis; None if its length is zero or infinite."""
+    """The unit vector with these components, given as one match for each axis; None if its length is 0 or infinite."""
     vector = [0.0, 0.0, 0.0]
     for axis, match in found.items():
         vector[axis] = _AXES[match["axis"]][1] * decimal(match["component"])

@@ -75,6 +75,5 @@ world worm worry worse worst worth would wound wrap write writer wrong yard yarn
 youth zone
 """
 
-
 ORDINARY = frozenset(_WORDS.split())
-"""Words that are common, or that lie within one letter of what questions about pictures say."""
+"""Words that are common, or that differ by one letter from words in questions about pictures."""

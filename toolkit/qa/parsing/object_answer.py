@@ -1,121 +1,103 @@
 """Reading names, counts and sides from ordinary prose about the objects of a picture, without guessing.
 
-Which words count as the answer is as in ``toolkit.qa.parsing.answer``. Of these the clause after the last "answer is"
-(for counts also after the last "=" or "total") is read, then all. Statements about the thing asked about ("the circle
-is red", "three red circles") come first, so that other things may be mentioned; where there is none, the one value that
-occurs is the answer. Two values that differ, refusals, and negations outside such a statement are not read.
+The words that count as the answer are the same as in ``toolkit.qa.parsing.answer``. The clause after the last "answer
+is" is read first (for counts also that after the last "=" or "total"), then all words. Statements about the thing asked
+about ("the circle is red", "three red circles") come first, so that the text may mention other things too. If there is
+no such statement, the answer is the one value that occurs. Nothing is read if two values differ, from a refusal, or
+from a negation outside such a statement.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from toolkit.qa.parsing.answer import ANSWER_IS, EQUALS, NEGATION, REFUSAL, answer_words, clauses
-from toolkit.qa.parsing.numbers import GLYPHS, ONES
+from toolkit.qa.parsing.numbers import ONES
+from toolkit.qa.parsing.typography import without_emphasis
 
 _NOT = r"\bnot\b|\b\w+n't\b"
-
-
 _IS = r"(?:\b(?:is|are|was|looks?|appears?|seems?|has|have)\b|'s\b|[:=(]| - )"
-
-
 _BACKGROUND = r"(?: \w+)? (?:back(?:ground|drop)|canvas|surface)\b"
-
-
-_MADE = r"(?:[- ](?:colou?red|solid|filled|shaded|flat|small|large|big))*"
-
-
+_ADJECTIVES = r"(?:[- ](?:colou?red|solid|filled|shaded|flat|small|large|big))*"
 _NUMBER = rf"(?:\d+|{'|'.join(sorted(ONES, key=len, reverse=True))})"
-
-
 _NONE_OR_ONE = {"no": 0, "single": 1, "a": 1, "an": 1}
-
-
 _START = r"(?<![\w.])(?<!not )(?<!n't )"
-
-
-_OR = rf"(?:({_NUMBER}) ?(?:-|to|or) ?)?"
-
-
+_FIRST_OF_TWO = rf"(?:({_NUMBER}) ?(?:-|to|or) ?)?"
 _WORD = r"(?: (?!(?:and|or|is|are|of|in|on|at|with|the|to|than|more)\b)[a-z-]+)"
-
-
 _TOTAL = re.compile(r"\btotal(?: number)?(?: of| is|:)*")
-
-
-_IN_TOTAL = re.compile(rf"{_START}{_OR}({_NUMBER}){_WORD}{{0,3}} (?:in total|in all|altogether)\b")
-
-
+_IN_TOTAL = re.compile(rf"{_START}{_FIRST_OF_TWO}({_NUMBER}){_WORD}{{0,3}} (?:in total|in all|altogether)\b")
 _SIDE = r"\b(left|right)\b"
-
-
 _OTHER_SIDE = {"left": "right", "right": "left"}
-
-
 _BOTH_SIDES = r"\b(?:left or (?:to the )?right|right or (?:to the )?left)\b"
 
 
 def read_property(text: str, thing: str, choices: Sequence[str], others: Iterable[str] = ()) -> str | None:
-    """The one of some names that a text says of a thing.
+    """Read which of some names, such as colours, a text gives to a thing.
 
     Args:
         text: What a model wrote.
-        thing: What was asked about, in the singular.
-        choices: The names, in lower case.
-        others: What else the text may speak of, in the singular.
+        thing: The thing that was asked about, in the singular.
+        choices: The possible names, in lower case.
+        others: Other things that the text may mention, in the singular.
 
     Returns:
-        One of ``choices``, or None.
+        One of ``choices``; None if the text gives none, or more than one.
     """
     names = "|".join(choices)
     rest = _up_to([_nouns(others, thing), rf"\b(?:{names})\b", _NOT])
-    said_of = rf"\b{thing}s?\b{rest}{_IS}{rest}\b({names})\b"
-    said_before = rf"\b({names}){_MADE} {thing}s?\b"
-    for clause in _to_read(text, [ANSWER_IS]):
+    after_thing = rf"\b{thing}s?\b{rest}{_IS}{rest}\b({names})\b"
+    before_thing = rf"\b({names}){_ADJECTIVES} {thing}s?\b"
+    for clause in _clauses_to_read(text, [ANSWER_IS]):
         words = re.sub(rf"\b(?:{names}){_BACKGROUND}", " ", clause)
-        said = set(re.findall(said_of, words)) | set(re.findall(said_before, words))
-        found = said or _unless_negated(words, rf"\b({names})\b")
+        stated = set(re.findall(after_thing, words)) | set(re.findall(before_thing, words))
+        found = stated or _unless_negated(words, rf"\b({names})\b")
         if len(found) == 1:
             return found.pop()
     return None
 
 
 def read_count(text: str, thing: str, others: Iterable[str] = ()) -> int | None:
-    """How many of a thing a text says there are.
+    """Read how many of a thing there are, according to a text.
 
     Args:
-        text: What a model wrote, in digits or in words below twenty.
-        thing: What was asked about, in the singular.
-        others: What else the text may count, in the singular.
+        text: What a model wrote, with the number in digits, or in words below twenty.
+        thing: The thing that was asked about, in the singular.
+        others: Other things that the text may count, in the singular.
+
+    Returns:
+        The number; None if the text gives none, or more than one.
     """
-    counted = rf"{_START}{_OR}({_NUMBER}|no|single){_WORD}{{0,3}}? {thing}s?\b"
-    alone = rf"{_START}{_OR}({_NUMBER})\b(?![.,]?\d)(?!{_WORD}{{0,3}} (?:{_nouns(others, thing)}))"
+    counted = rf"{_START}{_FIRST_OF_TWO}({_NUMBER}|no|single){_WORD}{{0,3}}? {thing}s?\b"
+    alone = rf"{_START}{_FIRST_OF_TWO}({_NUMBER})\b(?![.,]?\d)(?!{_WORD}{{0,3}} (?:{_nouns(others, thing)}))"
     one = rf"\bthere is(?: only| just)? (an?)(?: [a-z-]+)? {thing}\b(?!.*\b{thing})"
-    for clause in _to_read(text, [EQUALS, ANSWER_IS, _TOTAL]):
-        said = _counts(_IN_TOTAL, clause) or _counts(counted, clause)
-        found = said or (set() if NEGATION.search(clause) else _counts(alone, clause)) or _counts(one, clause)
+    for clause in _clauses_to_read(text, [EQUALS, ANSWER_IS, _TOTAL]):
+        stated = _counts(_IN_TOTAL, clause) or _counts(counted, clause)
+        found = stated or (set() if NEGATION.search(clause) else _counts(alone, clause)) or _counts(one, clause)
         if len(found) == 1:
             return found.pop()
     return None
 
 
 def read_side(text: str, first: str, second: str) -> str | None:
-    """On which side of a second thing a text says that a first one is: "left", "right" or None.
+    """Read on which side of a second thing the first one is, according to a text.
 
     Args:
         text: What a model wrote.
-        first: What was asked about; "it" is taken for it.
-        second: What it is beside.
+        first: The thing that was asked about; the word "it" counts as its name.
+        second: The thing beside it.
+
+    Returns:
+        "left" or "right"; None if the text gives no side, or both.
     """
-    for clause in _to_read(text, [ANSWER_IS]):
+    for clause in _clauses_to_read(text, [ANSWER_IS]):
         words = re.sub(_BOTH_SIDES, " ", clause)
-        found = _sides_said(words, first, second) or _unless_negated(words, _SIDE)
+        found = _sides_stated(words, first, second) or _unless_negated(words, _SIDE)
         if len(found) == 1:
             return found.pop()
     return None
 
 
-def _sides_said(words: str, first: str, second: str) -> set[str]:
-    """The sides that statements about either thing put the first one on."""
+def _sides_stated(words: str, first: str, second: str) -> set[str]:
+    """The sides on which the first thing is, by the statements about either thing."""
     either = rf"{first}|{second}"
     rest = _up_to([rf"\b(?:{either}|it|left|right|and|but|while|whereas)\b", ",", _NOT])
     of_first = re.findall(rf"\b(?:{first}|it)\b{rest}{_SIDE}", words)
@@ -128,36 +110,38 @@ def _sides_said(words: str, first: str, second: str) -> set[str]:
     return set(of_first) | {_OTHER_SIDE[side] for side in of_second}
 
 
-def _to_read(text: str, markers: Sequence[re.Pattern[str]]) -> Iterator[str]:
-    """The clauses to read, in turn, in lower case and without emphasis; none where the answer is refused."""
-    words = re.sub(r"[*_`\" \t]+", " ", answer_words(text).translate(GLYPHS).lower()).strip()
+def _clauses_to_read(text: str, markers: Sequence[re.Pattern[str]]) -> Iterator[str]:
+    """Yield the clauses to read, in order, in lower case and without emphasis; nothing if the answer is a refusal."""
+    words = without_emphasis(answer_words(text)).lower().strip()
     if not REFUSAL.search(words):
         yield from clauses(words, markers)
         yield words
 
 
 def _unless_negated(words: str, pattern: str) -> set[str]:
+    """All matches of a pattern; none if the words hold a negation."""
     return set() if NEGATION.search(words) else set(re.findall(pattern, words))
 
 
 def _counts(pattern: str | re.Pattern[str], words: str) -> set[int]:
-    """The numbers in the groups of all matches."""
+    """The numbers in the groups of all matches of a pattern."""
     groups = (group for match in re.finditer(pattern, words) for group in match.groups() if group)
     return {_value(number) for number in groups}
 
 
 def _value(number: str) -> int:
+    """The value of a number in digits or in words."""
     if number in ONES:
         return ONES.index(number)
     return int(number) if number.isdecimal() else _NONE_OR_ONE[number]
 
 
 def _nouns(things: Iterable[str], thing: str) -> str:
-    """A pattern for any of some things but one; for nothing if there is no other."""
+    """A pattern for any of some things except one; it matches nothing if there is no other thing."""
     others = [other for other in things if other != thing]
     return rf"\b(?:{'|'.join(others)})s?\b" if others else "(?!)"
 
 
 def _up_to(patterns: Iterable[str]) -> str:
-    """A pattern for words of a sentence that end before any of some patterns."""
+    """A pattern for the words of a sentence up to the first match of any of some patterns."""
     return rf"(?:(?!{'|'.join(patterns)})[^.;\n])*?"

@@ -1,8 +1,9 @@
-"""The units that are read and written, by all their names; which one a user asks for, and values in it."""
+"""The units that are read and written, with all their names; which unit a user asks for, and values in that unit."""
 
 import math
 import re
 from dataclasses import dataclass
+from functools import cache
 
 from toolkit.errors import UserError, did_you_mean
 from toolkit.qa.parsing.spelling import corrected
@@ -13,8 +14,8 @@ class Unit:
     """A unit of measurement.
 
     Attributes:
-        dimension: What it measures, named by the canonical unit: "m", "s", "m/s", "deg", or "" for a count.
-        factor: How many canonical units it is.
+        dimension: What the unit measures, named by the canonical unit: "m", "s", "m/s", "deg", or "" for a count.
+        factor: The size of the unit, in canonical units.
     """
 
     dimension: str
@@ -28,7 +29,7 @@ def _named(names: str, dimension: str, factor: float) -> dict[str, Unit]:
     return dict.fromkeys(names.split(), Unit(dimension, factor))
 
 
-# The foot, the yard and the mile are the international ones (agreement of 1959).
+# The foot, the yard and the mile are those of the international agreement of 1959.
 UNITS: dict[str, Unit] = {
     **_named("m meter meters metre metres", "m", 1.0),
     **_named("cm centimeter centimeters centimetre centimetres", "m", 0.01),
@@ -48,14 +49,18 @@ UNITS: dict[str, Unit] = {
     **_named("deg degs degree degrees °", "deg", 1.0),
     **_named("rad rads radian radians", "deg", 180.0 / math.pi),
 }
-"""Every name that is read, in lower case; rates are composed of two ("km/h")."""
+"""The units by all names that can be read, in lower case. A rate is composed of two names ("km/h")."""
 
 
+@cache
 def unit_named(name: str) -> Unit:
-    """The unit of a name in lower case: one of ``UNITS``, a rate of two of them, or "" for none.
+    """The unit with a name.
+
+    Args:
+        name: The name in lower case: one of ``UNITS``, a rate of two of them ("km/h"), or "" for no unit.
 
     Raises:
-        UserError: If it is unknown.
+        UserError: If the name is unknown.
     """
     if not name:
         return NO_UNIT
@@ -65,52 +70,40 @@ def unit_named(name: str) -> Unit:
         raise UserError(f"unknown unit {name!r}", remedy=did_you_mean((unknown or parts)[0], UNITS))
     if len(parts) == 1:
         return UNITS[name]
-    over, under = (UNITS[part] for part in parts)
-    return Unit(f"{over.dimension}/{under.dimension}", over.factor / under.factor)
+    above, below = (UNITS[part] for part in parts)
+    return Unit(f"{above.dimension}/{below.dimension}", above.factor / below.factor)
 
+
+SPELT_NAMES = sorted((name for name in UNITS if name.isalpha() and name != "in"), key=len, reverse=True)
+"""The names in letters, the longest first. "in" is not among them: it is a preposition more often than an inch."""
 
 _SHORT = ("m", "cm", "mm", "km", "ft", "inch", "yd", "mi", "s", "ms", "min", "h", "m/s", "km/h", "mph", "deg", "rad")
-
-
-_SPELT = sorted((name for name in UNITS if name.isalpha() and name != "in"), key=len, reverse=True)
-
-
-_NAME = rf"(?:{'|'.join(_SPELT)})"
-
-
+_NAME = rf"(?:{'|'.join(SPELT_NAMES)})"
 _MENTION = re.compile(rf"(?<![\w'/]){_NAME}(?:(?: ?/ ?| per | an? ){_NAME})?(?![\w'/²³^])")
-
 
 _GIVEN = re.compile(
     r"(?:\d[.,]?|\b(?:a|an|half|few|several|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty"
     r"|thirty|forty|fifty|sixty|ninety|hundred|thousand|the|this|that|my|your|his|her|our|their))[ -]*$"
 )
 
-
 _ASKED = re.compile(
     r"(?:\b(?:how many|number of|in|as|using|units?|units? of|to the nearest)(?: (?:whole|full))?[ :]+|[(\[] ?)$"
 )
 
-
 _ASKED_RATE = re.compile(r"\b(?:what|which) $")
-
-
 _AT_START = re.compile(r" (?:to|from|away|apart|between|until|till|needed|required|of|is)\b")
-
-
 _AT_END = re.compile(r"(?: please)?\W*$")
 
-
 _NOUNS = ("second", "minute", "hour", "yard", "foot", "mile", "degree", "meter", "metre", "min", "s", "h", "mi")
-"""Names that may mean something else ("the second picture", "in the yard")."""
+"""Unit names that are also words with another meaning ("the second picture", "in the yard")."""
 
 
 def unit_in(question: str) -> str | None:
-    """The unit that a user asks the answer in ("how many feet", "in cm", "(mph)"), by its short name.
+    """The unit in which a user wants the answer ("how many feet", "in cm", "(mph)"), by its short name.
 
-    Units of numbers that the question gives ("at 5 km/h", "in 4 s") are not meant. None where no unit is named.
+    Units of numbers that the question gives ("at 5 km/h", "in 4 s") do not count. None if the user names no unit.
     """
-    text = corrected(" ".join(question.lower().split()), [name for name in _SPELT if len(name) > 3])
+    text = corrected(" ".join(question.lower().split()), [name for name in SPELT_NAMES if len(name) > 3])
     for found in _MENTION.finditer(text):
         name = re.sub(r" ?/ ?| per | an? ", "/", found[0])
         if _is_asked(text[: found.start()], name, text[found.end() :]):
@@ -118,11 +111,17 @@ def unit_in(question: str) -> str | None:
     return None
 
 
-def in_unit(value: float, unit: str, wanted: str) -> str:
-    """A value in another unit, as text: ``in_unit(2.41, "m", "ft")`` is "7.9 ft".
+def value_to_text(value: float, unit: str, wanted: str) -> str:
+    """Convert a value to another unit, and write it as text: ``value_to_text(2.41, "m", "ft")`` is "7.9 ft".
 
-    One decimal is shown from 1 to 100, none above, and two digits below 1. "" where the units measure
-    different things.
+    Args:
+        value: The value, in ``unit``.
+        unit: The name of the unit of ``value``.
+        wanted: The name of the unit to convert to.
+
+    Returns:
+        The text, with one decimal from 1 to 100, no decimals above, and two digits below 1. It is "" if the units do
+        not measure the same thing.
 
     Raises:
         UserError: If a unit is unknown.
@@ -138,7 +137,7 @@ def in_unit(value: float, unit: str, wanted: str) -> str:
 
 
 def _is_asked(before: str, name: str, after: str) -> bool:
-    """Whether a unit that stands between these words is the one asked for."""
+    """Whether a unit that stands between the words ``before`` and ``after`` is the one that the user asks for."""
     if _GIVEN.search(before):
         return False
     if name not in ("second", "minute", "hour", "yard") and _ASKED.search(before):
@@ -151,5 +150,6 @@ def _is_asked(before: str, name: str, after: str) -> bool:
 
 
 def _short_name(name: str) -> str:
+    """The short name of a unit ("ft" for "feet"), or of each unit in a rate."""
     shortest = {unit_named(each): each for each in _SHORT}
     return shortest.get(unit_named(name)) or "/".join(shortest[unit_named(part)] for part in name.split("/"))

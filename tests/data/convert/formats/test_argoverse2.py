@@ -10,9 +10,9 @@ from pyarrow import feather
 from scipy.spatial.transform import Rotation
 
 from tests.support.convert_scenes import FORWARD, converted, grey, label_errors, pose, sweep
-from toolkit.data.convert.base_format import Options
+from toolkit.data.convert.base_format import ConvertOptions
 from toolkit.data.convert.convert import convert
-from toolkit.data.convert.parallel.job import Job
+from toolkit.data.convert.parallel.job import ConvertJob
 from toolkit.errors import UserError, UserErrors
 from toolkit.geometry.camera import Camera
 from toolkit.geometry.pose import transform
@@ -107,7 +107,7 @@ def test_a_picture_belongs_to_the_sweep_during_which_it_was_taken(tmp_path: Path
     """The second sweep is without points; the first picture is nearer to its beginning than to the first's."""
     log = write_log(tmp_path / "av2" / "train" / "log1")
     write_table(log / f"sensors/lidar/{SWEEPS[1]}.feather", {axis: np.zeros(0, "f2") for axis in "xyz"})
-    outcome = convert(Job("argoverse2", tmp_path / "av2", tmp_path / "out"))
+    outcome = convert(ConvertJob("argoverse2", tmp_path / "av2", tmp_path / "out"))
     assert outcome.pictures == 2
     assert outcome.skipped == {"no depth is known in it": 2, "no LiDAR sweep was taken at its time": 2}
 
@@ -121,9 +121,9 @@ def test_splits_and_cameras_are_chosen_and_source_may_be_one_split(tmp_path: Pat
         assert [Path(frame.name).parts[-6:-1] for frame in frames] == [
             ("val", "log1", "sensors", "cameras", "stereo_front_left")
         ] * 2
-    for wrong in (Options(splits=("test",)), Options(cameras=("ring_front_left",))):
+    for wrong in (ConvertOptions(splits=("test",)), ConvertOptions(cameras=("ring_front_left",))):
         with pytest.raises(UserError, match="there is no"):
-            convert(Job("argoverse2", tmp_path / "av2", tmp_path / "out", wrong))
+            convert(ConvertJob("argoverse2", tmp_path / "av2", tmp_path / "out", wrong))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_part_of_a_log_that_is_missing_is_one_fault(tmp_path: Path, part: str,
     write_log(tmp_path / "av2" / "train" / "log1")
     log = write_log(tmp_path / "av2" / "train" / "log2")
     (log / part).rename(tmp_path / "elsewhere")
-    outcome = convert(Job("argoverse2", tmp_path / "av2", tmp_path / "out", skip_bad=True))
+    outcome = convert(ConvertJob("argoverse2", tmp_path / "av2", tmp_path / "out", skip_bad=True))
     assert outcome.pictures == left
     assert any(fault.problem.startswith(str(log / part)) for fault in outcome.faults)
     assert len(outcome.faults) == 1
@@ -159,7 +159,7 @@ def test_files_that_are_missing_or_cut_short_are_told(tmp_path: Path, file: str,
     else:
         (log / file).write_bytes(content[:size])
     with pytest.raises(UserErrors) as caught:
-        convert(Job("argoverse2", tmp_path / "av2", tmp_path / "out"))
+        convert(ConvertJob("argoverse2", tmp_path / "av2", tmp_path / "out"))
     assert str(log / file) in str(caught.value)
 
 
@@ -187,12 +187,12 @@ def test_tables_of_another_version_are_told(tmp_path: Path, file: str, columns: 
     log = write_log(tmp_path / "av2" / "train" / "log1")
     write_table(log / file, columns)
     with pytest.raises(UserErrors) as caught:
-        convert(Job("argoverse2", tmp_path / "av2", tmp_path / "out"))
+        convert(ConvertJob("argoverse2", tmp_path / "av2", tmp_path / "out"))
     assert f"{log / file}: {message}" in str(caught.value)
 
 
 def test_another_folder_is_refused_with_the_layout(tmp_path: Path) -> None:
     (tmp_path / "train" / "log1").mkdir(parents=True)
     with pytest.raises(UserError, match="not Argoverse 2") as caught:
-        convert(Job("argoverse2", tmp_path, tmp_path / "out"))
+        convert(ConvertJob("argoverse2", tmp_path, tmp_path / "out"))
     assert "train/LOG/sensors/lidar" in caught.value.remedy

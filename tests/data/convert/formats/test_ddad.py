@@ -9,9 +9,9 @@ from scipy.spatial.transform import Rotation
 
 from tests.support.convert_scenes import FORWARD, converted, grey, inside, label_errors, pose, sweep
 from tests.support.paths import REAL
-from toolkit.data.convert.base_format import Options
+from toolkit.data.convert.base_format import ConvertOptions
 from toolkit.data.convert.convert import convert
-from toolkit.data.convert.parallel.job import Job
+from toolkit.data.convert.parallel.job import ConvertJob
 from toolkit.data.manifest.manifest import load_manifest
 from toolkit.errors import UserError, UserErrors
 from toolkit.geometry.camera import Camera
@@ -93,12 +93,12 @@ def test_points_behind_the_pillar_are_no_labels(tmp_path: Path) -> None:
 def test_a_missing_scene_is_counted_and_the_rest_is_converted(tmp_path: Path) -> None:
     write_scene(tmp_path / "ddad")
     (write_scene(tmp_path / "ddad", "000001", "1") / "scene_1.json").unlink()
-    job = Job("ddad", tmp_path / "ddad", tmp_path / "out")
+    job = ConvertJob("ddad", tmp_path / "ddad", tmp_path / "out")
     with pytest.raises(UserErrors) as caught:
         convert(job)
     assert "000001/scene_1.json: there is no such file" in str(caught.value)
     assert not (tmp_path / "out" / "manifest.jsonl").exists()
-    outcome = convert(Job("ddad", tmp_path / "ddad", tmp_path / "out", skip_bad=True))
+    outcome = convert(ConvertJob("ddad", tmp_path / "ddad", tmp_path / "out", skip_bad=True))
     assert (outcome.pictures, len(outcome.faults)) == (4, 1)
 
 
@@ -115,15 +115,15 @@ def test_splits_and_cameras_are_chosen(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (Options(splits=("vall",)), "no split 'vall'"),
-        (Options(splits=("test",)), "no split 'test'"),
-        (Options(cameras=("CAMERA_1",)), "no camera 'CAMERA_1'"),
+        (ConvertOptions(splits=("vall",)), "no split 'vall'"),
+        (ConvertOptions(splits=("test",)), "no split 'test'"),
+        (ConvertOptions(cameras=("CAMERA_1",)), "no camera 'CAMERA_1'"),
     ],
 )
-def test_a_split_or_camera_that_is_not_there_is_refused(tmp_path: Path, options: Options, message: str) -> None:
+def test_a_split_or_camera_that_is_not_there_is_refused(tmp_path: Path, options: ConvertOptions, message: str) -> None:
     write_scene(tmp_path / "ddad")
     with pytest.raises(UserError, match=message):
-        convert(Job("ddad", tmp_path / "ddad", tmp_path / "out", options))
+        convert(ConvertJob("ddad", tmp_path / "ddad", tmp_path / "out", options))
 
 
 def _edit(path: Path, old: str, new: str) -> None:
@@ -148,7 +148,7 @@ def test_an_unknown_version_and_damage_are_told(tmp_path: Path, file: str, old: 
     write_scene(tmp_path / "ddad")
     _edit(tmp_path / "ddad" / file, old, new)
     with pytest.raises(UserError) as caught:
-        convert(Job("ddad", tmp_path / "ddad", tmp_path / "out"))
+        convert(ConvertJob("ddad", tmp_path / "ddad", tmp_path / "out"))
     assert message in str(caught.value)
 
 
@@ -158,19 +158,19 @@ def test_files_that_are_missing_or_cut_short_are_told(tmp_path: Path, file: str,
     path = write_scene(tmp_path / "ddad") / file
     path.unlink() if size is None else path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(UserErrors) as caught:
-        convert(Job("ddad", tmp_path / "ddad", tmp_path / "out"))
+        convert(ConvertJob("ddad", tmp_path / "ddad", tmp_path / "out"))
     assert str(path) in str(caught.value)
 
 
 def test_another_folder_is_refused_with_the_layout(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not DDAD") as caught:
-        convert(Job("ddad", tmp_path, tmp_path / "out"))
+        convert(ConvertJob("ddad", tmp_path, tmp_path / "out"))
     assert "SCENE/scene_*.json" in str(caught.value)
 
 
 @pytest.mark.skipif(not DDAD.is_dir(), reason="the real scene is not here")
 def test_lidar_agrees_with_real_pictures(tmp_path: Path) -> None:
-    outcome = convert(Job("ddad", DDAD, tmp_path, Options(points=100_000), skip_bad=True))
+    outcome = convert(ConvertJob("ddad", DDAD, tmp_path, ConvertOptions(points=100_000), skip_bad=True))
     assert (outcome.pictures, len(outcome.faults)) == (9, 1)
     assert "scene_02" in outcome.faults[0].problem
     frame = load_manifest(tmp_path / "manifest.jsonl").frames[1]  # CAMERA_05: a car, outlined by eye, before trees

@@ -9,8 +9,8 @@ from scipy.spatial.transform import Rotation
 
 from tests.support.convert_scenes import FORWARD, cast, converted, grey, label_errors, pose
 from toolkit.data.convert.convert import convert
-from toolkit.data.convert.parallel.job import Job
-from toolkit.data.convert.readers.thin_prism import ThinPrism
+from toolkit.data.convert.parallel.job import ConvertJob
+from toolkit.data.convert.readers.thin_prism import ThinPrismCamera
 from toolkit.errors import UserError, UserErrors
 from toolkit.geometry.camera import Camera
 from toolkit.geometry.pose import inverse
@@ -111,7 +111,7 @@ def test_labels_would_be_wrong_at_the_pixels_of_the_distorted_picture(tmp_path: 
 
 
 def test_the_lens_is_undone_exactly() -> None:
-    lens = ThinPrism(PINHOLE, BENDS, BENT)
+    lens = ThinPrismCamera(PINHOLE, BENDS, BENT)
     rows, columns = np.mgrid[: BENT[1], : BENT[0]]
     pixels = np.stack([columns, rows], axis=-1).reshape(-1, 2).astype(float)
     np.testing.assert_allclose(lens.plane(pixels), RAYS[:, :2], atol=1e-8)
@@ -121,14 +121,14 @@ def test_the_lens_is_undone_exactly() -> None:
 
 def test_a_wide_lens_is_undone_up_to_its_corners() -> None:
     # About as the set's lens: nearly rectilinear, so that the terms of its fisheye are large.
-    lens = ThinPrism((34.1, 34.0, 30.2, 20.1), (0.21, 0.21, -5e-6, 5e-4, -0.158, 0.19, 1e-4, -2e-4), (60, 40))
+    lens = ThinPrismCamera((34.1, 34.0, 30.2, 20.1), (0.21, 0.21, -5e-6, 5e-4, -0.158, 0.19, 1e-4, -2e-4), (60, 40))
     corners = np.array([[0.0, 0.0], [59.0, 0.0], [0.0, 39.0], [59.0, 39.0], [30.0, 0.0]])
     assert np.linalg.norm(lens.plane(corners), axis=1).min() > 0.55
     np.testing.assert_allclose(lens.pixels(lens.plane(corners)), corners, atol=1e-8)
 
 
 def test_a_lens_that_cannot_be_undone_says_so() -> None:
-    lens = ThinPrism((50.0, 50.0, 32.0, 24.0), (-3.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0), BENT)
+    lens = ThinPrismCamera((50.0, 50.0, 32.0, 24.0), (-3.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0), BENT)
     assert np.isnan(lens.plane(np.array([[64.0, 48.0]]))).all()
 
 
@@ -141,10 +141,10 @@ def test_a_damaged_file_is_a_fault_and_the_other_picture_is_converted(tmp_path: 
     else:
         path.write_bytes(path.read_bytes()[:400])
     with pytest.raises(UserErrors) as caught:
-        convert(Job("eth3d", tmp_path / "eth3d", tmp_path / "out"))
+        convert(ConvertJob("eth3d", tmp_path / "eth3d", tmp_path / "out"))
     assert str(path) in str(caught.value)
     assert caught.value.problem.endswith("1 fault")
-    assert convert(Job("eth3d", tmp_path / "eth3d", tmp_path / "out", skip_bad=True)).pictures == 1
+    assert convert(ConvertJob("eth3d", tmp_path / "eth3d", tmp_path / "out", skip_bad=True)).pictures == 1
 
 
 def test_a_photograph_in_place_of_a_depth_map_is_told_from_one(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_photograph_in_place_of_a_depth_map_is_told_from_one(tmp_path: Path) -
     photo = scene / "images" / "dslr_images_undistorted" / NAMES[1]
     (scene / "ground_truth_depth" / "dslr_images" / NAMES[1]).write_bytes(photo.read_bytes())
     with pytest.raises(UserErrors, match="not the 12288 of a 64 x 48 depth map"):
-        convert(Job("eth3d", tmp_path / "eth3d", tmp_path / "out"))
+        convert(ConvertJob("eth3d", tmp_path / "eth3d", tmp_path / "out"))
 
 
 @pytest.mark.parametrize(
@@ -169,17 +169,17 @@ def test_half_a_scene_is_a_fault_that_names_its_archive(tmp_path: Path, part: st
     scene = write_scene(tmp_path / "eth3d", "relief")
     (scene / part).rename(tmp_path / "elsewhere")
     with pytest.raises(UserErrors) as caught:
-        convert(Job("eth3d", tmp_path / "eth3d", tmp_path / "out"))
+        convert(ConvertJob("eth3d", tmp_path / "eth3d", tmp_path / "out"))
     assert str(scene) in str(caught.value)
     assert archive in str(caught.value)
-    assert convert(Job("eth3d", tmp_path / "eth3d", tmp_path / "out", skip_bad=True)).pictures == 2
+    assert convert(ConvertJob("eth3d", tmp_path / "eth3d", tmp_path / "out", skip_bad=True)).pictures == 2
 
 
 def test_distorted_pictures_alone_are_refused_with_the_reason(tmp_path: Path) -> None:
     scene = write_scene(tmp_path / "eth3d")
     (scene / "dslr_calibration_undistorted").rename(tmp_path / "elsewhere")
     with pytest.raises(UserError, match="not ETH3D") as caught:
-        convert(Job("eth3d", tmp_path / "eth3d", tmp_path / "out"))
+        convert(ConvertJob("eth3d", tmp_path / "eth3d", tmp_path / "out"))
     assert "the distorted pictures cannot be used" in caught.value.cause
     assert "SCENE_dslr_undistorted.7z" in caught.value.remedy
 
@@ -189,9 +189,9 @@ def test_a_calibration_that_is_cut_short_is_a_fault(tmp_path: Path, folder: str)
     path = write_scene(tmp_path / "eth3d") / folder / "images.txt"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:3]))
     with pytest.raises(UserErrors) as caught:
-        convert(Job("eth3d", tmp_path / "eth3d", tmp_path / "out"))
+        convert(ConvertJob("eth3d", tmp_path / "eth3d", tmp_path / "out"))
     assert f"{path}: {NAMES[1]} is missing" in str(caught.value)
-    assert convert(Job("eth3d", tmp_path / "eth3d", tmp_path / "out", skip_bad=True)).pictures == 1
+    assert convert(ConvertJob("eth3d", tmp_path / "eth3d", tmp_path / "out", skip_bad=True)).pictures == 1
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_a_calibration_that_does_not_fit_is_a_fault(tmp_path: Path, replaced: st
     path = write_scene(tmp_path / "eth3d") / "dslr_calibration_jpg" / "cameras.txt"
     path.write_text(path.read_text().replace(replaced, by))
     with pytest.raises(UserErrors) as caught:
-        convert(Job("eth3d", tmp_path / "eth3d", tmp_path / "out"))
+        convert(ConvertJob("eth3d", tmp_path / "eth3d", tmp_path / "out"))
     assert message in str(caught.value)
     assert str(path.parent) in str(caught.value)
 
@@ -214,5 +214,5 @@ def test_a_calibration_that_does_not_fit_is_a_fault(tmp_path: Path, replaced: st
 def test_a_picture_without_depth_is_left_out_and_counted(tmp_path: Path) -> None:
     path = write_scene(tmp_path / "eth3d") / "ground_truth_depth" / "dslr_images" / NAMES[0]
     np.full(BENT[0] * BENT[1], np.inf, dtype="<f4").tofile(path)
-    outcome = convert(Job("eth3d", tmp_path / "eth3d", tmp_path / "out"))
+    outcome = convert(ConvertJob("eth3d", tmp_path / "eth3d", tmp_path / "out"))
     assert (outcome.pictures, outcome.skipped) == (1, {"no depth is known in it": 1})

@@ -8,8 +8,8 @@ import pytest
 
 from tests.support.convert_scenes import FORWARD, converted, depth_map, grey, label_errors, pose
 from toolkit.data.convert.convert import convert
-from toolkit.data.convert.parallel.job import Job
-from toolkit.data.convert.readers.depth_png import encode
+from toolkit.data.convert.parallel.job import ConvertJob
+from toolkit.data.convert.readers.depth_png import encode_depth_png
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 from toolkit.utils.arrays import Array
@@ -41,7 +41,7 @@ def write_folder(root: Path, labels: str, depth_type: str = "z") -> Path:
 
 def _write_labels(path: Path, labels: str, depth: Array, points: Array) -> None:
     if labels == "png":
-        path.write_bytes(encode(np.where(depth < 32, depth, np.nan), 0.0005))
+        path.write_bytes(encode_depth_png(np.where(depth < 32, depth, np.nan), 0.0005))
     elif labels == "map.npy":
         np.save(path, np.where(depth < 32, depth / 0.0005, 0))
     elif labels == "npy":
@@ -77,7 +77,7 @@ def test_a_camera_file_that_says_too_little_is_refused(tmp_path: Path, change: d
     path = write_folder(tmp_path / "mine", "png") / "camera.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(UserError) as caught:
-        convert(Job("folder", tmp_path / "mine", tmp_path / "out"))
+        convert(ConvertJob("folder", tmp_path / "mine", tmp_path / "out"))
     assert message in str(caught.value)
 
 
@@ -86,7 +86,7 @@ def test_a_camera_file_that_says_too_little_is_refused(tmp_path: Path, change: d
     [
         ("poses/hall/1.txt", "1 2 3", "not 4 x 4 numbers"),
         ("poses/hall/1.txt", "2 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1", "not a rigid transform"),
-        ("points/hall/1.txt", "1 2 3 4", "no rows of u, v, depth"),
+        ("points/hall/1.txt", "1 2 3 4", "not rows of u, v, depth"),
         ("points/hall/1.txt", "1 two 3", "could not convert"),
         ("points/hall/1.txt", None, "neither depth/ nor points/"),
     ],
@@ -95,7 +95,7 @@ def test_faults_are_told_with_their_file(tmp_path: Path, file: str, text: str | 
     path = write_folder(tmp_path / "mine", "txt") / file
     path.unlink() if text is None else path.write_text(text)
     with pytest.raises(UserError) as caught:
-        convert(Job("folder", tmp_path / "mine", tmp_path / "out"))
+        convert(ConvertJob("folder", tmp_path / "mine", tmp_path / "out"))
     assert message in str(caught.value)
     assert "hall/1" in str(caught.value)
-    assert convert(Job("folder", tmp_path / "mine", tmp_path / "out", skip_bad=True)).pictures == 1
+    assert convert(ConvertJob("folder", tmp_path / "mine", tmp_path / "out", skip_bad=True)).pictures == 1

@@ -9,7 +9,7 @@ from scipy.io import savemat
 
 from tests.support.convert_scenes import FORWARD, converted, depth_map, label_errors, pose
 from toolkit.data.convert.convert import convert
-from toolkit.data.convert.parallel.job import Job
+from toolkit.data.convert.parallel.job import ConvertJob
 from toolkit.errors import UserErrors
 from toolkit.geometry.camera import Camera
 
@@ -48,7 +48,7 @@ def test_every_label_is_true_to_a_millimetre(tmp_path: Path, transposed: bool) -
 
 def test_the_picture_comes_out_as_it_is_in_the_file(tmp_path: Path) -> None:
     write_set(tmp_path / "ibims")
-    convert(Job("ibims1", tmp_path / "ibims", tmp_path / "out"))
+    convert(ConvertJob("ibims1", tmp_path / "ibims", tmp_path / "out"))
     expected = np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8)
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "out/images/lab_02.png"))[..., ::-1], expected)
 
@@ -65,6 +65,6 @@ def test_a_damaged_file_is_a_fault(tmp_path: Path, damage: str) -> None:
     else:
         path.write_bytes(whole[: len(whole) // 2] if damage == "cut" else b"")
     with pytest.raises(UserErrors) as caught:
-        convert(Job("ibims1", tmp_path / "ibims", tmp_path / "out"))
+        convert(ConvertJob("ibims1", tmp_path / "ibims", tmp_path / "out"))
     assert str(path) in str(caught.value)
     assert caught.value.problem.endswith("1 fault")

@@ -8,9 +8,9 @@ from scipy.spatial.transform import Rotation
 
 from tests.support.convert_scenes import FORWARD, converted, grey, inside, label_errors, pose, sweep
 from tests.support.paths import REAL
-from toolkit.data.convert.base_format import Options
+from toolkit.data.convert.base_format import ConvertOptions
 from toolkit.data.convert.convert import convert
-from toolkit.data.convert.parallel.job import Job
+from toolkit.data.convert.parallel.job import ConvertJob
 from toolkit.data.manifest.manifest import load_manifest
 from toolkit.errors import UserError, UserErrors
 from toolkit.geometry.camera import Camera
@@ -88,9 +88,9 @@ def test_half_a_scene_is_a_fault(tmp_path: Path, missing: str) -> None:
     path = write_set(tmp_path / "kitti") / missing
     path.unlink()
     with pytest.raises(UserErrors) as caught:
-        convert(Job("kitti", tmp_path / "kitti", tmp_path / "out"))
+        convert(ConvertJob("kitti", tmp_path / "kitti", tmp_path / "out"))
     assert f"{path}: there is no such" in str(caught.value)
-    assert convert(Job("kitti", tmp_path / "kitti", tmp_path / "out", skip_bad=True)).pictures == 1
+    assert convert(ConvertJob("kitti", tmp_path / "kitti", tmp_path / "out", skip_bad=True)).pictures == 1
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_files_cut_short_are_faults(tmp_path: Path, file: str, size: int, messag
     path = write_set(tmp_path / "kitti") / file
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(UserErrors) as caught:
-        convert(Job("kitti", tmp_path / "kitti", tmp_path / "out"))
+        convert(ConvertJob("kitti", tmp_path / "kitti", tmp_path / "out"))
     assert message in str(caught.value)
     assert caught.value.problem.endswith("1 fault")
 
@@ -115,7 +115,7 @@ def test_a_missing_sensor_is_refused_at_once(tmp_path: Path) -> None:
     folder = write_set(tmp_path / "kitti")
     (folder / "velodyne").rename(tmp_path / "elsewhere")
     with pytest.raises(UserError, match="not KITTI object") as caught:
-        convert(Job("kitti", tmp_path / "kitti", tmp_path / "out"))
+        convert(ConvertJob("kitti", tmp_path / "kitti", tmp_path / "out"))
     assert "training/velodyne" in caught.value.cause
     assert "data_object_velodyne.zip" in caught.value.remedy
 
@@ -123,13 +123,13 @@ def test_a_missing_sensor_is_refused_at_once(tmp_path: Path) -> None:
 def test_a_picture_without_points_is_left_out_and_counted(tmp_path: Path) -> None:
     folder = write_set(tmp_path / "kitti")
     (folder / "velodyne" / "000001.bin").write_bytes(b"")
-    outcome = convert(Job("kitti", tmp_path / "kitti", tmp_path / "out"))
+    outcome = convert(ConvertJob("kitti", tmp_path / "kitti", tmp_path / "out"))
     assert (outcome.pictures, outcome.skipped) == (1, {"no depth is known in it": 1})
 
 
 @pytest.mark.skipif(not KITTI.is_dir(), reason="the real scene is not here")
 def test_lidar_agrees_with_a_real_picture(tmp_path: Path) -> None:
-    convert(Job("kitti", KITTI, tmp_path, Options(points=100_000)))
+    convert(ConvertJob("kitti", KITTI, tmp_path, ConvertOptions(points=100_000)))
     frame = load_manifest(tmp_path / "manifest.jsonl", decode=True).frames[0]
     assert frame.labels is not None
     pixels, depth_z = frame.labels.read(frame.camera)

@@ -7,10 +7,10 @@ import pytest
 
 from tests.support.convert_scenes import converted, depth_map, grey, label_errors
 from tests.support.kitti_day import DAY, DRIVE, IMUS, LENS, eye, write_day
-from toolkit.data.convert.base_format import Options
+from toolkit.data.convert.base_format import ConvertOptions
 from toolkit.data.convert.convert import convert
-from toolkit.data.convert.parallel.job import Job
-from toolkit.data.convert.readers.depth_png import encode
+from toolkit.data.convert.parallel.job import ConvertJob
+from toolkit.data.convert.readers.depth_png import encode_depth_png
 from toolkit.errors import UserError, UserErrors
 from toolkit.geometry.camera import Camera
 from toolkit.utils.arrays import Array
@@ -22,7 +22,7 @@ def drawn(camera: Camera, world_from_camera: Array) -> bytes:
     """A depth map in 1/256 m, only where rounding to it errs little: else that would hide the errors looked for."""
     depth = depth_map(camera, world_from_camera)
     exact = np.abs(depth * 256 - np.rint(depth * 256)) < 0.2
-    return encode(np.where(exact, depth, np.nan), 1 / 256)
+    return encode_depth_png(np.where(exact, depth, np.nan), 1 / 256)
 
 
 def write_maps(root: Path, split: str = "train", drive: str = DRIVE, camera: str = "02") -> Path:
@@ -84,7 +84,7 @@ def test_splits_are_chosen_by_name(tmp_path: Path) -> None:
         assert len(frames) == count
     (tmp_path / "val").rename(tmp_path / "gone")
     with pytest.raises(UserError, match="there is no split 'val'"):
-        convert(Job("kitti_depth", tmp_path, tmp_path / "out", Options(splits=("val",))))
+        convert(ConvertJob("kitti_depth", tmp_path, tmp_path / "out", ConvertOptions(splits=("val",))))
 
 
 @pytest.mark.parametrize("missing", [DAY + "/" + DRIVE, DAY + "/calib_cam_to_cam.txt"])
@@ -95,10 +95,10 @@ def test_a_drive_without_pictures_is_one_fault_and_the_others_are_converted(tmp_
     write_maps(tmp_path, "train", "2011_09_28_drive_0002_sync")
     (tmp_path / missing).rename(tmp_path / "gone")
     with pytest.raises(UserErrors, match="1 fault") as caught:
-        convert(Job("kitti_depth", tmp_path, tmp_path / "out"))
+        convert(ConvertJob("kitti_depth", tmp_path, tmp_path / "out"))
     assert f"{tmp_path / missing} is missing" in str(caught.value)
     assert f"{DRIVE}.zip and {DAY}_calib.zip" in str(caught.value)
-    assert convert(Job("kitti_depth", tmp_path, tmp_path / "out", skip_bad=True)).pictures == 2
+    assert convert(ConvertJob("kitti_depth", tmp_path, tmp_path / "out", skip_bad=True)).pictures == 2
 
 
 @pytest.mark.parametrize(
@@ -119,23 +119,23 @@ def test_half_a_selected_scene_is_a_fault(tmp_path: Path, part: str, size: int |
     else:
         path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(UserErrors, match="1 fault") as caught:
-        convert(Job("kitti_depth", tmp_path, tmp_path / "out"))
+        convert(ConvertJob("kitti_depth", tmp_path, tmp_path / "out"))
     assert f"{path}: {message}" in str(caught.value)
 
 
 def test_an_empty_map_is_left_out_and_a_map_of_another_size_is_a_fault(tmp_path: Path) -> None:
     write_day(tmp_path)
     maps = write_maps(tmp_path)
-    (maps / "0000000000.png").write_bytes(encode(np.zeros((200, 320)), 1 / 256))
-    outcome = convert(Job("kitti_depth", tmp_path, tmp_path / "out"))
+    (maps / "0000000000.png").write_bytes(encode_depth_png(np.zeros((200, 320)), 1 / 256))
+    outcome = convert(ConvertJob("kitti_depth", tmp_path, tmp_path / "out"))
     assert (outcome.pictures, outcome.skipped) == (1, {"no depth is known in it": 1})
-    (maps / "0000000001.png").write_bytes(encode(np.ones((100, 160)), 1 / 256))
+    (maps / "0000000001.png").write_bytes(encode_depth_png(np.ones((100, 160)), 1 / 256))
     with pytest.raises(UserErrors) as caught:
-        convert(Job("kitti_depth", tmp_path, tmp_path / "again"))
+        convert(ConvertJob("kitti_depth", tmp_path, tmp_path / "again"))
     assert "the depth map is 160 x 100, its picture 320 x 200" in str(caught.value)
 
 
 def test_another_set_is_refused(tmp_path: Path) -> None:
     (tmp_path / "train" / "0001").mkdir(parents=True)
     with pytest.raises(UserError, match="not KITTI depth"):
-        convert(Job("kitti_depth", tmp_path, tmp_path / "out"))
+        convert(ConvertJob("kitti_depth", tmp_path, tmp_path / "out"))

@@ -15,9 +15,9 @@ from tests.support.kitti_day import (
     packet,
     write_day,
 )
-from toolkit.data.convert.base_format import Options
+from toolkit.data.convert.base_format import ConvertOptions
 from toolkit.data.convert.convert import convert
-from toolkit.data.convert.parallel.job import Job
+from toolkit.data.convert.parallel.job import ConvertJob
 from toolkit.data.convert.shared.kitti_vehicle import world_from_camera
 from toolkit.errors import UserError, UserErrors
 from toolkit.geometry.camera import Camera
@@ -70,7 +70,7 @@ def test_a_sweep_that_the_set_itself_lacks_is_left_out_and_counted(tmp_path: Pat
     drive = write_day(tmp_path / "kitti")
     (drive / "velodyne_points/data/0000000001.bin").unlink()
     (drive / "velodyne_points/timestamps.txt").write_text("2011-09-26 13:02:25.9\n\n")
-    outcome = convert(Job("kitti_raw", tmp_path / "kitti", tmp_path / "out"))
+    outcome = convert(ConvertJob("kitti_raw", tmp_path / "kitti", tmp_path / "out"))
     assert (outcome.pictures, outcome.skipped) == (1, {"the LiDAR recorded nothing at its moment": 1})
 
 
@@ -79,7 +79,7 @@ def test_half_a_scene_is_a_fault(tmp_path: Path, missing: str) -> None:
     path = write_day(tmp_path / "kitti") / missing
     path.unlink()
     with pytest.raises(UserErrors, match="1 fault") as caught:
-        convert(Job("kitti_raw", tmp_path / "kitti", tmp_path / "out"))
+        convert(ConvertJob("kitti_raw", tmp_path / "kitti", tmp_path / "out"))
     assert f"{path}: there is no such" in str(caught.value)
 
 
@@ -89,10 +89,10 @@ def test_a_day_without_calibration_is_one_fault_and_the_others_are_converted(tmp
     write_day(tmp_path / "kitti")
     (tmp_path / "kitti" / DAY / missing).unlink()
     with pytest.raises(UserErrors, match="1 fault") as caught:
-        convert(Job("kitti_raw", tmp_path / "kitti", tmp_path / "out"))
+        convert(ConvertJob("kitti_raw", tmp_path / "kitti", tmp_path / "out"))
     assert f"{missing} is missing" in str(caught.value)
     assert "2011_09_26_calib.zip" in str(caught.value)
-    assert convert(Job("kitti_raw", tmp_path / "kitti", tmp_path / "out", skip_bad=True)).pictures == 2
+    assert convert(ConvertJob("kitti_raw", tmp_path / "kitti", tmp_path / "out", skip_bad=True)).pictures == 2
 
 
 @pytest.mark.parametrize(
@@ -108,17 +108,17 @@ def test_files_cut_short_are_faults(tmp_path: Path, file: str, size: int, messag
     path = write_day(tmp_path / "kitti") / file
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(UserErrors) as caught:
-        convert(Job("kitti_raw", tmp_path / "kitti", tmp_path / "out"))
+        convert(ConvertJob("kitti_raw", tmp_path / "kitti", tmp_path / "out"))
     assert message in str(caught.value)
 
 
 def test_a_resized_picture_and_another_set_are_refused(tmp_path: Path) -> None:
     grey(write_day(tmp_path / "kitti") / "image_02/data/0000000001.png", Camera(150, 150, 79, 50, 160, 100))
     with pytest.raises(UserErrors, match="1 fault") as caught:
-        convert(Job("kitti_raw", tmp_path / "kitti", tmp_path / "out"))
+        convert(ConvertJob("kitti_raw", tmp_path / "kitti", tmp_path / "out"))
     assert "it is 160 x 100, but the calibration of its day says 320 x 200" in str(caught.value)
     (tmp_path / "2011_09_26_drive_0001_extract").mkdir()
     with pytest.raises(UserError, match="not KITTI raw"):
-        convert(Job("kitti_raw", tmp_path / "2011_09_26_drive_0001_extract", tmp_path / "out"))
+        convert(ConvertJob("kitti_raw", tmp_path / "2011_09_26_drive_0001_extract", tmp_path / "out"))
     with pytest.raises(UserError, match="there is no camera 'image_00'"):
-        convert(Job("kitti_raw", tmp_path / "kitti", tmp_path / "out", Options(cameras=("image_00",))))
+        convert(ConvertJob("kitti_raw", tmp_path / "kitti", tmp_path / "out", ConvertOptions(cameras=("image_00",))))

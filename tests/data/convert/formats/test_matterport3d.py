@@ -8,8 +8,8 @@ import pytest
 
 from tests.support.convert_scenes import FORWARD, converted, depth_map, grey, label_errors, pose
 from toolkit.data.convert.convert import convert
-from toolkit.data.convert.parallel.job import Job
-from toolkit.data.convert.readers.depth_png import encode
+from toolkit.data.convert.parallel.job import ConvertJob
+from toolkit.data.convert.readers.depth_png import encode_depth_png
 from toolkit.errors import UserError, UserErrors
 from toolkit.geometry.camera import Camera
 from toolkit.utils.arrays import Array
@@ -38,7 +38,7 @@ def write_house(root: Path, name: str = "17DRP5sb8fy") -> Path:
     for number, eye in enumerate(EYES):
         depth = depth_map(LENS, eye)
         picture(house, number, "d").parent.mkdir(parents=True, exist_ok=True)
-        picture(house, number, "d").write_bytes(encode(np.where(depth < MEASURED, depth, np.nan), 1 / 4000))
+        picture(house, number, "d").write_bytes(encode_depth_png(np.where(depth < MEASURED, depth, np.nan), 1 / 4000))
         grey(picture(house, number, "i"), LENS)
         from_gl = eye @ np.diag([1, -1, -1, 1])
         numbers = " ".join(f"{value:.9g}" for value in from_gl.ravel())
@@ -67,7 +67,7 @@ def test_every_label_is_true_to_a_millimetre(tmp_path: Path) -> None:
 
 def test_labels_are_the_sets_own_depth_maps(tmp_path: Path) -> None:
     house = write_house(tmp_path / "mp3d")
-    convert(Job("matterport3d", tmp_path / "mp3d", tmp_path / "out"))
+    convert(ConvertJob("matterport3d", tmp_path / "mp3d", tmp_path / "out"))
     assert not list((tmp_path / "out").rglob("*depth*.png"))
     assert str(picture(house, 0, "d").relative_to(tmp_path)) in (tmp_path / "out" / "manifest.jsonl").read_text()
 
@@ -83,11 +83,11 @@ def test_a_damaged_picture_is_a_fault_and_the_other_is_converted(tmp_path: Path,
     else:
         cv2.imwrite(str(path), np.full((50, 60), 100, dtype=np.uint16 if kind == "d" else np.uint8))
     with pytest.raises(UserErrors) as caught:
-        convert(Job("matterport3d", tmp_path / "mp3d", tmp_path / "out"))
+        convert(ConvertJob("matterport3d", tmp_path / "mp3d", tmp_path / "out"))
     assert "ab12_" in str(caught.value)
     assert str(tmp_path / "mp3d") in str(caught.value)
     assert caught.value.problem.endswith("1 fault")
-    assert convert(Job("matterport3d", tmp_path / "mp3d", tmp_path / "out", skip_bad=True)).pictures == 1
+    assert convert(ConvertJob("matterport3d", tmp_path / "mp3d", tmp_path / "out", skip_bad=True)).pictures == 1
 
 
 @pytest.mark.parametrize(
@@ -105,10 +105,10 @@ def test_a_damaged_table_is_a_fault_of_its_house_alone(tmp_path: Path, replaced:
     table = house / "undistorted_camera_parameters" / "x8F5xyUWy9e.conf"
     table.write_text(table.read_text().replace(replaced, by))
     with pytest.raises(UserErrors) as caught:
-        convert(Job("matterport3d", tmp_path / "mp3d", tmp_path / "out"))
+        convert(ConvertJob("matterport3d", tmp_path / "mp3d", tmp_path / "out"))
     assert str(table) in str(caught.value)
     assert message in str(caught.value)
-    assert convert(Job("matterport3d", tmp_path / "mp3d", tmp_path / "out", skip_bad=True)).pictures == 2
+    assert convert(ConvertJob("matterport3d", tmp_path / "mp3d", tmp_path / "out", skip_bad=True)).pictures == 2
 
 
 def houses_of(dest: Path, **options: object) -> set[str]:
@@ -135,7 +135,7 @@ def test_a_house_of_a_split_that_is_not_there_is_a_fault(tmp_path: Path) -> None
 def test_another_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     with pytest.raises(UserError, match="not Matterport3D") as caught:
-        convert(Job("matterport3d", tmp_path / "photos", tmp_path / "out"))
+        convert(ConvertJob("matterport3d", tmp_path / "photos", tmp_path / "out"))
     assert "undistorted_camera_parameters" in caught.value.cause
 
 
@@ -145,12 +145,12 @@ def test_a_name_that_leads_elsewhere_is_a_fault(tmp_path: Path) -> None:
     table.write_text(table.read_text().replace("scan ab12_d0_1.png ab12", "scan ab12_d0_1.png ../../../ab12"))
     grey(tmp_path / "ab12_i0_1.jpg", LENS)
     with pytest.raises(UserErrors, match="leads out of"):
-        convert(Job("matterport3d", tmp_path / "mp3d", tmp_path / "out"))
+        convert(ConvertJob("matterport3d", tmp_path / "mp3d", tmp_path / "out"))
 
 
 def test_a_picture_without_depth_is_left_out_and_counted(tmp_path: Path) -> None:
     path = picture(write_house(tmp_path / "mp3d"), 0, "d")
     empty: Array = np.zeros((LENS.height, LENS.width))
-    path.write_bytes(encode(empty, 1 / 4000))
-    outcome = convert(Job("matterport3d", tmp_path / "mp3d", tmp_path / "out"))
+    path.write_bytes(encode_depth_png(empty, 1 / 4000))
+    outcome = convert(ConvertJob("matterport3d", tmp_path / "mp3d", tmp_path / "out"))
     assert (outcome.pictures, outcome.skipped) == (1, {"no depth is known in it": 1})

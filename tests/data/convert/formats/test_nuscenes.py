@@ -9,10 +9,10 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from tests.support.convert_scenes import FORWARD, converted, grey, label_errors, pose, sweep
-from toolkit.data.convert.base_format import Options
+from toolkit.data.convert.base_format import ConvertOptions
 from toolkit.data.convert.convert import convert
 from toolkit.data.convert.formats import nuscenes
-from toolkit.data.convert.parallel.job import Job
+from toolkit.data.convert.parallel.job import ConvertJob
 from toolkit.errors import UserError, UserErrors
 from toolkit.geometry.camera import Camera
 from toolkit.utils.arrays import Array
@@ -114,7 +114,7 @@ def test_a_picture_belongs_to_the_sweep_during_which_it_was_taken(source: Path) 
     for path in source.glob("*/LIDAR_TOP/*"):
         if str(START + 50 * MS) not in path.name:
             path.write_bytes(b"")
-    outcome = convert(Job("nuscenes", source, source.parent / "out"))
+    outcome = convert(ConvertJob("nuscenes", source, source.parent / "out"))
     assert outcome.pictures == 2
     assert outcome.skipped == {"no depth is known in it": 2, "no LiDAR sweep was taken at its time": 2}
 
@@ -133,7 +133,7 @@ def test_splits_and_cameras_are_chosen(source: Path) -> None:
         found = names(source, split, splits=(split,), cameras=("CAM_FRONT",))
         assert found == [f"scene-{scene}__CAM_FRONT__{moment}.jpg" for moment in list(PICTURES)[:2]]
     with pytest.raises(UserError, match="no camera 'CAM_LEFT'"):
-        convert(Job("nuscenes", source, source.parent / "out", Options(cameras=("CAM_LEFT",))))
+        convert(ConvertJob("nuscenes", source, source.parent / "out", ConvertOptions(cameras=("CAM_LEFT",))))
 
 
 def test_the_validation_split_has_150_scenes() -> None:
@@ -142,7 +142,7 @@ def test_the_validation_split_has_150_scenes() -> None:
 
 def test_a_split_that_is_not_there_is_refused(source: Path) -> None:
     with pytest.raises(UserError, match="no split 'mini'") as caught:
-        convert(Job("nuscenes", source, source.parent / "out", Options(splits=("mini",))))
+        convert(ConvertJob("nuscenes", source, source.parent / "out", ConvertOptions(splits=("mini",))))
     assert "train, val" in caught.value.remedy
 
 
@@ -155,7 +155,7 @@ def test_a_damaged_table_is_a_fault_and_other_versions_are_converted(source: Pat
     path.unlink()
     if damage != "missing":
         path.write_text({"cut": text[:-30], "emptied": '[{"x": 3}]', "no table": "3"}[damage])
-    outcome = convert(Job("nuscenes", source, source.parent / "out", skip_bad=True))
+    outcome = convert(ConvertJob("nuscenes", source, source.parent / "out", skip_bad=True))
     assert (outcome.pictures, len(outcome.faults)) == (4, 1)
     assert outcome.faults[0].problem.startswith(f"{path}: ")
 
@@ -179,7 +179,7 @@ def test_tables_that_contradict_each_other_are_told(source: Path, table: str, ol
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(UserErrors) as caught:
-        convert(Job("nuscenes", source, source.parent / "out"))
+        convert(ConvertJob("nuscenes", source, source.parent / "out"))
     assert message in str(caught.value)
     assert str(source / "v1.0-trainval") in str(caught.value)
 
@@ -194,17 +194,17 @@ def test_files_that_are_missing_or_cut_short_are_told(
     if (channel, size) == ("LIDAR_TOP", 0):
         return  # a sweep without points
     with pytest.raises(UserErrors) as caught:
-        convert(Job("nuscenes", source, source.parent / "out"))
+        convert(ConvertJob("nuscenes", source, source.parent / "out"))
     assert str(path) in str(caught.value)
 
 
 def test_an_unknown_version_is_refused(source: Path) -> None:
     (source / "v1.0-trainval").rename(source / "v2.0-trainval")
     with pytest.raises(UserError, match=r"v2\.0-trainval: this version of nuScenes is not known"):
-        convert(Job("nuscenes", source, source.parent / "out"))
+        convert(ConvertJob("nuscenes", source, source.parent / "out"))
 
 
 def test_another_folder_is_refused_with_the_layout(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not nuScenes") as caught:
-        convert(Job("nuscenes", tmp_path, tmp_path / "out"))
+        convert(ConvertJob("nuscenes", tmp_path, tmp_path / "out"))
     assert "samples/LIDAR_TOP" in caught.value.remedy

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from tests.support.convert_scenes import FORWARD, converted, depth_map, grey, label_errors, pose
 from toolkit.data.convert.convert import convert
-from toolkit.data.convert.parallel.job import Job
+from toolkit.data.convert.parallel.job import ConvertJob
 from toolkit.data.frames.frame import DepthFile
 from toolkit.errors import UserError, UserErrors
 from toolkit.geometry.camera import Camera
@@ -109,14 +109,14 @@ def test_euclidean_depth_is_preferred(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "set" / "rgb")
     shutil.rmtree(tmp_path / "set" / "point_info")
     write_building(tmp_path / "set")
-    convert(Job("taskonomy", tmp_path / "set", tmp_path / "out"))
+    convert(ConvertJob("taskonomy", tmp_path / "set", tmp_path / "out"))
     assert "depth_zbuffer" not in (tmp_path / "out" / "manifest.jsonl").read_text()
 
 
 def test_the_other_component_is_not_taken_for_this_one(tmp_path: Path) -> None:
     write_building(tmp_path / "set", component="hm3d")
     with pytest.raises(UserError, match="not Taskonomy"):
-        convert(Job("taskonomy", tmp_path / "set", tmp_path / "out"))
+        convert(ConvertJob("taskonomy", tmp_path / "set", tmp_path / "out"))
 
 
 def test_source_may_be_one_building(tmp_path: Path) -> None:
@@ -135,10 +135,10 @@ def test_a_damaged_file_is_a_fault_and_the_other_view_is_converted(tmp_path: Pat
     else:
         path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(UserErrors) as caught:
-        convert(Job("taskonomy", tmp_path / "set", tmp_path / "out"))
+        convert(ConvertJob("taskonomy", tmp_path / "set", tmp_path / "out"))
     assert str(path) in str(caught.value)
     assert caught.value.problem.endswith("1 fault")
-    assert convert(Job("taskonomy", tmp_path / "set", tmp_path / "out", skip_bad=True)).pictures == 1
+    assert convert(ConvertJob("taskonomy", tmp_path / "set", tmp_path / "out", skip_bad=True)).pictures == 1
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_camera_that_cannot_be_right_is_a_fault(tmp_path: Path, key: str, valu
     info = next((tmp_path / "set" / "point_info").rglob("point_1_*"))
     info.write_text(json.dumps({**json.loads(info.read_text()), key: value}))
     with pytest.raises(UserErrors) as caught:
-        convert(Job("taskonomy", tmp_path / "set", tmp_path / "out"))
+        convert(ConvertJob("taskonomy", tmp_path / "set", tmp_path / "out"))
     assert message in str(caught.value)
     assert "point_1_view_3" in str(caught.value)
 
@@ -167,9 +167,9 @@ def test_a_kind_that_was_not_downloaded_is_a_fault_of_its_building(tmp_path: Pat
     folder = tmp_path / "set" / kind / "taskonomy" / "woodbine"
     shutil.rmtree(folder)
     with pytest.raises(UserErrors) as caught:
-        convert(Job("taskonomy", tmp_path / "set", tmp_path / "out"))
+        convert(ConvertJob("taskonomy", tmp_path / "set", tmp_path / "out"))
     assert f"{folder}: there is no such folder" in str(caught.value)
-    assert convert(Job("taskonomy", tmp_path / "set", tmp_path / "out", skip_bad=True)).pictures == 2
+    assert convert(ConvertJob("taskonomy", tmp_path / "set", tmp_path / "out", skip_bad=True)).pictures == 2
 
 
 def test_a_split_is_what_its_table_says(tmp_path: Path) -> None:
@@ -196,5 +196,5 @@ def test_a_view_into_the_void_is_left_out_and_counted(tmp_path: Path) -> None:
     write_building(tmp_path / "set")
     path = next((tmp_path / "set" / "depth_euclidean").rglob("point_1_*"))
     cv2.imwrite(str(path), np.full((SIDE, SIDE), 65535, dtype=np.uint16))
-    outcome = convert(Job("taskonomy", tmp_path / "set", tmp_path / "out"))
+    outcome = convert(ConvertJob("taskonomy", tmp_path / "set", tmp_path / "out"))
     assert (outcome.pictures, outcome.skipped) == (1, {"no depth is known in it": 1})

@@ -14,8 +14,8 @@ from scipy.spatial.transform import Rotation
 
 from tests.support.convert_scenes import FORWARD, converted, depth_map, grey, label_errors, pose
 from toolkit.data.convert.convert import convert
-from toolkit.data.convert.parallel.job import Job
-from toolkit.data.convert.readers.streams import depth_tape
+from toolkit.data.convert.parallel.job import ConvertJob
+from toolkit.data.convert.readers.frame_streams import open_depth_stream
 from toolkit.errors import UserError, UserErrors
 from toolkit.geometry.camera import Camera
 from toolkit.geometry.pose import inverse
@@ -101,7 +101,7 @@ def test_every_label_is_true_to_a_millimetre(tmp_path: Path, form: str) -> None:
 def test_colmap_chooses_the_frames_and_knows_the_lens(tmp_path: Path) -> None:
     folder = write_scene(tmp_path / "set", camera=BENT)
     write_colmap(folder, [0, 2], prefix="iphone/")
-    outcome = convert(Job("scannetpp", tmp_path / "set", tmp_path / "out"))
+    outcome = convert(ConvertJob("scannetpp", tmp_path / "set", tmp_path / "out"))
     assert (outcome.pictures, outcome.skipped) == (2, {"COLMAP did not place it": 1})
     frames = converted("scannetpp", tmp_path / "set", tmp_path / "more", points=3000)
     for frame, eye in zip(frames, [EYES[0], EYES[2]], strict=True):
@@ -160,7 +160,7 @@ def test_a_tape_can_go_back(tmp_path: Path) -> None:
     frames = [np.full((192, 256), 1000 + number, dtype="<u2") for number in range(4)]
     for form in ("lz4", "deflate", "stream"):
         (tmp_path / form).write_bytes(depth_bin(frames, form))
-        tape = depth_tape(tmp_path / form)
+        tape = open_depth_stream(tmp_path / form)
         for number in (2, 3, 0, 0, 1):
             np.testing.assert_allclose(tape.frame(number), 1 + number / 1000, rtol=1e-6)
         with pytest.raises(UserError, match="ends before frame 4"):
@@ -172,7 +172,7 @@ def test_a_video_that_cannot_be_decoded_says_how_to_extract_it(tmp_path: Path) -
     folder = long_recording(tmp_path / "set")
     (folder / "rgb.mkv").write_bytes(b"no video" * 100)
     with pytest.raises(UserErrors) as caught:
-        convert(Job("scannetpp", tmp_path / "set", tmp_path / "out"))
+        convert(ConvertJob("scannetpp", tmp_path / "set", tmp_path / "out"))
     assert f"{folder / 'rgb.mkv'}: the video cannot be read" in str(caught.value)
     assert "ffmpeg -i" in str(caught.value)
 
@@ -182,10 +182,10 @@ def test_a_scene_without_pictures_is_a_fault_and_the_others_are_converted(tmp_pa
     folder = write_scene(tmp_path / "set", "bbb")
     shutil.rmtree(folder / "rgb")
     with pytest.raises(UserErrors) as caught:
-        convert(Job("scannetpp", tmp_path / "set", tmp_path / "out"))
+        convert(ConvertJob("scannetpp", tmp_path / "set", tmp_path / "out"))
     assert f"{folder}: there is neither a picture" in str(caught.value)
     assert "ffmpeg -i" in str(caught.value)
-    assert convert(Job("scannetpp", tmp_path / "set", tmp_path / "out", skip_bad=True)).pictures == 3
+    assert convert(ConvertJob("scannetpp", tmp_path / "set", tmp_path / "out", skip_bad=True)).pictures == 3
 
 
 @pytest.mark.parametrize("form", ["lz4", "deflate", "stream"])
@@ -194,9 +194,9 @@ def test_depth_that_is_cut_short_costs_only_the_frames_that_it_lacks(tmp_path: P
     path = folder / "depth.bin"
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(UserErrors) as caught:
-        convert(Job("scannetpp", tmp_path / "set", tmp_path / "out"))
+        convert(ConvertJob("scannetpp", tmp_path / "set", tmp_path / "out"))
     assert f"{path}: it ends before frame 2" in str(caught.value)
-    assert convert(Job("scannetpp", tmp_path / "set", tmp_path / "out", skip_bad=True)).pictures == 2
+    assert convert(ConvertJob("scannetpp", tmp_path / "set", tmp_path / "out", skip_bad=True)).pictures == 2
 
 
 def test_depth_that_is_damaged_is_a_fault_of_its_frame(tmp_path: Path) -> None:
@@ -205,10 +205,10 @@ def test_depth_that_is_damaged_is_a_fault_of_its_frame(tmp_path: Path) -> None:
     data[4:60] = b"\xff" * 56
     path.write_bytes(bytes(data))
     with pytest.raises(UserErrors) as caught:
-        convert(Job("scannetpp", tmp_path / "set", tmp_path / "out"))
+        convert(ConvertJob("scannetpp", tmp_path / "set", tmp_path / "out"))
     assert f"{path}: the file cannot be read" in str(caught.value)
     assert caught.value.problem.endswith("1 fault")
-    assert convert(Job("scannetpp", tmp_path / "set", tmp_path / "out", skip_bad=True)).pictures == 2
+    assert convert(ConvertJob("scannetpp", tmp_path / "set", tmp_path / "out", skip_bad=True)).pictures == 2
 
 
 @pytest.mark.parametrize(
@@ -226,9 +226,9 @@ def test_a_pose_that_is_missing_or_wrong_is_a_fault(tmp_path: Path, change: obje
     change(said)  # type: ignore[operator]
     path.write_text(json.dumps(said))
     with pytest.raises(UserErrors) as caught:
-        convert(Job("scannetpp", tmp_path / "set", tmp_path / "out"))
+        convert(ConvertJob("scannetpp", tmp_path / "set", tmp_path / "out"))
     assert message in str(caught.value)
-    assert convert(Job("scannetpp", tmp_path / "set", tmp_path / "out", skip_bad=True)).pictures == 2
+    assert convert(ConvertJob("scannetpp", tmp_path / "set", tmp_path / "out", skip_bad=True)).pictures == 2
 
 
 @pytest.mark.parametrize("missing", ["depth.bin", "pose_intrinsic_imu.json"])
@@ -236,7 +236,7 @@ def test_a_missing_sensor_is_a_fault(tmp_path: Path, missing: str) -> None:
     path = write_scene(tmp_path / "set") / missing
     path.unlink()
     with pytest.raises(UserErrors) as caught:
-        convert(Job("scannetpp", tmp_path / "set", tmp_path / "out"))
+        convert(ConvertJob("scannetpp", tmp_path / "set", tmp_path / "out"))
     assert f"{path}: there is no such file" in str(caught.value)
 
 
@@ -258,4 +258,4 @@ def test_a_split_is_what_its_list_says(tmp_path: Path) -> None:
 def test_another_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     with pytest.raises(UserError, match="not ScanNet"):
-        convert(Job("scannetpp", tmp_path, tmp_path / "out"))
+        convert(ConvertJob("scannetpp", tmp_path, tmp_path / "out"))

@@ -9,9 +9,13 @@ from pyarrow import feather, parquet
 
 from tests.support.convert_scenes import FORWARD, pose
 from toolkit.data.convert.readers.arrow import ParquetRows, check_parquet, read_feather, read_parquet
-from toolkit.data.convert.shared.lidar.project import nearest_sweep
-from toolkit.data.convert.shared.lidar.range_image import moved_by_pixel, points_of, uniform_inclinations
-from toolkit.data.convert.shared.lidar.rolling_shutter import Shutter, at_exposure
+from toolkit.data.convert.shared.lidar.range_image import (
+    move_by_pixel_pose,
+    points_from_range_image,
+    uniform_inclinations,
+)
+from toolkit.data.convert.shared.lidar.rolling_shutter import Shutter, points_at_exposure
+from toolkit.data.convert.shared.nearest_moment import nearest_moment
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 from toolkit.geometry.pose import transform
@@ -77,15 +81,15 @@ def test_tables_that_cannot_be_read_are_told(tmp_path: Path, table: Path, damage
     ("moment", "index"), [(-40, 0), (49, 0), (51, 1), (100, 1), (149, 1), (151, 2), (240, 2), (251, None), (-51, None)]
 )
 def test_the_sweep_nearest_in_time(moment: int, index: int | None) -> None:
-    assert nearest_sweep([0, 100, 200], moment, 50) == index
-    assert nearest_sweep([], moment, 50) is None
+    assert nearest_moment([0, 100, 200], moment, 50) == index
+    assert nearest_moment([], moment, 50) is None
 
 
 def test_a_range_image_looks_along_the_vehicle_in_its_middle() -> None:
     """Four columns, from the left behind to the right behind; the LiDAR is mounted turned, and it does not matter."""
     ranges = np.array([[2.0, 0, -1, 0], [0, 0, 0, 4.0]])
     mount = pose(1.0, 0.0, 2.0, yaw=77)
-    xyz, pixels = points_of(ranges, np.radians([30.0, 0.0]), mount)
+    xyz, pixels = points_from_range_image(ranges, np.radians([30.0, 0.0]), mount)
     assert pixels.tolist() == [[0, 0], [1, 3]]
     level, slant = 2 * np.cos(np.radians(30)), np.sqrt(0.5)
     np.testing.assert_allclose(xyz[0], [1 - level * slant, level * slant, 3.0], atol=1e-12)
@@ -96,9 +100,9 @@ def test_a_range_image_looks_along_the_vehicle_in_its_middle() -> None:
 def test_each_pixel_has_a_pose() -> None:
     """Turned by yaw about z; rolled about x and then turned."""
     poses = [[0, 0, np.pi / 2, 5, 0, 0], [np.pi / 2, 0, np.pi / 2, 0, 0, 1], [0, np.pi / 2, 0, 0, 0, 0]]
-    moved = moved_by_pixel(poses, np.array([[1.0, 0, 0], [0, 1.0, 0], [1.0, 0, 0]]))
+    moved = move_by_pixel_pose(poses, np.array([[1.0, 0, 0], [0, 1.0, 0], [1.0, 0, 0]]))
     np.testing.assert_allclose(moved, [[5, 1, 0], [0, 0, 2], [0, 0, -1]], atol=1e-12)
-    assert moved_by_pixel(np.zeros((0, 6)), np.zeros((0, 3))).shape == (0, 3)
+    assert move_by_pixel_pose(np.zeros((0, 6)), np.zeros((0, 3))).shape == (0, 3)
 
 
 LENS = Camera(100, 100, 49.5, 49.5, 100, 100)
@@ -123,11 +127,11 @@ def test_points_are_seen_from_where_the_vehicle_is_when_they_are_exposed(turning
     """What comes out agrees with a pose at its own moment; one point of the middle column stays as it is."""
     points = np.array([[10.0, 0, 0], [10, 4, 1], [10, -4, -1], [5, 2, 0], [-5, 0, 0], [10, 40, 0]])
     rolling = shutter(turning=turning)
-    xyz = at_exposure(LENS, FORWARD, points, rolling)
+    xyz = points_at_exposure(LENS, FORWARD, points, rolling)
     np.testing.assert_allclose(xyz[0], [0, 0, 10], atol=1e-9)
     for seen, point in zip(xyz, points[:4], strict=False):
         moment = rolling.moments(LENS, LENS.project(seen[None]))[0]
         then_from_now = np.linalg.inv(pose(10 * moment, yaw=float(np.degrees(turning * moment))))
         np.testing.assert_allclose(seen, transform(np.linalg.inv(FORWARD) @ then_from_now, point), atol=1e-6)
     assert len(xyz) == 4
-    assert at_exposure(LENS, FORWARD, points[4:5], rolling).shape == (0, 3)
+    assert points_at_exposure(LENS, FORWARD, points[4:5], rolling).shape == (0, 3)

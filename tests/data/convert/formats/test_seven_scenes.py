@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from tests.support.convert_scenes import FORWARD, converted, depth_map, grey, label_errors, pose
-from toolkit.data.convert.base_format import Options
+from toolkit.data.convert.base_format import ConvertOptions
 from toolkit.data.convert.convert import convert
 from toolkit.data.convert.formats import seven_scenes
 from toolkit.data.convert.formats.seven_scenes import _COLOR_FROM_DEPTH
-from toolkit.data.convert.parallel.job import Job
+from toolkit.data.convert.parallel.job import ConvertJob
 from toolkit.errors import UserError, UserErrors
 from toolkit.geometry.camera import Camera
 from toolkit.geometry.pose import inverse
@@ -91,17 +91,17 @@ def test_a_sequence_that_is_still_packed_is_a_fault_that_says_how_to_unpack_it(t
     (scene / "seq-02.zip").write_bytes(b"PK")
     (scene / "seq-03.zip").write_bytes(b"PK")
     with pytest.raises(UserErrors) as caught:
-        convert(Job("seven_scenes", tmp_path, tmp_path / "out"))
+        convert(ConvertJob("seven_scenes", tmp_path, tmp_path / "out"))
     assert f"unzip {scene / 'seq-02.zip'} -d {scene}" in str(caught.value)
     assert caught.value.problem.endswith("2 faults")
-    assert convert(Job("seven_scenes", tmp_path, tmp_path / "out", skip_bad=True)).pictures == 2
+    assert convert(ConvertJob("seven_scenes", tmp_path, tmp_path / "out", skip_bad=True)).pictures == 2
 
 
 def test_a_missing_split_and_a_missing_sequence_are_faults_and_other_scenes_are_converted(tmp_path: Path) -> None:
     (write_scene(tmp_path, "fire") / "TrainSplit.txt").unlink()
     write_scene(tmp_path, "office", sequences=("seq-02",))
     write_scene(tmp_path)
-    job = Job("seven_scenes", tmp_path, tmp_path / "out", Options(splits=("train",)))
+    job = ConvertJob("seven_scenes", tmp_path, tmp_path / "out", ConvertOptions(splits=("train",)))
     with pytest.raises(UserErrors) as caught:
         convert(job)
     assert f"{tmp_path / 'fire' / 'TrainSplit.txt'}: there is no such file" in str(caught.value)
@@ -114,7 +114,7 @@ def test_half_a_frame_is_a_fault(tmp_path: Path, part: str) -> None:
     path = write_scene(tmp_path) / "seq-01" / f"frame-000001.{part}"
     path.unlink()
     with pytest.raises(UserErrors, match="1 fault") as caught:
-        convert(Job("seven_scenes", tmp_path, tmp_path / "out"))
+        convert(ConvertJob("seven_scenes", tmp_path, tmp_path / "out"))
     assert f"{path}: there is no such file" in str(caught.value)
 
 
@@ -130,7 +130,7 @@ def test_files_cut_short_are_faults(tmp_path: Path, part: str, size: int, messag
     path = write_scene(tmp_path) / "seq-01" / f"frame-000001.{part}"
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(UserErrors, match="1 fault") as caught:
-        convert(Job("seven_scenes", tmp_path, tmp_path / "out"))
+        convert(ConvertJob("seven_scenes", tmp_path, tmp_path / "out"))
     assert f"{path}: {message}" in str(caught.value)
 
 
@@ -138,8 +138,8 @@ def test_a_resized_picture_and_another_set_are_refused(tmp_path: Path) -> None:
     scene = write_scene(tmp_path)
     grey(scene / "seq-01" / "frame-000000.color.png", Camera(50, 50, 32, 24, 64, 48))
     with pytest.raises(UserErrors) as caught:
-        convert(Job("seven_scenes", tmp_path, tmp_path / "out"))
+        convert(ConvertJob("seven_scenes", tmp_path, tmp_path / "out"))
     assert "it is 64 x 48, not 128 x 96" in str(caught.value)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="not 7-Scenes"):
-        convert(Job("seven_scenes", tmp_path / "empty", tmp_path / "out"))
+        convert(ConvertJob("seven_scenes", tmp_path / "empty", tmp_path / "out"))

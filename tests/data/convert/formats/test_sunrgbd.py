@@ -8,9 +8,9 @@ import pytest
 from scipy.io import savemat
 
 from tests.support.convert_scenes import FORWARD, converted, depth_map, grey, label_errors, pose
-from toolkit.data.convert.base_format import Options
+from toolkit.data.convert.base_format import ConvertOptions
 from toolkit.data.convert.convert import convert
-from toolkit.data.convert.parallel.job import Job
+from toolkit.data.convert.parallel.job import ConvertJob
 from toolkit.errors import UserError, UserErrors
 from toolkit.geometry.camera import Camera
 
@@ -100,7 +100,7 @@ def test_splits_are_those_of_the_toolbox(tmp_path: Path) -> None:
 def test_pictures_of_a_split_that_are_not_there_are_faults(tmp_path: Path) -> None:
     root = write_set(tmp_path)
     write_split(tmp_path, [NYU, "kv1/NYUdata/NYU0002", "kv2/kinect2data/gone"], [NYU])
-    job = Job("sunrgbd", tmp_path, tmp_path / "out", Options(splits=("train",), cameras=("kv1",)))
+    job = ConvertJob("sunrgbd", tmp_path, tmp_path / "out", ConvertOptions(splits=("train",), cameras=("kv1",)))
     with pytest.raises(UserErrors, match="1 fault") as caught:
         convert(job)
     assert f"{root / 'kv1/NYUdata/NYU0002'}: there is no such folder" in str(caught.value)
@@ -109,7 +109,7 @@ def test_pictures_of_a_split_that_are_not_there_are_faults(tmp_path: Path) -> No
 def test_a_split_without_the_toolbox_is_refused(tmp_path: Path) -> None:
     write_set(tmp_path)
     with pytest.raises(UserError, match=r"allsplit\.mat: there is no such file") as caught:
-        convert(Job("sunrgbd", tmp_path, tmp_path / "out", Options(splits=("test",))))
+        convert(ConvertJob("sunrgbd", tmp_path, tmp_path / "out", ConvertOptions(splits=("test",))))
     assert "SUNRGBDtoolbox.zip" in caught.value.remedy
 
 
@@ -125,10 +125,10 @@ def test_half_a_room_is_a_fault_and_the_others_are_converted(tmp_path: Path, mis
     root = write_set(tmp_path)
     (root / NYU / missing).unlink()
     with pytest.raises(UserErrors, match="1 fault") as caught:
-        convert(Job("sunrgbd", tmp_path, tmp_path / "out"))
+        convert(ConvertJob("sunrgbd", tmp_path, tmp_path / "out"))
     assert message in str(caught.value)
     assert str(root / NYU) in str(caught.value)
-    assert convert(Job("sunrgbd", tmp_path, tmp_path / "out", skip_bad=True)).pictures == 3
+    assert convert(ConvertJob("sunrgbd", tmp_path, tmp_path / "out", skip_bad=True)).pictures == 3
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_files_cut_short_are_faults(tmp_path: Path, file: str, size: int, messag
     path = write_set(tmp_path) / NYU / file
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(UserErrors, match="1 fault") as caught:
-        convert(Job("sunrgbd", tmp_path, tmp_path / "out"))
+        convert(ConvertJob("sunrgbd", tmp_path, tmp_path / "out"))
     assert f"{path}: {message}" in str(caught.value)
 
 
@@ -152,14 +152,14 @@ def test_maps_of_another_size_and_ambiguous_folders_are_faults(tmp_path: Path) -
     cv2.imwrite(str(root / NYU / "depth/NYU0001_abs.png"), np.ones((33, 45), dtype=np.uint16))
     grey(root / "realsense/lg/2014_10_21-18_20_06-1311000073/image/other.jpg", Camera(90, 90, 48, 36, 96, 72))
     with pytest.raises(UserErrors, match="2 faults") as caught:
-        convert(Job("sunrgbd", tmp_path, tmp_path / "out"))
+        convert(ConvertJob("sunrgbd", tmp_path, tmp_path / "out"))
     assert "the depth map is 45 x 33, its picture 90 x 66" in str(caught.value)
     assert "there are 2: NYU0001.jpg, other.jpg" in str(caught.value)
 
 
 def test_another_set_and_a_missing_sensor_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not SUN RGB-D"):
-        convert(Job("sunrgbd", tmp_path, tmp_path / "out"))
+        convert(ConvertJob("sunrgbd", tmp_path, tmp_path / "out"))
     (tmp_path / "kv1").mkdir()
     with pytest.raises(UserError, match="there is no camera 'kv2'"):
-        convert(Job("sunrgbd", tmp_path, tmp_path / "out", Options(cameras=("kv2",))))
+        convert(ConvertJob("sunrgbd", tmp_path, tmp_path / "out", ConvertOptions(cameras=("kv2",))))

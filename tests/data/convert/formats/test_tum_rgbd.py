@@ -9,8 +9,8 @@ from scipy.spatial.transform import Rotation
 from tests.support.convert_scenes import FORWARD, converted, depth_map, grey, label_errors, pose
 from toolkit.data.convert.convert import convert
 from toolkit.data.convert.formats import tum_rgbd
-from toolkit.data.convert.parallel.job import Job
-from toolkit.data.convert.readers.depth_png import encode
+from toolkit.data.convert.parallel.job import ConvertJob
+from toolkit.data.convert.readers.depth_png import encode_depth_png
 from toolkit.errors import UserError, UserErrors
 from toolkit.geometry.camera import Camera
 from toolkit.utils.arrays import Array
@@ -42,7 +42,7 @@ def write_walk(root: Path, name: str = "rgbd_dataset_freiburg1_xyz", truth_until
     for time, map_time in zip(TIMES, MAP_TIMES, strict=True):
         grey(folder / f"rgb/{START + time:.6f}.png", lens)
         depth = np.where(np.arange(64) < 8, np.nan, depth_map(lens, eye_at(time)))
-        (folder / f"depth/{START + map_time:.6f}.png").write_bytes(encode(depth, 1 / 5000))
+        (folder / f"depth/{START + map_time:.6f}.png").write_bytes(encode_depth_png(depth, 1 / 5000))
         lists["rgb"].append(f"{START + time:.6f} rgb/{START + time:.6f}.png")
         lists["depth"].append(f"{START + map_time:.6f} depth/{START + map_time:.6f}.png")
     for kind, lines in lists.items():
@@ -73,20 +73,20 @@ def test_every_label_and_pose_is_true_to_a_millimetre(tmp_path: Path, name: str)
 
 
 def test_the_published_cameras_are_those_of_the_official_page() -> None:
-    assert tum_rgbd.ABOUT.cameras == ("freiburg1", "freiburg2", "freiburg3")
+    assert tum_rgbd.INFO.cameras == ("freiburg1", "freiburg2", "freiburg3")
     assert tum_rgbd._CAMERAS["freiburg2"].intrinsics == [520.9, 521.0, 325.1, 249.7, 640, 480]
     assert not tum_rgbd._CAMERAS["freiburg3"].distortion
 
 
 def test_a_picture_without_a_map_of_its_moment_is_left_out_and_counted(tmp_path: Path) -> None:
     write_walk(tmp_path / "tum")
-    outcome = convert(Job("tum_rgbd", tmp_path / "tum", tmp_path / "out"))
+    outcome = convert(ConvertJob("tum_rgbd", tmp_path / "tum", tmp_path / "out"))
     assert (outcome.pictures, outcome.skipped) == (2, {"no depth map was taken within 0.02 s of it": 1})
 
 
 def test_a_map_goes_with_one_picture_only() -> None:
-    assert [tum_rgbd._partner([0.0, 0.01, 0.5], [0.008], time) for time in (0.0, 0.01, 0.5)] == [None, 0, None]
-    assert tum_rgbd._partner([0.0], [], 0.0) is None
+    assert [tum_rgbd._find_depth_map([0.0, 0.01, 0.5], [0.008], time) for time in (0.0, 0.01, 0.5)] == [None, 0, None]
+    assert tum_rgbd._find_depth_map([0.0], [], 0.0) is None
 
 
 def test_where_tracking_was_lost_there_is_no_pose(tmp_path: Path) -> None:
@@ -108,9 +108,9 @@ def test_half_a_sequence_is_a_fault_and_the_others_are_converted(tmp_path: Path,
     path = write_walk(tmp_path / "tum") / missing
     path.unlink()
     with pytest.raises(UserErrors) as caught:
-        convert(Job("tum_rgbd", tmp_path / "tum", tmp_path / "out"))
+        convert(ConvertJob("tum_rgbd", tmp_path / "tum", tmp_path / "out"))
     assert f"{path}: there is no such" in str(caught.value)
-    assert convert(Job("tum_rgbd", tmp_path / "tum", tmp_path / "out", skip_bad=True)).pictures == 2
+    assert convert(ConvertJob("tum_rgbd", tmp_path / "tum", tmp_path / "out", skip_bad=True)).pictures == 2
 
 
 @pytest.mark.parametrize(
@@ -126,26 +126,26 @@ def test_files_cut_short_are_faults(tmp_path: Path, file: str, size: int, messag
     path = write_walk(tmp_path / "tum") / file
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(UserErrors) as caught:
-        convert(Job("tum_rgbd", tmp_path / "tum", tmp_path / "out"))
+        convert(ConvertJob("tum_rgbd", tmp_path / "tum", tmp_path / "out"))
     assert f"{path}: {message}" in str(caught.value)
 
 
 def test_a_map_of_another_size_is_a_fault(tmp_path: Path) -> None:
     path = write_walk(tmp_path / "tum") / "depth" / "1305031102.015300.png"
-    path.write_bytes(encode(np.ones((24, 32)), 1 / 5000))
+    path.write_bytes(encode_depth_png(np.ones((24, 32)), 1 / 5000))
     with pytest.raises(UserErrors, match="1 fault"):
-        convert(Job("tum_rgbd", tmp_path / "tum", tmp_path / "out"))
+        convert(ConvertJob("tum_rgbd", tmp_path / "tum", tmp_path / "out"))
 
 
 def test_a_renamed_sequence_and_another_set_are_refused(tmp_path: Path) -> None:
     folder = write_walk(tmp_path / "tum")
     folder.rename(tmp_path / "desk")
     with pytest.raises(UserErrors, match="nothing in it can be converted") as caught:
-        convert(Job("tum_rgbd", tmp_path / "desk", tmp_path / "out"))
+        convert(ConvertJob("tum_rgbd", tmp_path / "desk", tmp_path / "out"))
     assert "which camera recorded this is not known" in str(caught.value)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="not TUM RGB-D"):
-        convert(Job("tum_rgbd", tmp_path / "empty", tmp_path / "out"))
+        convert(ConvertJob("tum_rgbd", tmp_path / "empty", tmp_path / "out"))
 
 
 def test_cameras_are_chosen_by_name(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from pyarrow import parquet
 from scipy.spatial.transform import Rotation
 
 from tests.support.convert_scenes import FORWARD, cast, converted, pose, true_depth
-from toolkit.data.convert.base_format import Options
+from toolkit.data.convert.base_format import ConvertOptions
 from toolkit.data.convert.convert import convert
-from toolkit.data.convert.parallel.job import Job
+from toolkit.data.convert.parallel.job import ConvertJob
 from toolkit.data.frames.frame import Frame
 from toolkit.errors import UserError, UserErrors
 from toolkit.geometry.camera import Camera
@@ -228,9 +228,9 @@ def test_splits_and_cameras_are_chosen_and_source_may_be_one_split(source: Path)
     for place, options in {"": {"splits": ("validation",)}, "validation": {}}.items():
         frames = converted("waymo", source / place, source.parent / f"out{place}", cameras=("FRONT",), **options)
         assert [Path(frame.name).parts[-3:-1] for frame in frames] == [("77", "FRONT")] * 2
-    for wrong in (Options(splits=("testing",)), Options(cameras=("REAR",))):
+    for wrong in (ConvertOptions(splits=("testing",)), ConvertOptions(cameras=("REAR",))):
         with pytest.raises(UserError, match="there is no"):
-            convert(Job("waymo", source, source.parent / "out", wrong))
+            convert(ConvertJob("waymo", source, source.parent / "out", wrong))
 
 
 COMPONENTS = ("camera_image", "camera_calibration", "lidar", "lidar_calibration", "lidar_pose", "vehicle_pose")
@@ -249,7 +249,7 @@ def test_a_damaged_file_is_one_fault_and_the_other_segments_are_converted(
         path.write_bytes(content[: -50 if damage == "cut" else 0])
     elif damage == "another":
         parquet.write_table(pa.table({"key.x": [1]}), path)
-    outcome = convert(Job("waymo", source, source.parent / "out", skip_bad=True))
+    outcome = convert(ConvertJob("waymo", source, source.parent / "out", skip_bad=True))
     assert (outcome.pictures, len(outcome.faults)) == (4, 1)
     assert outcome.faults[0].problem.startswith(f"{path}: ")
     assert outcome.faults[0].remedy
@@ -259,7 +259,7 @@ def test_a_damaged_file_is_one_fault_and_the_other_segments_are_converted(
 def test_a_missing_component_is_one_fault(source: Path, component: str) -> None:
     copy_segment(source / "validation", "77")
     (source / "validation" / component).rename(source.parent / "elsewhere")
-    outcome = convert(Job("waymo", source, source.parent / "out", skip_bad=True))
+    outcome = convert(ConvertJob("waymo", source, source.parent / "out", skip_bad=True))
     assert (outcome.pictures, len(outcome.faults)) == (4, 1)
     assert outcome.faults[0].problem.startswith(str(source / "validation" / component))
 
@@ -287,7 +287,7 @@ def test_damaged_rows_are_faults_of_their_pictures(
     path = source / "training" / component / "1005_0_1025_0.parquet"
     edit(path, column, change)
     with pytest.raises(UserErrors) as caught:
-        convert(Job("waymo", source, source.parent / "out"))
+        convert(ConvertJob("waymo", source, source.parent / "out"))
     assert len(caught.value.faults) == 4 - left
     assert caught.value.faults[0].problem.startswith(str(path))
     assert message in caught.value.faults[0].problem
@@ -297,6 +297,6 @@ def test_version_1_is_refused_with_the_layout(tmp_path: Path) -> None:
     (tmp_path / "training").mkdir()
     (tmp_path / "training" / "segment-1.tfrecord").touch()
     with pytest.raises(UserError, match="not Waymo") as caught:
-        convert(Job("waymo", tmp_path, tmp_path / "out"))
+        convert(ConvertJob("waymo", tmp_path, tmp_path / "out"))
     assert "segment-1.tfrecord is of version 1" in caught.value.cause
     assert "training/lidar_pose/SEGMENT.parquet" in caught.value.remedy

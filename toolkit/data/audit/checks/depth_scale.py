@@ -1,19 +1,21 @@
-"""Is depth off by a common factor, such as an encoding read with the wrong unit?
+"""Is depth off by a common factor, for instance because an encoding was read with the wrong unit?
 
-Three kinds of evidence, in a sum of log-odds (Good 1950, "Probability and the Weighing of Evidence") over the factors
-in ``FACTORS``:
+For each factor in ``FACTORS``, the check adds the log-odds of three kinds of evidence (Good 1950, "Probability and the
+Weighing of Evidence"):
 
-- how high the camera is above the floor: 1.45 m within a factor of 1.35 for people and cars, but in one set of twenty;
-- how high rooms are: 2.8 m within a factor of 1.25, but in one set of seven;
-- how far things are: a median of 2.5 m indoors, 15 m on roads, each within a factor of 2.
+- the height of the camera above the floor: for people and cars it is 1.45 m within a factor of 1.35, except in one
+  data set of twenty;
+- the height of rooms: it is 2.8 m within a factor of 1.25, except in one data set of seven;
+- the distance of things: the median is 2.5 m indoors and 15 m on roads, each within a factor of 2.
 
-They are priors about the world, taken once a data set, since its frames share a camera. Stored integers that are
-multiples of one number, such as 5 or 8, show an encoding: by far the commonest step is a millimetre.
+These are priors about the world. Each is used once for a data set, since its frames share a camera. Stored whole
+numbers that are all multiples of one number, such as 5 or 8, show an encoding, and by far the most common step of an
+encoding is a millimetre.
 
-Null hypothesis: factor 1, with prior odds of 9 to all others together. It is a fault where its probability falls below
-``FAULT``, suspect below ``SUSPECT``; ok needs a floor and more than the prior. A factor near 1 (1.25, 0.8) cannot be
-told by such priors; the evidence says which factors remain possible. Where the camera moves,
-``toolkit.data.audit.checks.pose_scale`` tells more.
+The null hypothesis is that the factor is 1; its prior odds are 9 to 1 against all other factors together. The verdict
+is fault if its probability falls below ``FAULT``, and suspect if it falls below ``SUSPECT``; the verdict ok needs
+floors and a probability above the prior one. Such priors cannot detect a factor near 1 (1.25, 0.8); the evidence says
+which factors remain possible. If the camera moves, ``toolkit.data.audit.checks.pose_scale`` tells more.
 """
 
 from collections import Counter
@@ -22,21 +24,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.data.audit.audited_frame import Shot
-from toolkit.data.audit.finding import WORST_SHOWN, Finding, Verdict, Worst, counted
+from toolkit.data.audit.audited_frame import AuditedFrame
+from toolkit.data.audit.finding import WORST_SHOWN, Finding, Verdict, frames_to_text
 from toolkit.data.audit.support.planes import find_planes
-from toolkit.data.audit.support.significance import median
+from toolkit.data.audit.support.significance import median_or_nan
 from toolkit.utils.arrays import Array
 
 CHECK = "scale"
-
-
 FAULT, SUSPECT = 0.01, 0.2
 
-
 FRAMES = 3
-"""Frames with a floor below which its height is not used."""
-
+"""The number of frames that must show a floor (or a floor and a ceiling) before their heights are used."""
 
 FACTORS = {
     1.0: "as given",
@@ -59,39 +57,28 @@ FACTORS = {
     2.0: "a factor of two",
     0.5: "a factor of two",
 }
-"""Factors by which depth is multiplied to be right, and what went wrong."""
+"""The factors that may make depth right when it is multiplied by them, and what went wrong in that case."""
 
-
-_PRIOR = 0.9  # that the factor is 1
-
-
-_MILLIMETRE = 0.001
-
-
-_ENCODED = 2000.0  # odds that integers with a common step speak for a step of a millimetre and no other length
-
-
+_PRIOR = 0.9  # the prior probability that the factor is 1
+_MILLIMETRE = 0.001  # [m]
+_ENCODED = 2000.0  # the odds by which whole numbers with a common step favour a step of one millimetre
 _POINTS, _PLANES, _LEAST = 800, 5, 12
-
-
-_LEVEL = 0.75  # cosine to the camera's vertical above which a plane may be a floor: the camera is nearly upright
-
-
-_BEYOND = 0.03  # share of labels that may lie beneath a floor, and how far beneath it, relative
+_LEVEL = 0.75  # least cosine between a floor's normal and the camera's y axis: cameras are nearly upright
+_BEYOND = 0.03  # the share of labels that may lie beneath a floor; and the relative depth from which they do
 
 
 @dataclass(frozen=True)
 class Prior:
-    """A quantity that the world knows: a mixture of log-normals.
+    """What is known beforehand about a length in the world, as a mixture of log-normal distributions.
 
     Attributes:
-        parts: Weight, median [m] and standard deviation of the logarithm of each part.
+        parts: For each part its weight, its median [m], and the standard deviation of its logarithm.
     """
 
     parts: tuple[tuple[float, float, float], ...]
 
     def density(self, metres: float) -> float:
-        """Of the logarithm of a value."""
+        """The probability density of the logarithm of a length [m]."""
         return sum(
             weight / (spread * np.sqrt(2 * np.pi)) * float(np.exp(-0.5 * (np.log(metres / middle) / spread) ** 2))
             for weight, middle, spread in self.parts
@@ -99,24 +86,20 @@ class Prior:
 
 
 HEIGHT = Prior(((0.95, 1.45, 0.30), (0.05, 1.0, 1.0)))
-
-
 ROOM = Prior(((0.86, 2.8, 0.22), (0.14, 4.0, 0.6)))
-
-
 RANGE = Prior(((0.55, 2.5, 0.6), (0.4, 15.0, 0.7), (0.05, 5.0, 2.0)))
 
 
 @dataclass(frozen=True)
 class _Measures:
-    """What a data set measures, in metres as given.
+    """What was measured in the frames of a data set, in metres as the data set gives them.
 
     Attributes:
-        heights: The camera above the floor, of each frame that shows it.
-        rooms: Floor to ceiling, of each frame that shows both.
-        far: Median depth_z of all frames.
-        step: Metres per common step of the stored integers, 0 where there is none.
-        multiple: What the stored integers are multiples of.
+        heights: The height of the camera above the floor, for each frame that shows a floor.
+        rooms: The height from floor to ceiling, for each frame that shows both.
+        far: The median over the frames of their median z-depth.
+        step: Metres per common step of the stored whole numbers; 0 where there is no common step.
+        multiple: The number of which the stored whole numbers are multiples; 0 where most frames share no such number.
     """
 
     heights: Array
@@ -126,9 +109,9 @@ class _Measures:
     multiple: int
 
 
-def check(shots: Sequence[Shot], rng: np.random.Generator) -> list[Finding]:
-    """One finding."""
-    measured = _measure(shots, rng)
+def check(frames: Sequence[AuditedFrame], rng: np.random.Generator) -> list[Finding]:
+    """Find the factor by which depth must be multiplied; one finding."""
+    measured = _measure(frames, rng)
     odds = {factor: _PRIOR if factor == 1 else (1 - _PRIOR) / (len(FACTORS) - 1) for factor in FACTORS}
     for factor in odds:
         odds[factor] *= _likelihood(measured, factor)
@@ -139,36 +122,34 @@ def check(shots: Sequence[Shot], rng: np.random.Generator) -> list[Finding]:
     numbers: dict[str, float | str] = {
         "probability that it is right": right,
         "likeliest factor": likely,
-        "camera above the floor [m]": median(measured.heights),
+        "camera above the floor [m]": median_or_nan(measured.heights),
         "frames with a floor": len(measured.heights),
-        "room height [m]": median(measured.rooms),
+        "room height [m]": median_or_nan(measured.rooms),
         "frames with floor and ceiling": len(measured.rooms),
         "median depth [m]": measured.far,
         "stored values are multiples of": measured.multiple,
     }
-    evidence = _evidence(measured, possible)
+    evidence = _evidence_to_text(measured, possible)
     sure = right > _PRIOR and len(measured.heights) >= FRAMES
     verdict: Verdict = "fault" if right < FAULT else "suspect" if right < SUSPECT else "ok" if sure else "cannot tell"
     if verdict in ("ok", "cannot tell"):
         return [Finding(CHECK, verdict, evidence, "", numbers)]
     remedy = f"multiply depth_scale, or the depths, by {likely:.6g}: {FACTORS[likely]}?"
-    ranked = sorted(shots, key=lambda shot: abs(np.log(median(shot.depth_z) / measured.far)))  # the typical ones
-    worst = [
-        Worst(shot.line, shot.frame.name, f"median depth {median(shot.depth_z):.3g} m") for shot in ranked[:WORST_SHOWN]
-    ]
+    # The typical frames show it best.
+    ranked = sorted(frames, key=lambda frame: abs(np.log(median_or_nan(frame.depth_z) / measured.far)))
+    worst = [frame.worst(f"median depth {median_or_nan(frame.depth_z):.3g} m") for frame in ranked[:WORST_SHOWN]]
     return [Finding(CHECK, verdict, evidence, remedy, numbers, worst)]
 
 
-def _evidence(measured: _Measures, possible: Sequence[float]) -> str:
+def _evidence_to_text(measured: _Measures, possible: Sequence[float]) -> str:
     parts = [f"the median depth is {measured.far:.3g} m"]
     if len(measured.heights) >= FRAMES:
-        parts.append(
-            f"the camera is {median(measured.heights):.3g} m above the floor in {counted(len(measured.heights))}"
-        )
+        seen = frames_to_text(len(measured.heights))
+        parts.append(f"the camera is {median_or_nan(measured.heights):.3g} m above the floor in {seen}")
     else:
         parts.append(f"a floor is seen in {len(measured.heights)}, and {FRAMES} are needed")
     if len(measured.rooms) >= FRAMES:
-        parts.append(f"rooms are {median(measured.rooms):.3g} m high in {len(measured.rooms)}")
+        parts.append(f"rooms are {median_or_nan(measured.rooms):.3g} m high in {len(measured.rooms)}")
     if measured.multiple > 1:
         parts.append(f"stored values are multiples of {measured.multiple}")
     if possible:
@@ -177,41 +158,42 @@ def _evidence(measured: _Measures, possible: Sequence[float]) -> str:
 
 
 def _likelihood(measured: _Measures, factor: float) -> float:
+    """The likelihood of the measurements, up to a constant, if depth must be multiplied by this factor."""
     likelihood = RANGE.density(measured.far * factor)
     if len(measured.heights) >= FRAMES:
-        likelihood *= HEIGHT.density(median(measured.heights) * factor)
+        likelihood *= HEIGHT.density(median_or_nan(measured.heights) * factor)
     if len(measured.rooms) >= FRAMES:
-        likelihood *= ROOM.density(median(measured.rooms) * factor)
+        likelihood *= ROOM.density(median_or_nan(measured.rooms) * factor)
     if measured.step and abs(np.log(measured.step * factor / _MILLIMETRE)) < np.log(1.02):
         likelihood *= _ENCODED
     return likelihood
 
 
-def _measure(shots: Sequence[Shot], rng: np.random.Generator) -> _Measures:
+def _measure(frames: Sequence[AuditedFrame], rng: np.random.Generator) -> _Measures:
     heights, rooms = [], []
-    for shot in shots:
-        floor, ceiling = _floor_and_ceiling(shot, rng)
+    for frame in frames:
+        floor, ceiling = _floor_and_ceiling(frame, rng)
         if floor:
             heights.append(floor)
             if ceiling:
                 rooms.append(floor + ceiling)
-    multiple, frames = Counter(shot.stored.common for shot in shots).most_common(1)[0]
-    multiple = multiple if 2 * frames > len(shots) else 0
+    multiple, sharing = Counter(frame.stored.common for frame in frames).most_common(1)[0]
+    multiple = multiple if 2 * sharing > len(frames) else 0
     return _Measures(
         np.array(heights),
         np.array(rooms),
-        median([median(shot.depth_z) for shot in shots]),
-        multiple * shots[0].scale if multiple > 1 else 0.0,
+        median_or_nan([median_or_nan(frame.depth_z) for frame in frames]),
+        multiple * frames[0].scale if multiple > 1 else 0.0,
         multiple,
     )
 
 
-def _floor_and_ceiling(shot: Shot, rng: np.random.Generator) -> tuple[float, float]:
-    """Heights [m] of the camera above the floor and below the ceiling, 0 where they are not seen."""
-    keep = rng.permutation(len(shot.pixels))[:_POINTS]
-    points = shot.rays[keep] * shot.depth_z[keep, None]
+def _floor_and_ceiling(frame: AuditedFrame, rng: np.random.Generator) -> tuple[float, float]:
+    """The heights [m] of the camera above the floor and below the ceiling; 0 where they are not seen."""
+    keep = rng.permutation(len(frame.pixels))[:_POINTS]
+    points = frame.rays[keep] * frame.depth_z[keep, None]
     floor = ceiling = 0.0
-    for plane in find_planes(shot.rays[keep], shot.depth_z[keep], rng, count=_PLANES, least=_LEAST):
+    for plane in find_planes(frame.rays[keep], frame.depth_z[keep], rng, count=_PLANES, least=_LEAST):
         beyond = (points @ plane.normal > 1 + _BEYOND).mean()
         down = plane.normal[1] * plane.distance
         if beyond < _BEYOND and abs(down) > _LEVEL:

@@ -1,55 +1,47 @@
-"""Are depth and poses in the same unit: by which factor must depth be multiplied for frames to agree?
+"""Are depth and poses in the same unit? The check finds the factor of depth under which frames agree best.
 
-Points of a frame, their depth multiplied by a factor, are carried into the next frames of its sequence and compared
-with the depth there, multiplied as well (``toolkit.data.audit.support.reprojection``). The factor is searched over
-``FACTORS``.
+Points of a frame are carried into the next frames of its sequence, with their depth multiplied by a factor, and
+compared with the depth there, multiplied by the same factor (``toolkit.data.audit.support.reprojection``). The factor
+is searched over ``FACTORS``.
 
-Null hypothesis: the factor is 1, so that it lies within the range that resampling pairs of frames gives (Efron
-1979), which it leaves by chance in 0.2 % of data sets; a fault must leave it by 5 %, the step of the search.
-Unless ``PAIRS`` pairs agree on 30 % or more of what they see under some factor, and the range is within a factor of
-``SHARP`` either way, nothing can be told: the camera moves too little. Which of the two is in metres, this does
-not say.
+The null hypothesis is that the factor is 1: it lies within the range that resampling of the pairs of frames gives
+(Efron 1979), outside which it lies by chance in 0.2 % of data sets. For a fault, it must lie outside by 5 %, which
+allows for the step of the search. The verdict is "cannot tell", because the camera moves too little, unless ``PAIRS``
+pairs agree on 30 % or more of what they see under some factor, and the range is within a factor of ``SHARP`` either
+way. The check does not tell whether the depth or the poses are in metres.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from toolkit.data.audit.audited_frame import Shot
+from toolkit.data.audit.audited_frame import AuditedFrame
 from toolkit.data.audit.checks.poses import posed_sequences
 from toolkit.data.audit.finding import Finding
-from toolkit.data.audit.support.reprojection import make_pairs, thinned
+from toolkit.data.audit.support.reprojection import draw_pairs, make_pairs
 from toolkit.geometry.pose import inverse
 from toolkit.utils.arrays import Array
 
 CHECK = "scale against poses"
 
-
 FACTORS = np.exp(np.unique(np.round(np.concatenate([np.linspace(-7.3, 7.3, 123), np.linspace(-0.36, 0.36, 25)]), 6)))
-"""12 % apart, and 3 % near 1."""
-
+"""The factors that are tried: 12 % apart, and 3 % apart near 1."""
 
 SHARP = 1.3
-
+"""The factor, either way, within which the range must lie to tell something."""
 
 PAIRS = 10
+"""The number of pairs of frames that must agree under some factor."""
 
-
-_PAIRS = 50  # that are compared, of all sequences together
-
-
+_COMPARED = 50  # about how many pairs of frames are compared, in all sequences together
 _RESAMPLES, _TAILS = 1000, (0.001, 0.999)
+_TELLING = 0.3  # the agreement that a pair must reach under some factor
+_CLOSE = 1.05  # the factor by which 1 must lie outside the range for a fault
 
 
-_TELLING = 0.3  # agreement of a pair that some factor must reach
-
-
-_CLOSE = 1.05
-
-
-def check(shots: Sequence[Shot], rng: np.random.Generator) -> list[Finding]:
-    """One finding; none where no depth map has a pose."""
-    scores = _pose_scores(shots, rng)
+def check(frames: Sequence[AuditedFrame], rng: np.random.Generator) -> list[Finding]:
+    """Find the factor of depth under which frames agree best; one finding, or none if no depth map has a pose."""
+    scores = _pose_scores(frames, rng)
     if scores is None:
         return []
     telling = scores[scores.max(axis=1) >= _TELLING]
@@ -69,14 +61,14 @@ def check(shots: Sequence[Shot], rng: np.random.Generator) -> list[Finding]:
     return [Finding(CHECK, "fault", evidence, remedy, numbers)]
 
 
-def _pose_scores(shots: Sequence[Shot], rng: np.random.Generator) -> Array | None:
-    """Agreement (pairs, factors) of neighbouring frames with depth maps, None where there are none."""
-    sequences = [[shot for shot in sequence if shot.dense] for sequence in posed_sequences(shots)]
+def _pose_scores(frames: Sequence[AuditedFrame], rng: np.random.Generator) -> Array | None:
+    """The agreement (pairs, factors) of neighbouring frames with depth maps; None if there are no such frames."""
+    sequences = [[frame for frame in sequence if frame.dense] for sequence in posed_sequences(frames)]
     total = sum(map(len, sequences))
     rows = []
     for sequence in sequences:
-        for _, _, pair in thinned(make_pairs(sequence, rng), _PAIRS * len(sequence) / max(total, 1), rng):
-            one, two = pair.one.frame.world_from_camera, pair.two.frame.world_from_camera
+        for _, _, pair in draw_pairs(make_pairs(sequence, rng), _COMPARED * len(sequence) / max(total, 1), rng):
+            one, two = pair.one.world_from_camera, pair.two.world_from_camera
             if one is not None and two is not None:
                 two_from_one = inverse(two) @ one
                 rows.append([pair.agreement(two_from_one, float(factor)) for factor in FACTORS])

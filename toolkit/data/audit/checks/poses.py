@@ -1,16 +1,17 @@
-"""Are poses what they claim to be: ``world_from_camera``, in OpenCV's axes, of the very picture?
+"""Are poses what they should be: ``world_from_camera`` of this very picture, in OpenCV's axes?
 
 Points of a frame are carried into the next frames of its sequence and compared with the labels there
-(``toolkit.data.audit.support.reprojection``), under the poses as given and under each mistake that is common: inverted,
-OpenGL axes, body axes, left-handed axes, a transposed rotation, exchanged quaternion entries, the pose of the line
-before or after.
+(``toolkit.data.audit.support.reprojection``). This is done with the poses as given, and with the poses as they would be
+after each common mistake: inverted, in OpenGL's axes, in the axes of a body, left-handed, with transposed rotations,
+with exchanged entries of the quaternion, or with the pose of the line before or after.
 
-Null hypothesis: the given poses fit best, or as well. A pair tells if some reading agrees on ``LEAST`` or more. Of
-each other reading the pairs that it makes better by ``MARGIN`` or more are counted against those that it makes worse;
-a sign test over pairs, with the chance multiplied by the number of readings (Bonferroni 1936), rejects below ``ALPHA``.
-Where poses are as good as any but most pairs that they say overlap agree on less than ``POOR``, something else
-is wrong: poses, intrinsics or depth; the verdict is suspect. Chance agreement of a frame's depth with another
-one's is about 0.1. Fewer than ``PAIRS`` pairs that tell cannot tell, nor does a camera that hardly moves.
+The null hypothesis is that no other reading fits better than the given poses. A pair of frames tells something if it
+agrees on ``LEAST`` or more under some reading. For each other reading, the pairs that it improves by more than
+``MARGIN`` are counted against the pairs that it worsens by more than ``MARGIN``. A sign test over pairs rejects the
+null hypothesis below ``ALPHA``, with the chance multiplied by the number of readings (Bonferroni 1936). If no reading
+is better, but most pairs that overlap according to the poses agree on less than ``POOR``, then something else is wrong
+with poses, intrinsics or depth, and the verdict is suspect. (The depths of two unrelated frames agree on about 0.1 by
+chance.) The verdict is "cannot tell" if fewer than ``PAIRS`` pairs tell something, as with a camera that hardly moves.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,50 +21,35 @@ from itertools import pairwise
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from toolkit.data.audit.audited_frame import Shot
-from toolkit.data.audit.finding import WORST_SHOWN, Finding, Worst
-from toolkit.data.audit.support.reprojection import Pair, make_pairs, thinned
-from toolkit.data.audit.support.significance import ALPHA, median, sign_test
+from toolkit.data.audit.audited_frame import AuditedFrame
+from toolkit.data.audit.finding import WORST_SHOWN, Finding, WorstFrame
+from toolkit.data.audit.support.reprojection import FramePair, draw_pairs, make_pairs
+from toolkit.data.audit.support.significance import ALPHA, median_or_nan, sign_test
 from toolkit.geometry.pose import inverse
 from toolkit.utils.arrays import Array
 
 CHECK = "poses"
-
-
 LEAST = 0.3
-
+"""The agreement that a pair must reach under some reading to tell something."""
 
 MARGIN = 0.05
-
+"""The difference of agreement from which on a reading is better or worse for a pair."""
 
 POOR = 0.25
-
+"""The agreement below which a pair that should overlap contradicts the poses."""
 
 PAIRS = 10
+"""The number of pairs of frames that are needed."""
 
-
-_PAIRS = 80  # that are compared, of all sequences together
-
-
-_OVERLAP = 0.3  # share of the points that must be in view for a poor agreement to speak against the poses
-
-
-_STILL = 1e-6  # [m], and sine of an angle
-
-
-_NOISE = 3.0  # mean difference of two pictures of a camera that stands still, in grey levels
-
-
+_COMPARED = 80  # about how many pairs of frames are compared, in all sequences together
+_OVERLAP = 0.3  # the share of the points that must be in view if poor agreement is to count against the poses
+_STILL = 1e-6  # poses whose entries differ by less than this are the same ([m], and sine of an angle)
+_NOISE = 3.0  # grey levels; two pictures of a camera that stands still differ by less than this on average
 _OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
-
-
 _LEFT = np.diag([1.0, -1.0, 1.0, 1.0])
-
-
 _BODY = np.array([[0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1.0]])
-
-
 GIVEN = "as given"
+"""The name of the reading that takes the poses as they are."""
 
 
 def _transposed(pose: Array) -> Array:
@@ -73,7 +59,7 @@ def _transposed(pose: Array) -> Array:
 
 
 def _requaternioned(pose: Array, order: Sequence[int]) -> Array:
-    """The pose whose quaternion (x, y, z, w) is made of those entries of the given one's."""
+    """The pose whose quaternion (x, y, z, w) has the entries of the given pose's quaternion in this order."""
     turned = pose.copy()
     turned[:3, :3] = Rotation.from_quat(Rotation.from_matrix(pose[:3, :3]).as_quat()[list(order)]).as_matrix()
     return turned
@@ -98,71 +84,70 @@ MISTAKES: dict[str, tuple[Callable[[Array], Array], str]] = {
         "(x, y, z, w) was read as (w, x, y, z): read it in its order",
     ),
 }
-"""What poses may be instead: how to mend one, and what to do about all."""
-
+"""Common mistakes by name: a function that mends one pose (4, 4), and the remedy in words."""
 
 _SHIFTS = {"those of the line before": 1, "those of the line after": -1}
 
 
 @dataclass(frozen=True, eq=False)
 class _Trial:
-    """A pair under every reading of the poses.
+    """How well a pair of frames agrees under every reading of the poses.
 
     Attributes:
-        pair: The frames.
-        given: two_from_one (4, 4) as the poses are given.
-        agreement: By reading; NaN where it has no pose.
+        pair: The two frames.
+        given: The pose two_from_one (4, 4) that follows from the poses as given.
+        agreement: The agreement by the name of the reading; NaN where the reading has no pose.
     """
 
-    pair: Pair
+    pair: FramePair
     given: Array
     agreement: dict[str, float]
 
 
-def check(shots: Sequence[Shot], rng: np.random.Generator) -> list[Finding]:
-    """One finding; none where no line has a pose."""
-    sequences = posed_sequences(shots)
+def check(frames: Sequence[AuditedFrame], rng: np.random.Generator) -> list[Finding]:
+    """Find poses that are wrong, and the mistake; one finding, or none if no two lines of a sequence have poses."""
+    sequences = posed_sequences(frames)
     if not sequences:
         return []
-    frozen = [shot for sequence in sequences for shot in _frozen(sequence)]
+    frozen = [frame for sequence in sequences for frame in _frozen(sequence)]
     if 2 * len(frozen) > sum(map(len, sequences)):
-        return [_standing(frozen, sum(map(len, sequences)))]
+        return [_frozen_finding(frozen, sum(map(len, sequences)))]
     trials = _trials(sequences, rng)
     telling = [trial for trial in trials if np.nanmax(list(trial.agreement.values())) >= LEAST]
-    name, chance = _better(telling)
+    name, chance = _best_other_reading(telling)
     given = [trial.agreement[GIVEN] for trial in telling]
     claimed = [trial for trial in trials if trial.pair.two.dense and _overlap(trial) >= _OVERLAP]
     poor = [trial for trial in claimed if trial.agreement[GIVEN] < POOR]
     numbers: dict[str, float | str] = {
         "pairs": len(trials),
         "pairs that tell": len(telling),
-        "agreement as given": median(given),
+        "agreement as given": median_or_nan(given),
         "pairs said to overlap": len(claimed),
         "of them in disagreement": len(poor),
         "best other reading": name,
-        "agreement of it": median([trial.agreement[name] for trial in telling]) if name else float("nan"),
+        "agreement of it": median_or_nan([trial.agreement[name] for trial in telling]) if name else float("nan"),
         "chance": chance,
     }
-    return [_judge(numbers, telling, poor, name if chance < ALPHA else "")]
+    return [_finding(numbers, telling, poor, name if chance < ALPHA else "")]
 
 
-def posed_sequences(shots: Sequence[Shot]) -> list[list[Shot]]:
-    """Frames with poses, sequence by sequence, in the order of their lines."""
-    groups: dict[str, list[Shot]] = {}
-    for shot in shots:
-        if shot.frame.world_from_camera is not None:
-            groups.setdefault(shot.frame.sequence, []).append(shot)
-    return [sorted(group, key=lambda shot: shot.line) for group in groups.values() if len(group) > 1]
+def posed_sequences(frames: Sequence[AuditedFrame]) -> list[list[AuditedFrame]]:
+    """The frames with poses of each sequence that has two or more of them, in the order of their lines."""
+    groups: dict[str, list[AuditedFrame]] = {}
+    for frame in frames:
+        if frame.world_from_camera is not None:
+            groups.setdefault(frame.sequence, []).append(frame)
+    return [sorted(group, key=lambda frame: frame.line) for group in groups.values() if len(group) > 1]
 
 
-def _pose(shot: Shot) -> Array:
-    pose = shot.frame.world_from_camera
+def _pose(frame: AuditedFrame) -> Array:
+    pose = frame.world_from_camera
     assert pose is not None
     return pose
 
 
-def _frozen(sequence: Sequence[Shot]) -> list[Shot]:
-    """Frames with the very pose of the frame before them, and another picture."""
+def _frozen(sequence: Sequence[AuditedFrame]) -> list[AuditedFrame]:
+    """The frames that have exactly the pose of the frame before them, but another picture."""
     return [
         later
         for earlier, later in pairwise(sequence)
@@ -170,46 +155,51 @@ def _frozen(sequence: Sequence[Shot]) -> list[Shot]:
     ]
 
 
-def _differ(one: Shot, two: Shot) -> bool:
+def _differ(one: AuditedFrame, two: AuditedFrame) -> bool:
+    """Whether the pictures of two frames differ by more than noise."""
     return one.grey.shape != two.grey.shape or bool(np.abs(one.grey - two.grey).mean() > _NOISE)
 
 
-def _standing(frozen: Sequence[Shot], total: int) -> Finding:
-    evidence = f"{len(frozen)} of {total} frames have the very pose of the frame before, but another picture"
-    worst = [Worst(shot.line, shot.frame.name, "the pose of the frame before") for shot in frozen[:WORST_SHOWN]]
+def _frozen_finding(frozen: Sequence[AuditedFrame], total: int) -> Finding:
+    evidence = f"{len(frozen)} of {total} frames have exactly the pose of the frame before, but another picture"
+    worst = [frame.worst("the pose of the frame before") for frame in frozen[:WORST_SHOWN]]
     numbers = {"frames": total, "frames with the pose before": len(frozen)}
     return Finding(CHECK, "fault", evidence, "give each frame its own pose, or none", numbers, worst)
 
 
-def _trials(sequences: Sequence[Sequence[Shot]], rng: np.random.Generator) -> list[_Trial]:
+def _trials(sequences: Sequence[Sequence[AuditedFrame]], rng: np.random.Generator) -> list[_Trial]:
+    """Some pairs of each sequence, under every reading of the poses."""
     total = sum(map(len, sequences))
     trials = []
     for sequence in sequences:
         readings = _readings(sequence)
-        for first, second, pair in thinned(make_pairs(sequence, rng), _PAIRS * len(sequence) / total, rng):
+        for first, second, pair in draw_pairs(make_pairs(sequence, rng), _COMPARED * len(sequence) / total, rng):
             agreement = {name: _agreement(pair, poses[first], poses[second]) for name, poses in readings.items()}
             trials.append(_Trial(pair, inverse(_pose(pair.two)) @ _pose(pair.one), agreement))
     return trials
 
 
-def _agreement(pair: Pair, one: Array | None, two: Array | None) -> float:
+def _agreement(pair: FramePair, one: Array | None, two: Array | None) -> float:
     return float("nan") if one is None or two is None else pair.agreement(inverse(two) @ one)
 
 
-def _readings(sequence: Sequence[Shot]) -> dict[str, list[Array | None]]:
-    """The poses of a sequence under each reading."""
-    given: list[Array | None] = [_pose(shot) for shot in sequence]
+def _readings(sequence: Sequence[AuditedFrame]) -> dict[str, list[Array | None]]:
+    """The poses (4, 4) of a sequence's frames by the name of the reading; None where the reading has no pose."""
+    given: list[Array | None] = [_pose(frame) for frame in sequence]
     readings = {GIVEN: given}
     for name, (mend, _) in MISTAKES.items():
-        readings[name] = [mend(_pose(shot)) for shot in sequence]
-    lines = {shot.line: pose for shot, pose in zip(sequence, given, strict=True)}
+        readings[name] = [mend(_pose(frame)) for frame in sequence]
+    lines = {frame.line: pose for frame, pose in zip(sequence, given, strict=True)}
     for name, by in _SHIFTS.items():
-        readings[name] = [lines.get(shot.line + by) for shot in sequence]
+        readings[name] = [lines.get(frame.line + by) for frame in sequence]
     return readings
 
 
-def _better(trials: Sequence[_Trial]) -> tuple[str, float]:
-    """The reading that improves the most pairs, if it improves more than it spoils, and its chance."""
+def _best_other_reading(trials: Sequence[_Trial]) -> tuple[str, float]:
+    """The other reading that fits better than the given one with the least chance, or ""; and this chance.
+
+    A reading counts only if it improves more pairs than it worsens.
+    """
     best, least = "", 1.0
     others = [name for name in (trials[0].agreement if trials else {}) if name != GIVEN]
     for name in others:
@@ -218,7 +208,7 @@ def _better(trials: Sequence[_Trial]) -> tuple[str, float]:
         chance = min(1.0, sign_test(wins, losses) * len(others))
         if wins > losses and chance < least:
             best, least = name, chance
-    if best:  # of two that are better, the one that agrees more
+    if best:  # if another reading agrees even more on average, it is taken instead
         near = [name for name in others if _mean(trials, name) > _mean(trials, best)]
         best = max(near, key=lambda name: _mean(trials, name)) if near else best
     return best, least
@@ -229,10 +219,11 @@ def _mean(trials: Sequence[_Trial], name: str) -> float:
 
 
 def _overlap(trial: _Trial) -> float:
+    """The share of the points that are in view of the second frame, according to the poses as given."""
     return len(trial.pair.carried(trial.given)[0]) / len(trial.pair.chosen)
 
 
-def _judge(numbers: dict[str, float | str], telling: Sequence[_Trial], poor: Sequence[_Trial], name: str) -> Finding:
+def _finding(numbers: dict[str, float | str], telling: Sequence[_Trial], poor: Sequence[_Trial], name: str) -> Finding:
     given = float(numbers["agreement as given"])
     if name:
         remedy = MISTAKES[name][1] if name in MISTAKES else f"they are {name}: move them by one line"
@@ -253,13 +244,9 @@ def _judge(numbers: dict[str, float | str], telling: Sequence[_Trial], poor: Seq
     return Finding(CHECK, "ok", f"{evidence}; no other reading does better", "", numbers)
 
 
-def _worst(trials: Sequence[_Trial]) -> list[Worst]:
+def _worst(trials: Sequence[_Trial]) -> list[WorstFrame]:
     ranked = sorted(trials, key=lambda trial: trial.agreement[GIVEN])[:WORST_SHOWN]
     return [
-        Worst(
-            trial.pair.two.line,
-            trial.pair.two.frame.name,
-            f"agrees with line {trial.pair.one.line} on {trial.agreement[GIVEN]:.0%}",
-        )
+        trial.pair.two.worst(f"agrees with line {trial.pair.one.line} on {trial.agreement[GIVEN]:.0%}")
         for trial in ranked
     ]

@@ -1,12 +1,12 @@
-"""Is depth capped: do values pile up at one greatest or least value that many frames share?
+"""Is depth capped, so that values pile up at one greatest or least value that many frames share?
 
-Null hypothesis: the greatest value of a frame is where its scene ends, so that two frames share it to the
-last digit with a chance of at most ``COINCIDENCE``; thousands of steps lie in the range of maxima of any
-sensor, and a wall that two frames see gives two maxima, since they stand at different places. The
-test is binomial (``ALPHA``), on frames that share the commonest value and have a pile there: at least ``PILE``
-times as many labels at the value as at each value next to it. A head-on wall makes a pile, but in one frame.
-Fewer than ``LEAST`` frames cannot tell. Capped labels are wrong labels, whatever their share; a share below
-``RARE`` is only suspect, for it may be the range of the sensor.
+The null hypothesis is that the greatest value of a frame is where its scene ends. Two frames then share it to the last
+digit with a chance of at most ``COINCIDENCE``: the maxima of any sensor spread over thousands of steps, and a wall that
+two frames see gives two different maxima, since the cameras stand at different places. The test is binomial, below
+``ALPHA``. It counts the frames that share the most common value and have a pile there, which is at least ``PILE`` times
+as many labels at the value as at each value next to it. A wall that is seen head-on also makes a pile, but in one frame
+only. Fewer than ``LEAST`` frames tell nothing. Capped labels are wrong labels, whatever their share, but a share below
+``RARE`` is only suspect, for the value may be the limit of the sensor.
 """
 
 from collections import Counter
@@ -14,33 +14,31 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from toolkit.data.audit.audited_frame import End, Shot
-from toolkit.data.audit.finding import WORST_SHOWN, Finding, Worst
+from toolkit.data.audit.audited_frame import AuditedFrame, RangeEnd
+from toolkit.data.audit.finding import WORST_SHOWN, Finding
 from toolkit.data.audit.support.significance import ALPHA, tail
 
 CHECK = "saturation"
-
-
 LEAST = 5
-
+"""The number of frames that are needed."""
 
 COINCIDENCE = 0.005
-
+"""The chance that two frames share their greatest value, if nothing caps it."""
 
 PILE = 3.0
-
+"""How many times as many labels a pile must have as each value next to it."""
 
 RARE = 0.001
-
+"""The share of capped labels below which the verdict is only suspect."""
 
 _SIDES = (("greatest", "top"), ("least", "bottom"))
 
 
-def check(shots: Sequence[Shot], rng: np.random.Generator) -> list[Finding]:
-    """One finding for both ends of the range; ``rng`` is not used."""
-    if len(shots) < LEAST:
-        return [Finding(CHECK, "cannot tell", f"{len(shots)} frames are too few to share a value; {LEAST} are needed")]
-    sides = [_side(shots, word, key) for word, key in _SIDES]
+def check(frames: Sequence[AuditedFrame], rng: np.random.Generator) -> list[Finding]:
+    """Find a value at which depth is capped; one finding, or one for each end that is capped. ``rng`` is not used."""
+    if len(frames) < LEAST:
+        return [Finding(CHECK, "cannot tell", f"{len(frames)} frames are too few to share a value; {LEAST} are needed")]
+    sides = [_judge_end(frames, word, key) for word, key in _SIDES]
     wrong = [finding for finding in sides if finding.verdict != "ok"]
     if wrong:
         return wrong
@@ -49,26 +47,33 @@ def check(shots: Sequence[Shot], rng: np.random.Generator) -> list[Finding]:
     ]
 
 
-def _side(shots: Sequence[Shot], word: str, key: str) -> Finding:
-    ends: list[End] = [getattr(shot.stored, key) for shot in shots]
+def _judge_end(frames: Sequence[AuditedFrame], word: str, key: str) -> Finding:
+    """The finding about the greatest or the least value.
+
+    Args:
+        frames: The frames.
+        word: "greatest" or "least", for the report.
+        key: The field of ``StoredValues`` that holds this end.
+    """
+    ends: list[RangeEnd] = [getattr(frame.stored, key) for frame in frames]
     value, sharing = Counter(float(f"{end.value:.6g}") for end in ends).most_common(1)[0]
-    having = [(shot, end) for shot, end in zip(shots, ends, strict=True) if float(f"{end.value:.6g}") == value]
-    piled = [(shot, end) for shot, end in having if end.pile >= PILE and end.at > 1]
-    chance = tail(len(piled) - 1, len(shots) - 1, COINCIDENCE)
-    share = sum(end.at for _, end in having) / sum(shot.stored.count for shot in shots)
-    metres = value * shots[0].scale
+    having = [(frame, end) for frame, end in zip(frames, ends, strict=True) if float(f"{end.value:.6g}") == value]
+    piled = [(frame, end) for frame, end in having if end.pile >= PILE and end.at > 1]
+    chance = tail(len(piled) - 1, len(frames) - 1, COINCIDENCE)
+    share = sum(end.at for _, end in having) / sum(frame.stored.count for frame in frames)
+    metres = value * frames[0].scale
     numbers: dict[str, float | str] = {
         f"{word} value [m]": metres,
         f"frames that share the {word}": sharing,
         f"share of labels at the {word}": share,
         f"chance of the {word}": chance,
     }
-    evidence = f"{sharing} of {len(shots)} frames share the {word} depth {metres:.4g} m, {share:.2%} of all labels"
+    evidence = f"{sharing} of {len(frames)} frames share the {word} depth {metres:.4g} m, {share:.2%} of all labels"
     if len(piled) < 2 or chance >= ALPHA:
         return Finding(CHECK, "ok", evidence, "", numbers)
     worst = [
-        Worst(shot.line, shot.frame.name, f"{end.at} of {shot.stored.count} labels are {end.value * shot.scale:.4g} m")
-        for shot, end in sorted(piled, key=lambda pair: -pair[1].at / pair[0].stored.count)[:WORST_SHOWN]
+        frame.worst(f"{end.at} of {frame.stored.count} labels are {end.value * frame.scale:.4g} m")
+        for frame, end in sorted(piled, key=lambda pair: -pair[1].at / pair[0].stored.count)[:WORST_SHOWN]
     ]
     mean = np.mean([end.pile for _, end in piled])
     return Finding(

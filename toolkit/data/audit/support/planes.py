@@ -1,6 +1,9 @@
-"""Planes among labelled pixels. A plane n . X = 1 seen along the ray r (z = 1) has 1 / z = n . r: it is linear.
+"""Finds planes among labelled pixels.
 
-Conventions: see ``toolkit.geometry.camera``. Search: Fischler and Bolles 1981, "Random sample consensus".
+A plane n . X = 1 that is seen along the ray r (with z = 1) has 1 / z = n . r, so 1 / z is linear in r.
+
+Conventions: see ``toolkit.geometry.camera``. The search is that of Fischler and Bolles 1981, "Random sample
+consensus".
 """
 
 from dataclasses import dataclass
@@ -10,12 +13,8 @@ from numpy.typing import NDArray
 
 from toolkit.utils.arrays import Array
 
-_DRAWS = 400  # triples drawn for a plane: one of them lies on a plane of 20 % of the points, but once in 25 frames
-
-
-_FLAT = 1e-4  # determinant of three rays below which they lie in one plane with the camera centre
-
-
+_DRAWS = 400  # triples drawn for a plane; a plane with 20 % of the points is missed in one of 25 frames
+_FLAT = 1e-4  # three rays whose determinant is below this lie nearly in one plane with the camera centre
 _REFITS = 2
 
 
@@ -24,8 +23,9 @@ class Plane:
     """A plane in front of the camera.
 
     Attributes:
-        normal: n (3,) [1/m] with n . X = 1 for its points X in the camera frame; 1 / |n| is its distance.
-        members: Which of the points lie on it, (N,).
+        normal: The vector n (3,) [1/m] with n . X = 1 for the points X of the plane, in the camera frame; 1 / |n| is
+            the distance of the plane.
+        members: For each point (N,), whether it lies on the plane.
     """
 
     normal: Array
@@ -33,28 +33,31 @@ class Plane:
 
     @property
     def distance(self) -> float:
-        """From the camera centre [m]."""
+        """The distance of the plane from the camera centre [m]."""
         return float(1 / np.linalg.norm(self.normal))
 
 
 def find_planes(
     rays: Array, depth_z: Array, rng: np.random.Generator, tolerance: float = 0.01, count: int = 3, least: int = 6
 ) -> list[Plane]:
-    """The largest planes, each among the points that the ones before left over.
+    """The largest planes among points; each is searched among the points that are on none of those before it.
 
     Args:
-        rays: Rays (N, 3) with z = 1, camera frame.
-        depth_z: Their depth_z (N,) [m].
-        rng: Draws the triples.
-        tolerance: Greatest relative error of depth_z of a plane's point.
-        count: How many planes at most.
-        least: Points that a plane must have.
+        rays: The viewing rays (N, 3) of the points in the camera frame, with z = 1.
+        depth_z: The z-depth (N,) of the points [m]; points without a finite positive depth are on no plane.
+        rng: Draws the triples of points.
+        tolerance: The greatest relative error of z-depth that a point of a plane may have.
+        count: The number of planes, at most.
+        least: The number of points that a plane must have.
+
+    Returns:
+        The planes in the order in which they were found.
     """
     planes: list[Plane] = []
     left = np.flatnonzero(np.isfinite(rays).all(axis=-1) & np.isfinite(depth_z) & (depth_z > 0))
     while len(planes) < count and len(left) >= least:
         points = rays[left] * depth_z[left, None]
-        normal = _largest(points, rng, tolerance)
+        normal = _largest_plane(points, rng, tolerance)
         on = np.abs(points @ normal - 1) < tolerance
         if on.sum() < least:
             break
@@ -65,8 +68,8 @@ def find_planes(
     return planes
 
 
-def _largest(points: Array, rng: np.random.Generator, tolerance: float) -> Array:
-    """The normal (3,) of the plane with the most points (N, 3) within ``tolerance``, refined by least squares."""
+def _largest_plane(points: Array, rng: np.random.Generator, tolerance: float) -> Array:
+    """The vector n (3,) of the plane that has the most points (N, 3) within ``tolerance``, refined by least squares."""
     triples = points[rng.integers(len(points), size=(_DRAWS, 3))]
     spread = np.abs(np.linalg.det(triples / triples[..., 2:]))
     triples = triples[spread > _FLAT]

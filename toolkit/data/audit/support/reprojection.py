@@ -1,4 +1,4 @@
-"""Points of one frame carried into another by the poses: do they land on the depth that is labelled there?
+"""Carries points of one frame into another by their poses, and compares them with the depth that is labelled there.
 
 Conventions: see ``toolkit.geometry.camera``.
 """
@@ -10,46 +10,44 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from toolkit.data.audit.audited_frame import Shot
+from toolkit.data.audit.audited_frame import AuditedFrame
 from toolkit.geometry.pose import transform
 from toolkit.utils.arrays import Array
 
 AGREE = 0.03
-"""Relative difference of depth_z up to which two labels are of one surface; sensors and poses err by 1 or 2 %."""
-
+"""The relative difference of z-depth up to which two labels count as one surface; sensors and poses err by 1 or 2 %."""
 
 POINTS = 600
-"""Points of a frame that are carried into another."""
+"""The number of points of a frame that are carried into another."""
 
-
-_AHEAD = 3  # how many later frames of its sequence a frame is compared with
-
-
-_SEEN = 0.1  # share of the points that must land in the other picture
-
-
-_LEAST = 20  # points that must
+_AHEAD = 3  # the number of later frames of its sequence with which a frame is compared
+_SEEN = 0.1  # the share of the points that must land in the other picture
+_LEAST = 20  # the number of points that must land there
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
+class FramePair:
     """Two frames of one sequence.
 
     Attributes:
-        one: Where points are taken.
-        two: Where they are looked for.
-        chosen: Which labels of ``one`` are carried over, (N,).
+        one: The frame from which points are taken.
+        two: The frame into which they are carried.
+        chosen: The indices (N,) of the labels of ``one`` that are carried over.
     """
 
-    one: Shot
-    two: Shot
+    one: AuditedFrame
+    two: AuditedFrame
     chosen: NDArray[np.intp]
 
     def agreement(self, two_from_one: Array, scale: float = 1.0) -> float:
-        """How well the frames agree, 0 to 1, under a relative pose (4, 4) and with all depth times ``scale``.
+        """How well the two frames agree, from 0 to 1.
 
-        With depth maps it is the share of the points in view whose depth_z is as labelled there. With sparse
-        labels it is the correlation of brightness between the pictures, where a negative one counts as none.
+        With depth maps, this is the share of the points in view whose z-depth agrees with the label there. With
+        sparse labels, it is the correlation of brightness between the pictures; a negative one counts as 0.
+
+        Args:
+            two_from_one: The relative pose (4, 4) of the two cameras.
+            scale: The factor by which the depth of both frames is multiplied.
         """
         seen, pixels, depth_z = self.carried(two_from_one, scale)
         if len(seen) < max(_LEAST, _SEEN * len(self.chosen)):
@@ -66,7 +64,16 @@ class Pair:
         return float((np.abs(np.log(depth_z[known] / labelled[known])) < AGREE).mean())
 
     def carried(self, two_from_one: Array, scale: float = 1.0) -> tuple[NDArray[np.intp], Array, Array]:
-        """Which points land in the other small picture (M,), where (M, 2), and with what depth_z (M,) [m]."""
+        """The points that land in the small picture of the other frame.
+
+        Args:
+            two_from_one: The relative pose (4, 4) of the two cameras.
+            scale: The factor by which the depth of the points is multiplied.
+
+        Returns:
+            The indices (M,) of these points in ``chosen``, their pixels (M, 2) in the small picture, and their z-depth
+            (M,) [m] there.
+        """
         points = self.one.rays[self.chosen] * (scale * self.one.depth_z[self.chosen])[:, None]
         points = transform(two_from_one, points)
         camera = self.two.small_camera
@@ -80,20 +87,23 @@ def _correlation(one: NDArray[np.float32], two: NDArray[np.float32]) -> float:
     return float(((one - one.mean()) * (two - two.mean())).mean() / spread) if spread > 0 else 0.0
 
 
-def make_pairs(sequence: Sequence[Shot], rng: np.random.Generator) -> list[tuple[int, int, Pair]]:
-    """Pairs of near frames of one sequence, with their places in it."""
+def make_pairs(sequence: Sequence[AuditedFrame], rng: np.random.Generator) -> list[tuple[int, int, FramePair]]:
+    """Pairs of neighbouring frames of one sequence, each with the two indices of its frames in the sequence."""
     return [
-        (first, second, Pair(sequence[first], sequence[second], _some(sequence[first], rng)))
+        (first, second, FramePair(sequence[first], sequence[second], _draw_labels(sequence[first], rng)))
         for first in range(len(sequence))
         for second in range(first + 1, min(first + 1 + _AHEAD, len(sequence)))
     ]
 
 
-def thinned(pairs: list[tuple[int, int, Pair]], count: float, rng: np.random.Generator) -> list[tuple[int, int, Pair]]:
-    """At most ``count`` of the pairs, at least two."""
+def draw_pairs(
+    pairs: list[tuple[int, int, FramePair]], count: float, rng: np.random.Generator
+) -> list[tuple[int, int, FramePair]]:
+    """About ``count`` of the pairs in their order, at least two of them (or all, if there are fewer)."""
     keep = np.sort(rng.permutation(len(pairs))[: max(2, round(count))])
     return [pairs[index] for index in keep]
 
 
-def _some(shot: Shot, rng: np.random.Generator) -> NDArray[np.intp]:
-    return rng.permutation(len(shot.pixels))[:POINTS]
+def _draw_labels(frame: AuditedFrame, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Indices of at most ``POINTS`` labels of a frame."""
+    return rng.permutation(len(frame.pixels))[:POINTS]

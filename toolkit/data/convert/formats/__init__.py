@@ -1,1 +1,1 @@
-"""One module a public data set; ``toolkit.data.convert.base_format`` says what each holds."""
+"""One module for each public data set; ``toolkit.data.convert.base_format`` says what a module must hold."""

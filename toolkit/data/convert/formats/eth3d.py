@@ -1,10 +1,10 @@
 """ETH3D's high-resolution multi-view set: photographs with depth from a laser scanner.
 
 Source: https://www.eth3d.net/documentation; https://github.com/ETH3D/dataset-pipeline, src/exe/ground_truth_creator.cc.
-Depth maps are raw little-endian float32, row by row, named like the photographs (".JPG"), infinite where nothing was
-measured. They hold z-depth, and belong to the original, distorted photographs. These have cameras of a model that a
-manifest cannot express (THIN_PRISM_FISHEYE), so the undistorted photographs are used: each sampled depth is moved to
-the pixel at which the undistorted photograph shows the same point, which needs the calibration of both.
+Depth maps are raw little-endian float32, row by row, named like the photographs (".JPG"), and infinite where nothing
+was measured. They hold z-depth and belong to the original, distorted photographs. A manifest cannot express the camera
+model of these (THIN_PRISM_FISHEYE), so the undistorted photographs are used: each sampled depth is moved to the pixel
+at which the undistorted photograph shows the same point. This needs the calibration of both.
 """
 
 from collections.abc import Mapping
@@ -15,42 +15,41 @@ from typing import TypeVar
 
 import numpy as np
 
-from toolkit.data.convert.base_format import About, Item, Listing, Options, Row, Skipped, not_this_set
+from toolkit.data.convert.base_format import (
+    ConvertOptions,
+    DatasetInfo,
+    DatasetItem,
+    DatasetListing,
+    ManifestRow,
+    Skipped,
+    list_parts,
+    not_this_set,
+)
 from toolkit.data.convert.readers.colmap import ColmapImage, read_cameras, read_images
-from toolkit.data.convert.readers.depth_png import labelled
-from toolkit.data.convert.readers.read_files import must_exist, read_records
-from toolkit.data.convert.readers.thin_prism import ThinPrism, read_thin_prisms
-from toolkit.data.convert.shared.workspace import Desk
+from toolkit.data.convert.readers.depth_png import labelled_pixels
+from toolkit.data.convert.readers.read_files import must_exist, read_binary_rows
+from toolkit.data.convert.readers.thin_prism import ThinPrismCamera, read_thin_prisms
+from toolkit.data.convert.shared.workspace import Workspace
 from toolkit.data.frames.frame import SparseDepth
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 from toolkit.geometry.pose import inverse, transform
 from toolkit.utils.arrays import Array
 
-_C = TypeVar("_C")
-
-
-_FLAT = "dslr_calibration_undistorted"
-
-
-_BENT = "dslr_calibration_jpg"
-
-
+_AnyCamera = TypeVar("_AnyCamera")
+_UNDISTORTED = "dslr_calibration_undistorted"
+_DISTORTED = "dslr_calibration_jpg"
 _PICTURES = "images"
-
-
 _DEPTHS = "ground_truth_depth/dslr_images"
 
-
 _ARCHIVES = {
-    _FLAT: "SCENE_dslr_undistorted.7z",
-    _BENT: "SCENE_dslr_jpg.7z",
+    _UNDISTORTED: "SCENE_dslr_undistorted.7z",
+    _DISTORTED: "SCENE_dslr_jpg.7z",
     f"{_PICTURES}/dslr_images_undistorted": "SCENE_dslr_undistorted.7z",
     _DEPTHS: "SCENE_dslr_depth.7z",
 }
 
-
-ABOUT = About(
+INFO = DatasetInfo(
     title="ETH3D high-res multi-view (training)",
     home="https://www.eth3d.net/datasets",
     license="CC BY-NC-SA 4.0",
@@ -66,73 +65,76 @@ SCENE/dslr_calibration_jpg/*.txt               (SCENE_dslr_jpg.7z; its pictures,
 
 
 @dataclass(frozen=True)
-class Photograph(Item):
-    """One picture.
+class Eth3dPicture(DatasetItem):
+    """One undistorted photograph.
 
     Attributes:
         scene: The folder of its scene.
-        file: The name that the picture, its depth map and its calibrations share.
+        file: The file name that the photograph, its depth map and its calibrations share.
     """
 
     scene: Path
     file: str
 
 
-def items(source: Path, options: Options) -> Listing:
-    """The pictures that the undistorted scenes' calibrations list; scenes of which a part is missing are faults."""
-    scenes = sorted({path.parent for name in (_FLAT, _BENT) for path in source.glob(f"*/{name}")})
-    if (source / _FLAT).is_dir():
+def items(source: Path, options: ConvertOptions) -> DatasetListing:
+    """All photographs of the scenes; a scene of which a folder is missing is a fault."""
+    scenes = sorted({path.parent for name in (_UNDISTORTED, _DISTORTED) for path in source.glob(f"*/{name}")})
+    if (source / _UNDISTORTED).is_dir():
         scenes = [source]
-    if not any((scene / _FLAT).is_dir() for scene in scenes):
-        raise not_this_set(source, ABOUT, f"folder SCENE/{_FLAT}, and the distorted pictures cannot be used")
-    found: list[Photograph] = []
-    faults: list[UserError] = []
-    for scene in scenes:
-        try:
-            _check_parts(scene)
-            names = _names(scene)
-        except UserError as fault:
-            faults.append(fault)
-            continue
-        found += [Photograph(f"{scene.name}/{Path(name).stem}", scene, name) for name in names]
-    return Listing(found, faults)
+    if not any((scene / _UNDISTORTED).is_dir() for scene in scenes):
+        raise not_this_set(source, INFO, f"folder SCENE/{_UNDISTORTED}, and the distorted pictures cannot be used")
+    return list_parts(scenes, _list_scene)
 
 
-def _names(scene: Path) -> list[str]:
-    """All that is listed, seen or measured: a picture of which a part is missing is a fault."""
+def _list_scene(scene: Path) -> list[Eth3dPicture]:
+    """All file names of which the photograph, the depth map or the calibration is there."""
+    _check_folders(scene)
     folders = (scene / _PICTURES / "dslr_images_undistorted", scene / _DEPTHS)
     files = {path.name for folder in folders for path in folder.glob("*.JPG")}
-    return sorted(files | set(_images(scene / _FLAT / "images.txt")))
+    names = sorted(files | set(_read_images(scene / _UNDISTORTED / "images.txt")))
+    return [Eth3dPicture(f"{scene.name}/{Path(name).stem}", scene, name) for name in names]
 
 
-def _check_parts(scene: Path) -> None:
+def _check_folders(scene: Path) -> None:
     missing = {part: archive for part, archive in _ARCHIVES.items() if not (scene / part).is_dir()}
     if missing:
         archives = ", ".join(sorted({archive.replace("SCENE", scene.name) for archive in missing.values()}))
         raise UserError(
             f"{scene}: {', '.join(missing)} is missing",
-            cause="the scene is not downloaded in full, or a test scene, which has no depth",
+            cause="the scene is not downloaded in full, or it is a test scene, which has no depth",
             remedy=f"unpack {archives} here, or leave the scene out with --skip-bad",
         )
 
 
-def convert(item: Photograph, desk: Desk) -> Row:
-    """The line of one undistorted picture."""
-    flat, camera = _calibrated(item.scene / _FLAT, _cameras(item.scene / _FLAT / "cameras.txt"), item.file)
-    bent, lens = _calibrated(item.scene / _BENT, _lenses(item.scene / _BENT / "cameras.txt"), item.file)
-    image = desk.picture(item.scene / _PICTURES / flat.name)
+def convert(item: Eth3dPicture, workspace: Workspace) -> ManifestRow:
+    """The manifest line of one undistorted photograph."""
+    undistorted, distorted = item.scene / _UNDISTORTED, item.scene / _DISTORTED
+    image, camera = _calibration_of(undistorted, _read_cameras(undistorted / "cameras.txt"), item.file)
+    original, lens = _calibration_of(distorted, _read_thin_prisms(distorted / "cameras.txt"), item.file)
+    path = workspace.reference_picture(item.scene / _PICTURES / image.name)
     depth = _read_depth(item.scene / _DEPTHS / item.file, lens.size)
-    # Sampled before it is moved: the maps have up to 24 million values.
-    around = Camera.from_focal(*lens.size, max(lens.size))
-    drawn = desk.sparse(item, around, labelled(depth), "z")
-    labels = _moved(drawn, lens, camera, inverse(flat.world_from_camera) @ bent.world_from_camera)
-    return Row(image, camera, labels, flat.world_from_camera, item.scene.name)
+    # Labels are sampled before they are moved, because a depth map has up to 24 million values.
+    stand_in = Camera.from_focal(*lens.size, max(lens.size))  # only its size matters for the sampling
+    sampled = workspace.sample_labels(item, stand_in, labelled_pixels(depth), "z")
+    labels = _move_labels(sampled, lens, camera, inverse(image.world_from_camera) @ original.world_from_camera)
+    return ManifestRow(path, camera, labels, image.world_from_camera, item.scene.name)
 
 
-def _moved(labels: SparseDepth, lens: ThinPrism, camera: Camera, flat_from_bent: Array) -> SparseDepth:
-    """Labels of the undistorted picture, from those of the distorted one."""
+def _move_labels(labels: SparseDepth, lens: ThinPrismCamera, camera: Camera, camera_from_lens: Array) -> SparseDepth:
+    """The labels of the undistorted photograph, from those of the distorted one.
+
+    Args:
+        labels: The labels of the distorted photograph, with z-depth.
+        lens: The camera of the distorted photograph.
+        camera: The camera of the undistorted photograph.
+        camera_from_lens: The transform (4, 4) between their frames [m].
+
+    Raises:
+        Skipped: If no label falls into the undistorted photograph.
+    """
     plane = lens.plane(labels.pixels)
-    xyz = transform(flat_from_bent, np.c_[plane, np.ones(len(plane))] * labels.depth[:, None])
+    xyz = transform(camera_from_lens, np.c_[plane, np.ones(len(plane))] * labels.depth[:, None])
     pixels = camera.project(xyz)
     seen = camera.contains(pixels)
     if not seen.any():
@@ -141,36 +143,34 @@ def _moved(labels: SparseDepth, lens: ThinPrism, camera: Camera, flat_from_bent:
 
 
 def _read_depth(path: Path, size: tuple[int, int]) -> Array:
-    """Depth (H, W) [m], NaN where nothing was measured."""
+    """The depth_z (H, W) [m] of a photograph of that size (width, height), NaN where nothing was measured."""
     must_exist(path)
     expected = size[0] * size[1] * 4
     if path.stat().st_size != expected:
         raise UserError(
             f"{path}: {path.stat().st_size} bytes are not the {expected} of a {size[0]} x {size[1]} depth map",
-            cause="it is cut short, or a photograph: depth maps have the photographs' names",
+            cause="it is cut short, or it is a photograph: depth maps have the names of the photographs",
             remedy="get this file of SCENE_dslr_depth.7z again, or leave it out with --skip-bad",
         )
-    depth = read_records(path, "<f4", size[0]).astype(np.float64)
+    depth = read_binary_rows(path, "<f4", size[0]).astype(np.float64)
     depth[~np.isfinite(depth)] = np.nan
     return depth
 
 
 @lru_cache(maxsize=4)
-def _images(path: Path) -> Mapping[str, ColmapImage]:
+def _read_images(path: Path) -> Mapping[str, ColmapImage]:
     """The pictures of an images.txt by file name."""
     return {Path(image.name).name: image for image in read_images(path)}
 
 
-_cameras = lru_cache(maxsize=4)(read_cameras)
+_read_cameras = lru_cache(maxsize=4)(read_cameras)
+_read_thin_prisms = lru_cache(maxsize=4)(read_thin_prisms)
 
 
-_lenses = lru_cache(maxsize=4)(read_thin_prisms)
-
-
-def _calibrated(folder: Path, cameras: Mapping[int, _C], file: str) -> tuple[ColmapImage, _C]:
-    """What a calibration says of a picture, and its camera."""
+def _calibration_of(folder: Path, cameras: Mapping[int, _AnyCamera], file: str) -> tuple[ColmapImage, _AnyCamera]:
+    """The line of a photograph in a calibration's images.txt, and its camera."""
     path = folder / "images.txt"
-    image = _images(path).get(file)
+    image = _read_images(path).get(file)
     if image is None or image.camera_id not in cameras:
         raise UserError(
             f"{path}: {file} is missing" if image is None else f"{path}: there is no camera {image.camera_id}",

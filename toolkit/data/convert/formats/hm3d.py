@@ -1,16 +1,16 @@
 """Habitat-Matterport 3D as Omnidata's starter set renders it: pictures, depth and cameras of 900 scanned buildings.
 
-Source: Ramakrishnan et al. 2021, "Habitat-Matterport 3D Dataset"; Eftekhar et al. 2021, "Omnidata"; files: see
-``toolkit.data.convert.shared.omnidata``. Pictures and depth are rendered from one mesh, so that they fit exactly.
+Source: Ramakrishnan et al. 2021, "Habitat-Matterport 3D Dataset"; Eftekhar et al. 2021, "Omnidata"; for the files see
+``toolkit.data.convert.shared.omnidata``. Pictures and depth are rendered from one mesh, so they fit exactly.
 """
 
 from pathlib import Path
 
-from toolkit.data.convert.base_format import About, Listing, Options, Row
-from toolkit.data.convert.shared.omnidata import DEPTH_TYPE, SPLITS, View, list_views, view_row
-from toolkit.data.convert.shared.workspace import Desk
+from toolkit.data.convert.base_format import ConvertOptions, DatasetInfo, DatasetListing, ManifestRow
+from toolkit.data.convert.shared.omnidata import DEPTH_TYPE, SPLITS, OmnidataPicture, list_pictures, picture_row
+from toolkit.data.convert.shared.workspace import Workspace
 
-ABOUT = About(
+INFO = DatasetInfo(
     title="HM3D (in Omnidata's starter set)",
     home="https://github.com/EPFL-VILAB/omnidata (omnitools.download, --components hm3d)",
     license="Matterport End User License Agreement for Academic Use of Model Data (non-commercial), and Omnidata's",
@@ -26,11 +26,11 @@ train_val_test_hm3d.csv                 for --split only; from the set's reposit
 )
 
 
-def items(source: Path, options: Options) -> Listing:
-    """All views of the buildings that are there."""
-    return list_views(source, options, ABOUT, "hm3d")
+def items(source: Path, options: ConvertOptions) -> DatasetListing:
+    """All pictures of the buildings that are there."""
+    return list_pictures(source, options, INFO, "hm3d")
 
 
-def convert(item: View, desk: Desk) -> Row:
-    """The line of one view."""
-    return view_row(item, desk)
+def convert(item: OmnidataPicture, workspace: Workspace) -> ManifestRow:
+    """The manifest line of one picture."""
+    return picture_row(item, workspace)

@@ -1,39 +1,39 @@
-"""KITTI's depth benchmark: semi-dense maps of eleven LiDAR sweeps each, for the pictures of the raw recordings.
+"""KITTI's depth benchmark: a depth map of eleven LiDAR sweeps for each of many pictures of the raw recordings.
 
 Source: Uhrig et al. 2017, "Sparsity Invariant CNNs", and the depth development kit's readme.txt (the folders; metres
-are the stored value / 256, 0 is unknown). The maps are LiDAR points projected into the rectified cameras and hold
-depth_z. Pictures and calibration of train and val come with the raw recordings; the selected validation pictures,
-cropped to 1216 x 352, bring their own.
+are the stored value / 256, and 0 is unknown). The depth maps are LiDAR points projected into the rectified cameras and
+hold depth_z. The pictures and the calibration of train and val come with the raw recordings. The selected validation
+pictures, cropped to 1216 x 352, come with their own.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.data.convert.base_format import About, Item, Listing, Options, Row, chosen, not_this_set
-from toolkit.data.convert.readers.read_files import check_picture, read_numbers
+from toolkit.data.convert.base_format import (
+    ConvertOptions,
+    DatasetInfo,
+    DatasetItem,
+    DatasetListing,
+    ManifestRow,
+    list_parts,
+    not_this_set,
+    select_names,
+)
+from toolkit.data.convert.readers.camera_matrix import camera_from_matrix, read_camera_matrix
+from toolkit.data.convert.readers.read_files import check_picture
 from toolkit.data.convert.shared.kitti_vehicle import CALIBRATION, check_fits, read_rig, world_from_camera
-from toolkit.data.convert.shared.native_depth_map import named_depth
-from toolkit.data.convert.shared.workspace import Desk
+from toolkit.data.convert.shared.native_depth_map import reference_depth_map
+from toolkit.data.convert.shared.workspace import Workspace
 from toolkit.errors import UserError
-from toolkit.geometry.camera import Camera
 
-_SCALE = 1 / 256  # metres a stored unit
-
-
+_SCALE = 1 / 256  # m per stored unit
 _CAMERAS = ("image_02", "image_03")
-
-
 _SELECTION = "val_selection_cropped"
-
-
 _SPLITS = ("train", "val", _SELECTION)
-
-
 _TOPS = {"train": "data_depth_annotated", "val": "data_depth_annotated", _SELECTION: "depth_selection"}
 
-
-ABOUT = About(
+INFO = DatasetInfo(
     title="KITTI depth (completion and prediction)",
     home="https://www.cvlibs.net/datasets/kitti/eval_depth.php",
     license="CC BY-NC-SA 3.0",
@@ -51,13 +51,13 @@ train and val may be in data_depth_annotated, val_selection_cropped in depth_sel
 
 
 @dataclass(frozen=True)
-class Drawn(Item):
-    """A picture of a drive.
+class KittiDrivePicture(DatasetItem):
+    """A picture of a drive, of the splits train and val.
 
     Attributes:
-        depth: Its depth map.
-        drive: The drive's folder among the raw recordings.
-        camera: image_02 or image_03.
+        depth: The file of its depth map.
+        drive: The folder of the drive in the raw recordings.
+        camera: The name of its camera, image_02 or image_03.
     """
 
     depth: Path
@@ -66,13 +66,13 @@ class Drawn(Item):
 
 
 @dataclass(frozen=True)
-class Selected(Item):
-    """A picture of the selection; ``name`` is val_selection_cropped and its stem.
+class KittiSelectedPicture(DatasetItem):
+    """A picture of val_selection_cropped.
 
     Attributes:
-        folder: Of the selection.
-        drive: The drive's name, with which its files begin.
-        frame: What they end in: 0000000005_image_02.
+        folder: The folder of the selection.
+        drive: The name of the drive, with which the names of its files begin.
+        frame: The end of the names of its files, such as 0000000005_image_02.
     """
 
     folder: Path
@@ -80,35 +80,34 @@ class Selected(Item):
     frame: str
 
 
-def items(source: Path, options: Options) -> Listing:
-    """All depth maps of the splits; drives whose pictures are not there are faults."""
-    cameras = chosen(options.cameras or ["image_02"], _CAMERAS, "camera", source)
-    folders = {split: folder for split in _SPLITS if (folder := _folder_of(source, split)) is not None}
+def items(source: Path, options: ConvertOptions) -> DatasetListing:
+    """All depth maps of the splits; a drive whose pictures are not there is a fault."""
+    cameras = select_names(options.cameras or ["image_02"], _CAMERAS, "camera", source)
+    folders = {split: folder for split in _SPLITS if (folder := _find_split(source, split)) is not None}
     if not folders:
-        raise not_this_set(source, ABOUT, "folder train, val or val_selection_cropped")
-    found: list[Item] = []
-    faults: list[UserError] = []
-    for split in chosen(options.splits, list(folders), "split", source):
-        if split == _SELECTION:
-            found += _selected(folders[split], cameras)
-            continue
-        for drive in sorted(folders[split].glob("2011_*_drive_*_sync")):
-            try:
-                found += _drawn(source, split, drive, cameras)
-            except UserError as fault:
-                faults.append(fault)
-    return Listing(found, faults)
+        raise not_this_set(source, INFO, "folder train, val or val_selection_cropped")
+    parts: list[tuple[str, Path]] = []
+    for split in select_names(options.splits, list(folders), "split", source):
+        folder = folders[split]
+        drives = [folder] if split == _SELECTION else sorted(folder.glob("2011_*_drive_*_sync"))
+        parts += [(split, drive) for drive in drives]
+    return list_parts(parts, lambda part: _list_part(source, *part, cameras))
 
 
-def _folder_of(source: Path, split: str) -> Path | None:
-    """Where a split is; train and val of other benchmarks have no depth maps."""
+def _find_split(source: Path, split: str) -> Path | None:
+    """The folder of a split; a train or val without depth maps belongs to another benchmark."""
     for folder in (source / split, source / _TOPS[split] / split):
         if any(folder.glob("groundtruth_depth" if split == _SELECTION else "*_sync/proj_depth")):
             return folder
     return None
 
 
-def _drawn(source: Path, split: str, annotated: Path, cameras: Sequence[str]) -> list[Item]:
+def _list_part(source: Path, split: str, folder: Path, cameras: Sequence[str]) -> Sequence[DatasetItem]:
+    """The pictures of the selection, or of one drive of train or val."""
+    return _list_selected(folder, cameras) if split == _SELECTION else _list_drive(source, split, folder, cameras)
+
+
+def _list_drive(source: Path, split: str, annotated: Path, cameras: Sequence[str]) -> list[KittiDrivePicture]:
     day = source / annotated.name[:10]
     drive = day / annotated.name
     missing = [path for path in (drive, *(day / name for name in CALIBRATION)) if not path.exists()]
@@ -120,46 +119,45 @@ def _drawn(source: Path, split: str, annotated: Path, cameras: Sequence[str]) ->
         )
     maps = [(camera, annotated / "proj_depth" / "groundtruth" / camera) for camera in cameras]
     return [
-        Drawn(f"{split}/{drive.name}/{camera}/{path.stem}", path, drive, camera)
+        KittiDrivePicture(f"{split}/{drive.name}/{camera}/{path.stem}", path, drive, camera)
         for camera, folder in maps
         for path in sorted(folder.glob("[0-9]*.png"))
     ]
 
 
-def _selected(folder: Path, cameras: Sequence[str]) -> list[Item]:
-    """All frames of which a picture or a depth map is there."""
+def _list_selected(folder: Path, cameras: Sequence[str]) -> list[KittiSelectedPicture]:
+    """All frames of which the picture or the depth map is there."""
     frames = set()
     for part, word in (("image", "_image_"), ("groundtruth_depth", "_groundtruth_depth_")):
         for path in (folder / part).glob(f"2011_*{word}*.png"):
             drive, _, frame = path.stem.partition(word)
             frames.add((drive, frame))
     kept = [(drive, frame) for drive, frame in sorted(frames) if frame[-len(_CAMERAS[0]) :] in cameras]
-    return [Selected(f"{_SELECTION}/{drive}_{frame}", folder, drive, frame) for drive, frame in kept]
+    return [KittiSelectedPicture(f"{_SELECTION}/{drive}_{frame}", folder, drive, frame) for drive, frame in kept]
 
 
-def convert(item: Drawn | Selected, desk: Desk) -> Row:
-    """The line of one picture; its depth map is named as it is."""
-    return _convert_selected(item, desk) if isinstance(item, Selected) else _convert_drawn(item, desk)
+def convert(item: KittiDrivePicture | KittiSelectedPicture, workspace: Workspace) -> ManifestRow:
+    """The manifest line of one picture; it names the depth map of the data set."""
+    if isinstance(item, KittiSelectedPicture):
+        return _convert_selected(item, workspace)
+    return _convert_drive_picture(item, workspace)
 
 
-def _convert_drawn(item: Drawn, desk: Desk) -> Row:
+def _convert_drive_picture(item: KittiDrivePicture, workspace: Workspace) -> ManifestRow:
     picture = item.drive / item.camera / "data" / item.depth.name
-    image = desk.picture(picture)
+    image = workspace.reference_picture(picture)
     rig = read_rig(item.drive.parent, item.camera[-2:])
     check_fits(rig, picture)
-    labels = named_depth(desk, item.depth, rig.camera, _SCALE)
+    labels = reference_depth_map(workspace, item.depth, rig.camera, _SCALE)
     posed = (item.drive / "oxts").is_dir()
     pose = world_from_camera(rig, item.drive, item.depth.stem) if posed else None
-    return Row(image, rig.camera, labels, pose, item.drive.name)
+    return ManifestRow(image, rig.camera, labels, pose, item.drive.name)
 
 
-def _convert_selected(item: Selected, desk: Desk) -> Row:
+def _convert_selected(item: KittiSelectedPicture, workspace: Workspace) -> ManifestRow:
     picture = item.folder / "image" / f"{item.drive}_image_{item.frame}.png"
-    image = desk.picture(picture)
-    lens = item.folder / "intrinsics" / f"{item.drive}_image_{item.frame}.txt"
-    k = read_numbers(lens)
-    if k.size != 9:
-        raise UserError(f"{lens}: there are {k.size} numbers, not 3 x 3", remedy="get this file again")
-    camera = Camera.from_intrinsics([k[0], k[4], k[2], k[5], *check_picture(picture)])
+    image = workspace.reference_picture(picture)
+    k = read_camera_matrix(item.folder / "intrinsics" / f"{item.drive}_image_{item.frame}.txt")
+    camera = camera_from_matrix(k, check_picture(picture))
     depth = item.folder / "groundtruth_depth" / f"{item.drive}_groundtruth_depth_{item.frame}.png"
-    return Row(image, camera, named_depth(desk, depth, camera, _SCALE), sequence=item.drive)
+    return ManifestRow(image, camera, reference_depth_map(workspace, depth, camera, _SCALE), sequence=item.drive)

@@ -1,9 +1,10 @@
-"""Matterport3D: undistorted colour and depth pictures of 90 buildings, with one table of cameras a building.
+"""Matterport3D: undistorted colour and depth pictures of 90 buildings, with one table of cameras for each building.
 
 Source: https://github.com/niessner/Matterport, data_organization.md. Depths are "in the z-direction from the camera
-center (not the euclidean distance)", a quarter of a millimetre a unit, 0 for none. The cameras of the undistorted
-pictures look along -z with y up, and their pictures "have their origins in the bottom-left": cy counts from below, and
-the centre of the bottom-left pixel is (0.5, 0.5) (code/gaps/pkgs/RGBD/RGBDImage.cpp, TransformImageToCamera).
+center (not the euclidean distance)"; a unit is a quarter of a millimetre, and 0 is unknown. The cameras of the
+undistorted pictures look along -z with y up, and their pictures "have their origins in the bottom-left": cy is measured
+from below, and the centre of the bottom-left pixel is (0.5, 0.5) (code/gaps/pkgs/RGBD/RGBDImage.cpp,
+TransformImageToCamera).
 """
 
 from dataclasses import dataclass
@@ -12,28 +13,29 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.data.convert.base_format import About, Item, Listing, Options, Row, not_this_set
+from toolkit.data.convert.base_format import (
+    ConvertOptions,
+    DatasetInfo,
+    DatasetItem,
+    DatasetListing,
+    ManifestRow,
+    list_parts,
+    not_this_set,
+)
 from toolkit.data.convert.readers.pose_files import world_from_gl
 from toolkit.data.convert.readers.read_files import check_picture, read_lines, reading
-from toolkit.data.convert.shared.native_depth_map import named_depth
-from toolkit.data.convert.shared.splits import read_list, split_scenes
-from toolkit.data.convert.shared.workspace import Desk
+from toolkit.data.convert.shared.native_depth_map import reference_depth_map
+from toolkit.data.convert.shared.splits import read_scene_list, split_scenes
+from toolkit.data.convert.shared.workspace import Workspace
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 
-_SCALE = 1 / 4000  # m a unit
-
-
+_SCALE = 1 / 4000  # m per stored unit
 _TABLES = "undistorted_camera_parameters/*.conf"
-
-
 _ABOVE = ("", "*/", "scans/*/", "v1/scans/*/")  # SOURCE may be a house, or any folder above the houses
-
-
 _SPLITS = ("train", "val", "test")
 
-
-ABOUT = About(
+INFO = DatasetInfo(
     title="Matterport3D",
     home="https://niessner.github.io/Matterport (download_mp.py, types undistorted_*)",
     license="Matterport3D Terms of Use (non-commercial research)",
@@ -50,12 +52,12 @@ scenes_train.txt, scenes_val.txt, scenes_test.txt     for --split only; from tas
 
 
 @dataclass(frozen=True)
-class Shot(Item):
+class MatterportPicture(DatasetItem):
     """One picture.
 
     Attributes:
         table: The .conf file of its house.
-        number: Its place in the table.
+        number: Its number in the table; the first is 0.
     """
 
     table: Path
@@ -67,10 +69,10 @@ class _Scan:
     """One line "scan" of a table.
 
     Attributes:
-        depth: Its depth map.
-        color: Its picture.
-        pinhole: fx, fy, cx, cy [px], the origin in the corner at the bottom left.
-        pose: The 16 numbers of world_from_camera by rows, the camera in OpenGL's axes.
+        depth: The file of the depth map.
+        color: The file of the picture.
+        pinhole: fx, fy, cx, cy [px]; the origin is the bottom-left corner of the picture.
+        pose: The 16 numbers of world_from_camera by rows [m], with the camera in OpenGL's axes.
     """
 
     depth: Path
@@ -79,39 +81,36 @@ class _Scan:
     pose: tuple[float, ...]
 
 
-def items(source: Path, options: Options) -> Listing:
+def items(source: Path, options: ConvertOptions) -> DatasetListing:
     """All pictures that the houses' tables list."""
     tables = {path.stem: path for above in _ABOVE for path in sorted(source.glob(above + _TABLES))}
     if not tables:
-        raise not_this_set(source, ABOUT, f"file HOUSE/{_TABLES}")
+        raise not_this_set(source, INFO, f"file HOUSE/{_TABLES}")
     paths = {split: source / f"scenes_{split}.txt" for split in _SPLITS}
-    lists = {split: read_list(path) for split, path in paths.items() if path.is_file()}
+    lists = {split: read_scene_list(path) for split, path in paths.items() if path.is_file()}
     houses, faults = split_scenes(source, options, lists, tables)
-    shots: list[Shot] = []
-    for house in houses:
-        try:
-            scans = _read_table(tables[house])
-        except UserError as fault:
-            faults.append(fault)
-            continue
-        shots += [Shot(f"{house}/{scan.color.stem}", tables[house], number) for number, scan in enumerate(scans)]
-    return Listing(shots, faults)
+    return list_parts(houses, lambda house: _list_house(house, tables[house]), faults)
 
 
-def convert(item: Shot, desk: Desk) -> Row:
-    """The line of one picture, which names the set's own depth map."""
+def _list_house(house: str, table: Path) -> list[MatterportPicture]:
+    scans = _read_table(table)
+    return [MatterportPicture(f"{house}/{scan.color.stem}", table, number) for number, scan in enumerate(scans)]
+
+
+def convert(item: MatterportPicture, workspace: Workspace) -> ManifestRow:
+    """The manifest line of one picture; it names the depth map of the data set."""
     scan = _read_table(item.table)[item.number]
-    image = desk.picture(scan.color)
+    image = workspace.reference_picture(scan.color)
     width, height = check_picture(scan.color)
     fx, fy, cx, cy = scan.pinhole
     camera = Camera.from_intrinsics([fx, fy, cx - 0.5, height - cy - 0.5, width, height])
-    labels = named_depth(desk, scan.depth, camera, _SCALE, "z")
-    return Row(image, camera, labels, world_from_gl(np.reshape(scan.pose, (4, 4))), item.table.stem)
+    labels = reference_depth_map(workspace, scan.depth, camera, _SCALE, "z")
+    return ManifestRow(image, camera, labels, world_from_gl(np.reshape(scan.pose, (4, 4))), item.table.stem)
 
 
 @lru_cache(maxsize=4)
 def _read_table(path: Path) -> tuple[_Scan, ...]:
-    """The pictures of a house.
+    """The pictures that the table of a house lists.
 
     Raises:
         UserError: If the table is damaged, or has fewer pictures than it says.

@@ -1,17 +1,17 @@
 """Taskonomy: photographs of 537 scanned buildings, with depth rendered from the scans.
 
-Source: Zamir et al. 2018, "Taskonomy: Disentangling Task Transfer Learning"; files: see
-``toolkit.data.convert.shared.omnidata``. The photographs are real and the scans coarse: depth errs at thin things and
-at edges.
+Source: Zamir et al. 2018, "Taskonomy: Disentangling Task Transfer Learning"; for the files see
+``toolkit.data.convert.shared.omnidata``. The photographs are real and the scans coarse, so depth is wrong at thin
+things and at edges.
 """
 
 from pathlib import Path
 
-from toolkit.data.convert.base_format import About, Listing, Options, Row
-from toolkit.data.convert.shared.omnidata import DEPTH_TYPE, SPLITS, View, list_views, view_row
-from toolkit.data.convert.shared.workspace import Desk
+from toolkit.data.convert.base_format import ConvertOptions, DatasetInfo, DatasetListing, ManifestRow
+from toolkit.data.convert.shared.omnidata import DEPTH_TYPE, SPLITS, OmnidataPicture, list_pictures, picture_row
+from toolkit.data.convert.shared.workspace import Workspace
 
-ABOUT = About(
+INFO = DatasetInfo(
     title="Taskonomy",
     home="https://github.com/StanfordVL/taskonomy (omnitools.download, --components taskonomy)",
     license="Taskonomy End User License Agreement (non-commercial research or education)",
@@ -28,11 +28,11 @@ train_val_test_*.csv                         for --split only; from the set's re
 )
 
 
-def items(source: Path, options: Options) -> Listing:
-    """All views of the buildings that are there."""
-    return list_views(source, options, ABOUT, "taskonomy")
+def items(source: Path, options: ConvertOptions) -> DatasetListing:
+    """All pictures of the buildings that are there."""
+    return list_pictures(source, options, INFO, "taskonomy")
 
 
-def convert(item: View, desk: Desk) -> Row:
-    """The line of one view."""
-    return view_row(item, desk)
+def convert(item: OmnidataPicture, workspace: Workspace) -> ManifestRow:
+    """The manifest line of one picture."""
+    return picture_row(item, workspace)

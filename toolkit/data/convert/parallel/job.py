@@ -1,32 +1,32 @@
-"""One call of ``toolkit data convert``, and what came of it."""
+"""One call of ``toolkit data convert``, and its outcome."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolkit.data.convert.base_format import Options
+from toolkit.data.convert.base_format import ConvertOptions
 from toolkit.errors import UserError
 
 
 @dataclass(frozen=True)
-class Job:
+class ConvertJob:
     """One call of ``toolkit data convert``.
 
     Attributes:
-        format: Its name.
-        source: The set as downloaded.
-        dest: Where the manifest goes.
-        options: What the output depends on.
-        workers: Processes.
-        limit: Pictures, the first of the listing; None for all.
-        shard: (i, n), 1 <= i <= n: convert the i-th of n shares, to be merged; None for all of it.
-        skip_bad: Whether to write the manifest without what is faulty.
+        format: The name of the format.
+        source: The folder that holds the data set as downloaded.
+        dest: The folder for the manifest.
+        options: The choices that the output depends on.
+        workers: The number of worker processes.
+        limit: The number of pictures to convert, from the beginning of the listing; None for all.
+        shard: (i, n) with 1 <= i <= n: convert the i-th of n shares, which are merged later; None for everything.
+        skip_bad: Whether to write the manifest although some pictures are faulty, without these.
     """
 
     format: str
     source: Path
     dest: Path
-    options: Options = field(default_factory=Options)
+    options: ConvertOptions = field(default_factory=ConvertOptions)
     workers: int = 1
     limit: int | None = None
     shard: tuple[int, int] | None = None
@@ -34,14 +34,14 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ConvertOutcome:
     """What a conversion has made.
 
     Attributes:
-        manifest: The manifest, or None where other shards are still to come.
-        pictures: Pictures converted.
-        skipped: Sound pictures left out: how many for each reason.
-        faults: What could not be converted.
+        manifest: The path of the manifest, or None where other shards are still to come.
+        pictures: The number of pictures that were converted.
+        skipped: The number of sound pictures that were left out, by reason.
+        faults: One error for each part that could not be converted.
         fresh: Whether anything was done; False where DEST was complete already.
     """
 
@@ -53,10 +53,10 @@ class Outcome:
 
 
 def parse_shard(text: str) -> tuple[int, int]:
-    """(i, n) from "i/n".
+    """The pair (i, n) that the text "i/n" means.
 
     Raises:
-        UserError: If it is not that.
+        UserError: If the text has another form, or i is not from 1 to n.
     """
     first, _, second = text.partition("/")
     if first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second):

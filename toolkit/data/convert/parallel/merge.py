@@ -1,4 +1,4 @@
-"""From finished chunks to a manifest: whole, or not at all."""
+"""Merges the results of finished chunks into a manifest, which is written whole or not at all."""
 
 import json
 from collections import Counter
@@ -7,20 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from toolkit.data.convert.parallel.chunks import Plan, load_plan, parts, remove_parts
-from toolkit.data.convert.parallel.job import Outcome
+from toolkit.data.convert.parallel.chunks import ChunkPlan, load_plan, load_results, remove_results
+from toolkit.data.convert.parallel.job import ConvertOutcome
 from toolkit.errors import UserError, UserErrors
 from toolkit.utils.files import locked, write_lines, write_text
 
 MANIFEST, RECORD, FAULTS = "manifest.jsonl", "conversion.json", "faults.txt"
 
 
-def merge(dest: Path, skip_bad: bool = False) -> Outcome:
-    """Join the shards in DEST.
+def merge(dest: Path, skip_bad: bool = False) -> ConvertOutcome:
+    """Merge the shards in DEST into a manifest.
 
     Raises:
         UserError: If a shard is not finished.
-        UserErrors: If parts of the set are missing or damaged, and ``skip_bad`` is not set.
+        UserErrors: If parts of the data set are missing or damaged, and ``skip_bad`` is not set.
     """
     dest = dest.absolute()
     plan = load_plan(dest)
@@ -33,50 +33,45 @@ def merge(dest: Path, skip_bad: bool = False) -> Outcome:
             remedy="run these again with the same command; what is done is not done again",
         )
     with locked(dest):
-        return join(dest, plan, skip_bad)
+        return write_manifest(dest, plan, skip_bad)
 
 
-def join(dest: Path, plan: Plan, skip_bad: bool) -> Outcome:
-    """Write the manifest of a plan whose chunks are all done, and forget the chunks where none has faults.
+def write_manifest(dest: Path, plan: ChunkPlan, skip_bad: bool) -> ConvertOutcome:
+    """Write the manifest of a plan whose chunks are all done; remove their results if none has a fault.
 
     Raises:
-        UserErrors: If there are faults and ``skip_bad`` is not set, or there is no picture.
+        UserErrors: If there are faults and ``skip_bad`` is not set, or no picture was converted.
     """
-    outcome = counted(dest, plan.chunks, plan.faults)
+    outcome = count_outcome(dest, plan.chunks, plan.faults)
     if outcome.faults and not skip_bad:
-        raise unfinished(dest, outcome)
+        _write_faults(dest, outcome.faults)
+        raise UserErrors(
+            f"{dest}: no manifest was written; {outcome.pictures} pictures are converted and kept, all faults are in "
+            f"{FAULTS}: mend them and run this again, or leave them out with --skip-bad",
+            outcome.faults,
+        )
     if not outcome.pictures:
         reasons = [UserError(f"{count} pictures: {reason}") for reason, count in outcome.skipped.items()]
         raise UserErrors(f"{dest}: no picture could be converted", [*outcome.faults, *reasons])
-    write_lines(dest / MANIFEST, (line for part in parts(dest, plan.chunks) for line in part.lines))
-    _record(dest, plan, outcome)
+    write_lines(dest / MANIFEST, (line for result in load_results(dest, plan.chunks) for line in result.lines))
+    _write_record(dest, plan, outcome)
     if not outcome.faults:
-        remove_parts(dest)
+        remove_results(dest)
     return replace(outcome, manifest=dest / MANIFEST)
 
 
-def counted(dest: Path, chunks: Sequence[str], faults: Sequence[UserError]) -> Outcome:
-    """What chunks have come to, and ``faults`` besides."""
+def count_outcome(dest: Path, chunks: Sequence[str], faults: Sequence[UserError]) -> ConvertOutcome:
+    """The sum of the results of chunks, with ``faults`` that were found before."""
     pictures, found, skipped = 0, list(faults), Counter[str]()
-    for part in parts(dest, chunks):
-        pictures += len(part.lines)
-        found += part.faults
-        skipped.update(part.skipped)
-    return Outcome(None, pictures, dict(skipped), found)
+    for result in load_results(dest, chunks):
+        pictures += len(result.lines)
+        found += result.faults
+        skipped.update(result.skipped)
+    return ConvertOutcome(None, pictures, dict(skipped), found)
 
 
-def unfinished(dest: Path, outcome: Outcome) -> UserErrors:
-    """The error that lists the faults, after they are all written to a file."""
-    _write_faults(dest, outcome.faults)
-    return UserErrors(
-        f"{dest}: no manifest was written; {outcome.pictures} pictures are converted and kept, all faults are in "
-        f"{FAULTS}: mend them and run this again, or leave them out with --skip-bad",
-        outcome.faults,
-    )
-
-
-def finished(dest: Path, plan: Plan) -> Outcome | None:
-    """What DEST holds, if it is this plan's complete result without faults."""
+def find_finished(dest: Path, plan: ChunkPlan) -> ConvertOutcome | None:
+    """The outcome that DEST holds, if it is the complete result of this plan and has no faults; None otherwise."""
     try:
         record: Mapping[str, Any] = json.loads((dest / RECORD).read_text(encoding="utf-8"))
         same = record["digest"] == plan.digest and record["bytes"] == (dest / MANIFEST).stat().st_size
@@ -84,11 +79,11 @@ def finished(dest: Path, plan: Plan) -> Outcome | None:
         return None
     if not same or record["faults"]:
         return None
-    return Outcome(dest / MANIFEST, record["pictures"], record["skipped"], (), fresh=False)
+    return ConvertOutcome(dest / MANIFEST, record["pictures"], record["skipped"], (), fresh=False)
 
 
-def _record(dest: Path, plan: Plan, outcome: Outcome) -> None:
-    """What was converted, under which terms, and what was left out."""
+def _write_record(dest: Path, plan: ChunkPlan, outcome: ConvertOutcome) -> None:
+    """Record what was converted, under which terms, and what was left out."""
     counts = {"pictures": outcome.pictures, "skipped": outcome.skipped, "faults": len(outcome.faults)}
     record = {**plan.about, **counts, "digest": plan.digest, "bytes": (dest / MANIFEST).stat().st_size}
     write_text(dest / RECORD, json.dumps(record, indent=2, ensure_ascii=False) + "\n")

@@ -1,1 +1,1 @@
-"""Readers of kinds of files: arrays, tables, HDF5, COLMAP models, depth pictures, poses, streams."""
+"""Readers of single kinds of files: text, arrays, tables, HDF5 (h5py), COLMAP, depth pictures, poses, streams."""

@@ -1,4 +1,4 @@
-"""Arrow tables, Feather and Parquet: whatever is missing, cut short or unexpected becomes a UserError with its path."""
+"""Reads Feather and Parquet files: whatever is missing, cut short or unexpected becomes a UserError with its path."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from toolkit.data.convert.readers.read_files import reading
 from toolkit.errors import UserError
 
-Columns = dict[str, NDArray[Any]]
-
+ArrowColumns = dict[str, NDArray[Any]]
+"""The columns (N,) of a table by name."""
 
 _BUFFER = 1 << 20  # bytes read at a time, where a file is read row by row
 
 
-def read_feather(path: Path, columns: Sequence[str]) -> Columns:
-    """Columns of a Feather file by name, each (N,).
+def read_feather(path: Path, columns: Sequence[str]) -> ArrowColumns:
+    """Some columns of a Feather file.
 
     Raises:
         UserError: If it is missing or damaged, or lacks a column.
@@ -29,8 +29,8 @@ def read_feather(path: Path, columns: Sequence[str]) -> Columns:
     return {name: table[name].to_numpy() for name in columns}
 
 
-def read_parquet(path: Path, columns: Sequence[str]) -> Columns:
-    """Columns of a Parquet file by name, each (N,); lists become arrays, what is null None.
+def read_parquet(path: Path, columns: Sequence[str]) -> ArrowColumns:
+    """Some columns of a Parquet file; lists become arrays, and null becomes None.
 
     Raises:
         UserError: If it is missing or damaged, or lacks a column.
@@ -44,7 +44,10 @@ def read_parquet(path: Path, columns: Sequence[str]) -> Columns:
 
 
 def check_parquet(path: Path, columns: Sequence[str]) -> int:
-    """How many rows a Parquet file has; only its end is read, which a file that is cut short lacks.
+    """Check a Parquet file by reading its end, which a file that is cut short lacks.
+
+    Returns:
+        The number of its rows.
 
     Raises:
         UserError: If it is missing or cut short, or lacks a column.
@@ -58,13 +61,13 @@ def check_parquet(path: Path, columns: Sequence[str]) -> int:
 
 
 class ParquetRows:
-    """Rows of a Parquet file, one at a time: read at once, they may be larger than memory.
+    """The rows of a Parquet file, read one at a time because all together may be larger than memory.
 
-    Rows that are asked for in their order are read once; going backward begins again.
+    Ask for rows in order: each is then read once. Going backward begins again.
 
     Args:
         path: The file.
-        columns: Which are read.
+        columns: The names of the columns to read.
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
@@ -73,7 +76,10 @@ class ParquetRows:
         self._next = 0
 
     def row(self, number: int) -> dict[str, Any]:
-        """One row by column; a list is an array, what is null None.
+        """The values of one row by column; lists become arrays, and null becomes None.
+
+        Args:
+            number: The number of the row; the first is 0.
 
         Raises:
             UserError: If the file is missing or damaged, or lacks a column.
@@ -97,7 +103,7 @@ class ParquetRows:
         return next(self._rows)
 
     def _from_group_of(self, number: int) -> Iterator[dict[str, Any]]:
-        """The rows from the first one of the row group in which a row stands."""
+        """The rows from the beginning of the row group that holds the row of a number."""
         from pyarrow import parquet
 
         check_parquet(self._path, self._columns)
@@ -115,6 +121,6 @@ def _check_columns(path: Path, there: Sequence[str], wanted: Sequence[str]) -> N
     if missing:
         raise UserError(
             f"{path}: there is no column {', '.join(missing)}",
-            cause="the file is of a version of the set that this toolkit does not know, or is another file",
+            cause="this toolkit does not know this version of the data set, or this is another file",
             remedy="get this file again; if that does not help, update the toolkit",
         )

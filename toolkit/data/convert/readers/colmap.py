@@ -1,7 +1,7 @@
-"""COLMAP's text models: cameras.txt and images.txt.
+"""Reads COLMAP's text models: cameras.txt and images.txt.
 
 Source: COLMAP documentation, "Output Format" and "Camera Models". COLMAP puts the centre of the top-left pixel at
-(0.5, 0.5), so principal points move by half a pixel; its poses lead from the world to the camera, in OpenCV's axes.
+(0.5, 0.5), so principal points move by half a pixel. Its poses are camera_from_world, in OpenCV's axes.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from toolkit.geometry.camera import Camera
 from toolkit.geometry.pose import inverse
 from toolkit.utils.arrays import Array
 
-# Where fx, fy, cx, cy and k1, k2, p1, p2 stand among a model's parameters.
+# The places of fx, fy, cx, cy, and of k1, k2, p1, p2, among the parameters of each camera model.
 _MODELS: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "SIMPLE_PINHOLE": ((0, 0, 1, 2), ()),
     "PINHOLE": ((0, 1, 2, 3), ()),
@@ -30,9 +30,9 @@ class ColmapImage:
     """One line of images.txt.
 
     Attributes:
-        name: The picture's path, as COLMAP was given it.
-        camera_id: Its camera in cameras.txt.
-        world_from_camera: Its pose (4, 4).
+        name: The path of the picture, as COLMAP was given it.
+        camera_id: The number of its camera in cameras.txt.
+        world_from_camera: The pose (4, 4) of the camera, in the unit of the model.
     """
 
     name: str
@@ -44,7 +44,7 @@ def read_cameras(path: Path) -> dict[int, Camera]:
     """The cameras of a cameras.txt by their number.
 
     Raises:
-        UserError: If the file is missing or damaged, or a camera is not of a model that the toolkit knows.
+        UserError: If the file is missing or damaged, or a camera has a model that the toolkit does not know.
     """
     found = {}
     for line in read_lines(path):
@@ -68,7 +68,7 @@ def _camera(model: str, values: list[float], size: tuple[int, int], path: Path) 
 
 
 def read_images(path: Path) -> list[ColmapImage]:
-    """The pictures of an images.txt, by name.
+    """The pictures of an images.txt, in the order of their names.
 
     Raises:
         UserError: If the file is missing or damaged.

@@ -1,7 +1,7 @@
-"""Reading a set's files: whatever is missing, cut short or unexpected becomes a UserError with its path."""
+"""Reads the files of a data set: whatever is missing, cut short or unexpected becomes a UserError with its path."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,7 @@ from toolkit.data.frames.frame import ImageFile
 from toolkit.errors import UserError
 from toolkit.utils.arrays import Array
 
-_TAIL = 4096  # bytes at the end of a JPEG among which its end marker stands
-
-
+_TAIL = 4096  # bytes at the end of a JPEG; its end marker is among them
 _AGAIN = "the download is incomplete or damaged: get this file again, or leave it out with --skip-bad"
 
 
@@ -27,7 +25,15 @@ def must_exist(path: Path) -> None:
 
 @contextmanager
 def reading(path: Path, *errors: type[Exception]) -> Iterator[None]:
-    """Turn what goes wrong while a file is read, OSError and ``errors``, into a UserError with its path."""
+    """Turn what goes wrong while a file is read into a UserError with its path.
+
+    Args:
+        path: The file.
+        errors: The exceptions that a damaged file may cause, besides OSError, EOFError and UnicodeDecodeError.
+
+    Raises:
+        UserError: If the file is missing, or one of the exceptions occurs.
+    """
     must_exist(path)
     foreseen: tuple[type[Exception], ...] = (OSError, EOFError, UnicodeDecodeError, *errors)
     try:
@@ -37,8 +43,8 @@ def reading(path: Path, *errors: type[Exception]) -> Iterator[None]:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Name the file in the UserErrors of what is made of its numbers."""
+def naming_file(path: Path) -> Iterator[None]:
+    """Add the path of a file to the UserErrors of checks that get only the file's numbers."""
     try:
         yield
     except UserError as fault:
@@ -46,7 +52,10 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def check_picture(path: Path) -> tuple[int, int]:
-    """Width and height of a whole picture, as stored; JPEG and PNG are judged by their ends, others are decoded.
+    """Check that a picture is whole: JPEG and PNG by how they end, other files by decoding them.
+
+    Returns:
+        Its width and height as stored [px].
 
     Raises:
         UserError: If it is missing, cut short or not a picture.
@@ -57,14 +66,26 @@ def check_picture(path: Path) -> tuple[int, int]:
         head = file.read(8)
         file.seek(-min(_TAIL, path.stat().st_size), 2)
         tail = file.read()
-    ended = b"\xff\xd9" in tail if head.startswith(b"\xff\xd8") else head[1:4] == b"PNG" and b"IEND" in tail[-12:]
-    if not ended:
+    if not (is_whole_jpeg(head, tail) or (head[1:4] == b"PNG" and b"IEND" in tail[-12:])):
         ImageFile(path).read()
     return width, height
 
 
+def is_whole_jpeg(head: bytes, tail: bytes) -> bool:
+    """Whether the first and the last bytes of a file are those of a JPEG that has its end marker."""
+    return head.startswith(b"\xff\xd8") and b"\xff\xd9" in tail[-_TAIL:]
+
+
+def check_size(path: Path, size: Sequence[int], expected: tuple[int, int], cause: str, remedy: str) -> None:
+    """Raise a UserError, with its cause and remedy, if a picture has another width and height [px] than expected."""
+    if tuple(size) != expected:
+        raise UserError(
+            f"{path}: it is {size[0]} x {size[1]}, not {expected[0]} x {expected[1]}", cause=cause, remedy=remedy
+        )
+
+
 def read_json(path: Path) -> Any:
-    """A JSON file.
+    """The content of a JSON file.
 
     Raises:
         UserError: If it is missing or damaged.
@@ -84,10 +105,10 @@ def read_lines(path: Path) -> list[str]:
 
 
 def read_numbers(path: Path) -> Array:
-    """All numbers of a text file (N,), separated by spaces, commas or line ends; "#" begins a comment.
+    """All numbers (N,) of a text file, separated by spaces, commas or line ends; "#" begins a comment.
 
     Raises:
-        UserError: If it is missing, or something else stands in it.
+        UserError: If it is missing, or holds anything else.
     """
     words = " ".join(line.partition("#")[0] for line in read_lines(path)).replace(",", " ").split()
     with reading(path, ValueError):
@@ -95,7 +116,7 @@ def read_numbers(path: Path) -> Array:
 
 
 def read_keyed_numbers(path: Path) -> dict[str, Array]:
-    """Lines "key: number number ..." as KITTI's calibration has them; lines that hold words are left out.
+    """The numbers (N,) of each line "key: number number ..." of a text file, by key; other lines are left out.
 
     Raises:
         UserError: If it is missing.
@@ -110,11 +131,16 @@ def read_keyed_numbers(path: Path) -> dict[str, Array]:
     return found
 
 
-def read_records(path: Path, dtype: DTypeLike, columns: int) -> NDArray[Any]:
-    """A headerless binary file of rows (N, columns), such as a LiDAR sweep.
+def read_binary_rows(path: Path, dtype: DTypeLike, columns: int) -> NDArray[Any]:
+    """The rows (N, columns) of a binary file without a header, such as a LiDAR sweep.
+
+    Args:
+        path: The file.
+        dtype: The type of each number.
+        columns: The number of numbers in a row.
 
     Raises:
-        UserError: If it is missing, or its size is no whole number of rows.
+        UserError: If it is missing, or its size is not a whole number of rows.
     """
     with reading(path):
         size = path.stat().st_size
@@ -125,7 +151,7 @@ def read_records(path: Path, dtype: DTypeLike, columns: int) -> NDArray[Any]:
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a .npz file; that of a .npy file under the name "data".
+    """The arrays of a .npz file by name; or the array of a .npy file, under the name "data".
 
     Raises:
         UserError: If it is missing or damaged.
@@ -138,11 +164,37 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         return {"data": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
 
 
-def need(mapping: Any, key: str, where: Path, kind: Any = object) -> Any:
-    """What stands under a key, possibly nested: "datum.image.filename".
+def read_matlab(path: Path, *names: str, simplify: bool = False) -> dict[str, Any]:
+    """The variables of a MATLAB file (up to version 7.2) by name.
+
+    Args:
+        path: The file.
+        names: The variables to read; without names, all of them.
+        simplify: Whether structs become dictionaries, and dimensions of length 1 are dropped.
 
     Raises:
-        UserError: If it is missing or of another kind: the set's version is another than the format knows.
+        UserError: If it is missing or damaged.
+    """
+    from zlib import error as ZlibError
+
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    with reading(path, MatReadError, ValueError, TypeError, NotImplementedError, ZlibError):
+        return dict(loadmat(path, simplify_cells=simplify, variable_names=names or None))
+
+
+def need(mapping: Any, key: str, where: Path, kind: Any = object) -> Any:
+    """The value under a key.
+
+    Args:
+        mapping: The mapping, possibly nested.
+        key: The key; dots separate the keys of nested mappings: "datum.image.filename".
+        where: The file that the mapping was read from, for messages.
+        kind: The type, or types, that the value must have.
+
+    Raises:
+        UserError: If it is missing or of another type, because the version of the data set is not known here.
     """
     value = mapping
     for part in key.split("."):
@@ -158,11 +210,11 @@ def need(mapping: Any, key: str, where: Path, kind: Any = object) -> Any:
     return value
 
 
-def matrix_of(numbers: Mapping[str, Array], key: str, shape: tuple[int, int], where: Path) -> Array:
-    """A matrix from ``read_keyed_numbers``.
+def need_matrix(numbers: Mapping[str, Array], key: str, shape: tuple[int, int], where: Path) -> Array:
+    """A matrix of the given shape from the result of ``read_keyed_numbers``.
 
     Raises:
-        UserError: If it is missing or has another number of entries.
+        UserError: If its key is missing, or it has another number of entries.
     """
     values = need(numbers, key, where)
     if values.size != shape[0] * shape[1]:

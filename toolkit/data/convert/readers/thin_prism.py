@@ -14,25 +14,19 @@ from toolkit.errors import UserError
 from toolkit.utils.arrays import Array
 
 MODEL = "THIN_PRISM_FISHEYE"
-
-
-_ROUNDS = 30
-
-
-_CLOSE = 1e-10  # where a step is smaller, undoing the distortion has converged
-
-
-_TOLERANCE = 1e-6  # where undoing it errs by more, it has not converged
+_ROUNDS = 30  # steps of Newton's method, at most
+_CLOSE = 1e-10  # Newton's method has converged where a step on the plane z = 1 is smaller
+_TOLERANCE = 1e-6  # the distortion was not undone where the error on the plane z = 1 is larger
 
 
 @dataclass(frozen=True)
-class ThinPrism:
-    """One camera.
+class ThinPrismCamera:
+    """A camera with COLMAP's model THIN_PRISM_FISHEYE.
 
     Attributes:
         pinhole: fx, fy, cx, cy [px]; (0, 0) is the centre of the top-left pixel.
-        coefficients: k1, k2, p1, p2, k3, k4, sx1, sy1.
-        size: Width and height [px].
+        coefficients: k1, k2, p1, p2, k3, k4, sx1, sy1, in COLMAP's order.
+        size: The width and height of its pictures [px].
     """
 
     pinhole: tuple[float, float, float, float]
@@ -40,14 +34,14 @@ class ThinPrism:
     size: tuple[int, int]
 
     def pixels(self, plane: Array) -> Array:
-        """Pixels (N, 2) of coordinates (N, 2) on the plane z = 1."""
+        """The pixels (N, 2) of coordinates (N, 2) on the plane z = 1 of the camera frame."""
         radius = np.linalg.norm(plane, axis=-1, keepdims=True)
         fisheye = plane * np.divide(np.arctan(radius), radius, out=np.ones_like(radius), where=radius > 0)
         fx, fy, cx, cy = self.pinhole
         return (fisheye + self._shift(fisheye)) * (fx, fy) + (cx, cy)
 
     def plane(self, pixels: Array) -> Array:
-        """Coordinates (N, 2) on the plane z = 1 of pixels (N, 2); NaN where the distortion cannot be undone."""
+        """The coordinates (N, 2) of pixels (N, 2) on the plane z = 1; NaN where the distortion cannot be undone."""
         fx, fy, cx, cy = self.pinhole
         bent = (pixels - (cx, cy)) / (fx, fy)
         fisheye = bent
@@ -60,11 +54,11 @@ class ThinPrism:
             found = np.abs(fisheye + self._shift(fisheye) - bent).max(axis=-1, keepdims=True) < _TOLERANCE
             angle = np.linalg.norm(fisheye, axis=-1, keepdims=True)
             scale = np.divide(np.tan(angle), angle, out=np.ones_like(angle), where=angle > 0)
-            found &= (fisheye * bent).sum(axis=-1, keepdims=True) >= 0  # else it is a root beyond the lens's fold
+            found &= (fisheye * bent).sum(axis=-1, keepdims=True) >= 0  # roots on the other side lie beyond the fold
             return np.where(found & (angle < np.pi / 2), fisheye * scale, np.nan)
 
     def _shift(self, fisheye: Array) -> Array:
-        """How far (N, 2) the lens moves fisheye coordinates (N, 2)."""
+        """How far (N, 2) the distortion moves fisheye coordinates (N, 2)."""
         k1, k2, p1, p2, k3, k4, sx1, sy1 = self.coefficients
         u, v = fisheye[..., 0], fisheye[..., 1]
         r2 = u * u + v * v
@@ -78,12 +72,17 @@ class ThinPrism:
         )
 
     def _step(self, fisheye: Array, error: Array) -> Array:
-        """How much too far (N, 2) fisheye coordinates are, to first order, where they land ``error`` (N, 2) too far."""
+        """One step of Newton's method: how far (N, 2) fisheye coordinates (N, 2) are off, to first order.
+
+        Args:
+            fisheye: The fisheye coordinates (N, 2).
+            error: How far (N, 2) their distorted coordinates are off.
+        """
         k1, k2, p1, p2, k3, k4, sx1, sy1 = self.coefficients
         u, v = fisheye[..., 0], fisheye[..., 1]
         r2 = u * u + v * v
         radial = r2 * (k1 + r2 * (k2 + r2 * (k3 + r2 * k4)))
-        slope = k1 + r2 * (2 * k2 + r2 * (3 * k3 + r2 * 4 * k4))  # of radial, along r2
+        slope = k1 + r2 * (2 * k2 + r2 * (3 * k3 + r2 * 4 * k4))  # derivative of radial with respect to r2
         cross = 2 * (u * v * slope + p1 * u + p2 * v)
         u_by_u = 1 + radial + 2 * u * u * slope + 2 * p1 * v + 6 * p2 * u + 2 * sx1 * u
         v_by_v = 1 + radial + 2 * v * v * slope + 2 * p2 * u + 6 * p1 * v + 2 * sy1 * v
@@ -93,11 +92,11 @@ class ThinPrism:
         return np.asarray(steps / (u_by_u * v_by_v - u_by_v * v_by_u)[..., None])
 
 
-def read_thin_prisms(path: Path) -> dict[int, ThinPrism]:
+def read_thin_prisms(path: Path) -> dict[int, ThinPrismCamera]:
     """The cameras of a COLMAP cameras.txt by their number.
 
     Raises:
-        UserError: If the file is missing or damaged, or a camera is of another model.
+        UserError: If the file is missing or damaged, or a camera has another model.
     """
     found = {}
     for line in read_lines(path):
@@ -110,6 +109,6 @@ def read_thin_prisms(path: Path) -> dict[int, ThinPrism]:
             fx, fy, cx, cy, *coefficients = (float(word) for word in words)
             if len(coefficients) != 8:
                 raise ValueError(f"{4 + len(coefficients)} parameters, not 12")
-            pinhole = (fx, fy, cx - 0.5, cy - 0.5)  # COLMAP puts the centre of that pixel at (0.5, 0.5)
-            found[int(number)] = ThinPrism(pinhole, tuple(coefficients), (int(width), int(height)))
+            pinhole = (fx, fy, cx - 0.5, cy - 0.5)  # COLMAP puts the centre of the top-left pixel at (0.5, 0.5)
+            found[int(number)] = ThinPrismCamera(pinhole, tuple(coefficients), (int(width), int(height)))
     return found

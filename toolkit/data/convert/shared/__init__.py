@@ -1,1 +1,1 @@
-"""What several data sets need: where files go, which labels are kept, splits, LiDAR, rigs of cameras."""
+"""What several data sets need: paths in the manifest, the choice of labels, splits, moments, LiDAR, KITTI's car."""

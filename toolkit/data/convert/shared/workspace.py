@@ -1,4 +1,4 @@
-"""Where a format puts its work: paths of the set's files as the manifest names them, files of its own, seeded draws."""
+"""What a format works with: paths as the manifest names them, files written to DEST, labels, seeded draws."""
 
 import hashlib
 import os
@@ -10,9 +10,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from toolkit.data.convert.base_format import Item, Options, Skipped
+from toolkit.data.convert.base_format import ConvertOptions, DatasetItem, Skipped
 from toolkit.data.convert.readers.read_files import check_picture, must_exist
-from toolkit.data.convert.shared.label_selection import sample
+from toolkit.data.convert.shared.label_selection import select_labels
 from toolkit.data.frames.frame import DepthType, SparseDepth
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
@@ -23,33 +23,34 @@ _COPIES = "files"
 
 
 @dataclass(frozen=True)
-class Desk:
-    """One conversion's folders and options.
+class Workspace:
+    """The folders and options of one conversion.
 
     Attributes:
-        source: The set as downloaded, absolute.
-        dest: Where the manifest will be, absolute.
+        source: The absolute path of the data set as downloaded.
+        dest: The absolute path of the folder for the manifest.
         options: What the user chose.
     """
 
     source: Path
     dest: Path
-    options: Options
+    options: ConvertOptions
 
-    def picture(self, path: Path) -> str:
-        """A picture of the set, checked to be whole, as the manifest names it.
+    def reference_picture(self, path: Path) -> str:
+        """Check that a picture of the data set is whole, and return its path as the manifest names it.
 
         Raises:
             UserError: If it is missing or damaged.
         """
         check_picture(path)
-        return self.refer(path)
+        return self.reference_file(path)
 
-    def refer(self, path: Path) -> str:
-        """A file of the set as the manifest names it; linked or copied to DEST if the user chose so.
+    def reference_file(self, path: Path) -> str:
+        """The path of a file of the data set as the manifest names it.
 
-        Names are relative where DEST lies beside SOURCE, or one in the other, so that both can move together;
-        else absolute, so that DEST can move.
+        The file is linked or copied to DEST first if the user chose so. The path is relative where DEST lies beside
+        SOURCE or one lies in the other, so that both can be moved together. Otherwise it is absolute, so that DEST
+        can be moved alone.
 
         Raises:
             UserError: If it is missing.
@@ -57,13 +58,13 @@ class Desk:
         _check_below(path, self.source)
         must_exist(path)
         if self.options.images == "reference":
-            return self._seen_from(self.dest, path)
+            return self._path_from(self.dest, path)
         placed = self.dest / _COPIES / path.relative_to(self.source)
         make_folder(placed.parent)
         scratch = placed.with_name(f".{placed.name}.{secrets.token_hex(4)}.tmp")
         try:
             if self.options.images == "link":
-                scratch.symlink_to(self._seen_from(placed.parent, path))
+                scratch.symlink_to(self._path_from(placed.parent, path))
             else:
                 shutil.copyfile(path, scratch)
             scratch.replace(placed)
@@ -74,40 +75,52 @@ class Desk:
         return placed.relative_to(self.dest).as_posix()
 
     def write(self, name: str, data: bytes) -> str:
-        """Write a file of our own below DEST, for what the set packs into archives; its name in the manifest."""
+        """Write a file to DEST, for a picture that the data set packs into another file.
+
+        Args:
+            name: The path of the file, relative to DEST.
+            data: The content of the file.
+
+        Returns:
+            The path as the manifest names it.
+        """
         _check_below(self.dest / name, self.dest)
         write_bytes(self.dest / name, data)
         return name
 
     def write_picture(self, name: str, pixels: Pixels) -> str:
-        """Write pixels (H, W, 3) RGB as PNG below DEST; its name in the manifest."""
+        """Write a picture (H, W, 3), RGB, to DEST as PNG; returns its path as the manifest names it."""
         return self.write(name, cv2.imencode(".png", np.asarray(pixels, dtype=np.uint8)[..., ::-1])[1].tobytes())
 
-    def generator(self, item: Item) -> np.random.Generator:
-        """Draws that depend on the seed and the item's name alone, not on workers or order."""
+    def random_generator(self, item: DatasetItem) -> np.random.Generator:
+        """A generator that depends only on the seed and the name of the item, not on workers or order."""
         digest = hashlib.sha256(f"{self.options.seed}\n{item.name}".encode()).digest()
         return np.random.default_rng(int.from_bytes(digest[:16], "little"))
 
-    def sparse(self, item: Item, camera: Camera, found: tuple[Array, Array], depth_type: DepthType) -> SparseDepth:
-        """As many labels as the user wants.
+    def sample_labels(
+        self, item: DatasetItem, camera: Camera, found: tuple[Array, Array], depth_type: DepthType
+    ) -> SparseDepth:
+        """Choose as many labels as the user wants.
 
         Args:
-            item: Whose labels.
-            camera: Of the picture.
-            found: All labelled pixels (N, 2) and their depth (N,) [m] of ``depth_type``.
-            depth_type: What the depths are.
+            item: The picture that is labelled.
+            camera: The camera of the picture.
+            found: All labelled pixels (N, 2), and their depths (N,) [m].
+            depth_type: The kind of the depths, z-depth or Euclidean.
 
         Raises:
-            Skipped: If there is none.
+            Skipped: If there is no label.
         """
         pixels, depth = found
         size = (camera.width, camera.height)
-        kept = sample(pixels, depth, size, self.options.points, self.options.edge_margin, self.generator(item))
+        rng = self.random_generator(item)
+        kept = select_labels(pixels, depth, size, self.options.points, self.options.edge_margin, rng)
         if not kept.size:
             raise Skipped("no depth is known in it")
         return SparseDepth(pixels[kept], depth[kept], depth_type)
 
-    def _seen_from(self, folder: Path, path: Path) -> str:
+    def _path_from(self, folder: Path, path: Path) -> str:
+        """The path of a file of SOURCE, as it is named in a folder of DEST."""
         source, dest = self.source.resolve(), self.dest.resolve()
         if dest.is_relative_to(source.parent) or source.is_relative_to(dest):
             place = dest / folder.relative_to(self.dest)
@@ -116,10 +129,10 @@ class Desk:
 
 
 def _check_below(path: Path, folder: Path) -> None:
-    """Names come out of the set's files: none may lead elsewhere."""
+    """Raise a UserError if a path leads out of a folder: the names come from files of the data set."""
     if ".." in path.parts or not path.is_relative_to(folder):
         raise UserError(
-            f"{path}: this leads out of {folder}",
+            f"{path}: this path leads out of {folder}",
             cause="a name in the set's files is absolute or goes upward",
             remedy="get the set again from where it is published",
         )

@@ -1,1 +1,1 @@
-"""LiDAR sweeps as labels: projection into pictures, range images, rolling shutters."""
+"""LiDAR sweeps as labels: projection into pictures, range images, rolling shutters, Waymo's LiDARs."""

@@ -1,4 +1,4 @@
-"""Range images: what a turning LiDAR measured, a row a beam and a column a direction, made points.
+"""Range images of a turning LiDAR, which have one row for each beam and one column for each direction, as points.
 
 Source: Waymo Open Dataset (Sun et al. 2020), utils/range_image_utils.py and utils/transform_utils.py of its devkit.
 """
@@ -12,17 +12,24 @@ from toolkit.utils.arrays import Array
 
 
 def uniform_inclinations(lowest: float, highest: float, rows: int) -> Array:
-    """Inclinations (rows,) [rad], ascending, of beams that divide a range evenly; each in the middle of its share."""
+    """The inclinations (rows,) [rad] of beams, ascending.
+
+    The beams divide the range from ``lowest`` to ``highest`` [rad] evenly; each lies in the middle of its share.
+    """
     return lowest + (np.arange(rows) + 0.5) / rows * (highest - lowest)
 
 
-def points_of(ranges: Array, inclinations: Array, vehicle_from_lidar: Array) -> tuple[Array, Array]:
-    """Points (N, 3) [m, vehicle frame] of the pixels that hold one, and these pixels' rows and columns (N, 2).
+def points_from_range_image(ranges: Array, inclinations: Array, vehicle_from_lidar: Array) -> tuple[Array, Array]:
+    """The points that a range image holds.
 
     Args:
-        ranges: (H, W) [m]; not positive where nothing was measured.
-        inclinations: (H,) [rad], of the rows from the top one down.
-        vehicle_from_lidar: (4, 4); the middle column looks along the vehicle's x, whatever this transform's yaw.
+        ranges: Euclidean distances (H, W) [m] from the LiDAR; not positive where nothing was measured.
+        inclinations: The inclination (H,) [rad] of each row, from the top row down.
+        vehicle_from_lidar: The transform (4, 4) from the LiDAR frame to the vehicle frame [m]. The middle column looks
+            along the vehicle's x, whatever the yaw of this transform.
+
+    Returns:
+        The points (N, 3) in the vehicle frame [m], and the row and column (N, 2) of each.
     """
     rows, columns = np.nonzero(ranges > 0)
     yaw = np.arctan2(vehicle_from_lidar[1, 0], vehicle_from_lidar[0, 0])
@@ -33,12 +40,13 @@ def points_of(ranges: Array, inclinations: Array, vehicle_from_lidar: Array) -> 
     return transform(vehicle_from_lidar, xyz), np.stack([rows, columns], axis=-1)
 
 
-def moved_by_pixel(poses: ArrayLike, xyz: Array) -> Array:
-    """Points (N, 3) [m, world] of points (N, 3) [m, vehicle frame], each with a pose (N, 6) of its own.
+def move_by_pixel_pose(poses: ArrayLike, xyz: Array) -> Array:
+    """Points (N, 3) in the world [m], each moved by a pose of its own.
 
     Args:
-        poses: Roll, pitch, yaw [rad], turned about z, y, x in this order; x, y, z [m]: from the vehicle to the world.
-        xyz: The points.
+        poses: The poses (N, 6) of the vehicle in the world: roll, pitch, yaw [rad], x, y, z [m]. The vehicle is turned
+            by yaw about z, then by pitch about its own y, then by roll about its own x.
+        xyz: The points (N, 3) in the vehicle frame [m].
     """
     if not len(xyz):
         return xyz  # older versions of scipy know no empty Rotation

@@ -1,0 +1,126 @@
+"""The registry of tasks: the decorator, files, options and pickling."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from tests.support.own_task import OWN, write_task
+from toolkit.errors import UserError
+from toolkit.qa.query import Query
+from toolkit.qa.tasks.registry import get_task, load_tasks, task, task_names
+from toolkit.qa.tasks.task import Task
+
+
+def test_a_file_registers_its_task_once(tmp_path: Path) -> None:
+    path = write_task(tmp_path, "own_once")
+    load_tasks(path)
+    load_tasks(path)
+    assert "own_once" in task_names()
+    assert get_task("own_once").words.questions == ("question",)
+
+
+def test_template_may_lie_in_a_folder_beside(tmp_path: Path) -> None:
+    path = write_task(tmp_path, "own_beside")
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "own_beside.jinja").rename(tmp_path / "templates" / "own_beside.jinja")
+    load_tasks(path)
+    assert get_task("own_beside").template_path().parent.name == "templates"
+
+
+def test_options_replace_attributes(tmp_path: Path) -> None:
+    load_tasks(write_task(tmp_path, "own_lifted"))
+    assert get_task("own_lifted", lift=2.0).lift == 2.0
+    assert get_task("own_lifted").lift == 0.0
+    with pytest.raises(UserError, match=r"tasks\.own_lifted: unknown option 'lft'") as caught:
+        get_task("own_lifted", lft=1)
+    assert "lift" in caught.value.remedy
+
+
+def test_a_task_is_pickled_by_its_file(tmp_path: Path) -> None:
+    load_tasks(write_task(tmp_path, "own_pickled"))
+    copy = pickle.loads(pickle.dumps(get_task("own_pickled", lift=3.0)))
+    assert (copy.name, copy.lift) == ("own_pickled", 3.0)
+
+
+def test_unknown_task_suggests(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="unknown task 'metric_dept'") as caught:
+        get_task("metric_dept")
+    assert "did you mean metric_depth" in caught.value.remedy
+    assert "--include" in caught.value.remedy
+
+
+def test_a_name_is_taken_once(tmp_path: Path) -> None:
+    load_tasks(write_task(tmp_path, "own_taken"))
+    other = tmp_path / "other.py"
+    other.write_text(OWN.replace("{name}", "own_taken") + "# another\n")
+    with pytest.raises(UserError, match="there already"):
+        load_tasks(other)
+
+
+def test_a_copy_of_a_file_is_no_clash(tmp_path: Path) -> None:
+    path = write_task(tmp_path, "own_copied")
+    load_tasks(path)
+    (tmp_path / "kept").mkdir()
+    copy = tmp_path / "kept" / path.name
+    copy.write_bytes(path.read_bytes())
+    load_tasks(copy)
+    assert "own_copied" in task_names()
+
+
+@pytest.mark.parametrize("name", ["Depth", "a-b", "", "1a"])
+def test_malformed_names(name: str) -> None:
+    with pytest.raises(UserError, match="lower_case"):
+        task(name)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [("import nowhere_to_be_found", "ModuleNotFoundError"), ("def f(:", "SyntaxError"), ("x = y", "NameError")],
+)
+def test_faulty_files(tmp_path: Path, code: str, message: str) -> None:
+    path = tmp_path / "faulty.py"
+    path.write_text(code)
+    with pytest.raises(UserError, match="cannot be imported") as caught:
+        load_tasks(path)
+    assert message in caught.value.cause
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such Python file"):
+        load_tasks(tmp_path / "none.py")
+
+
+def test_a_task_must_label() -> None:
+    class Nothing(Task):
+        pass
+
+    with pytest.raises(NotImplementedError, match="Nothing does not say how it labels"):
+        Nothing().label(None)  # type: ignore[arg-type]
+
+
+def test_answers_have_as_many_decimals_as_the_recipe_says() -> None:
+    query = Query(())
+    assert get_task("metric_depth").write(2.468, query) == "2.47 m"
+    assert get_task("metric_depth", decimals=1).write(2.468, query) == "2.5 m"
+    assert get_task("travel_speed", decimals=0).write(2.468, query) == "2 m/s"
+    with pytest.raises(UserError, match="decimals is -1"):
+        get_task("metric_depth", decimals=-1)
+    for wrong in ("one", True, 1.5):
+        with pytest.raises(UserError, match=f"'decimals' cannot be {wrong!r}"):
+            get_task("metric_depth", decimals=wrong)
+
+
+def test_the_template_version_follows_the_text(tmp_path: Path) -> None:
+    load_tasks(write_task(tmp_path, "own_version"))
+    template = tmp_path / "own_version.jinja"
+    words = template.read_text()
+    first = get_task("own_version").template_version
+    assert len(first) == 12
+    template.write_text(words + " ")
+    assert get_task("own_version").template_version != first
+    template.write_text(words)
+    assert get_task("own_version").template_version == first
+    template.unlink()
+    with pytest.raises(UserError, match="there is no such template"):
+        _ = get_task("own_version").template_version

@@ -1,0 +1,1 @@
+"""What the records of an evaluation amount to: numbers with their intervals, tables, plots, comparisons."""

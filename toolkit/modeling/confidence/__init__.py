@@ -1,0 +1,1 @@
+"""How far an answer can be trusted: the model's own probabilities, and whether its answers agree with each other."""

@@ -1,0 +1,131 @@
+"""The folder of a run: what it holds, where an interrupted run goes on, and whether it belongs to the same recipe."""
+
+import json
+import re
+from pathlib import Path
+
+from toolkit.config.load import differences, load_recipe
+from toolkit.config.recipe import Recipe
+from toolkit.errors import UserError, UserErrors
+from toolkit.modeling.checkpoint_contract import CONTRACT, RECIPE
+from toolkit.utils.progress import is_first_process, processes
+
+TRAINING = "training"
+"""The subfolder of a run that holds what an interrupted run resumes from."""
+
+PREVIEW = "preview"
+"""The subfolder of a run that holds what a dry run shows."""
+
+ADAPTER = "adapter"
+"""The subfolder that holds the adapter of a LoRA run. The checkpoint itself holds the merged model."""
+
+_FREE_TO_CHANGE = (
+    "evaluation.",
+    "output",
+    "trainer.workers",
+    "trainer.log_every",
+    "trainer.save_every",
+    "trainer.report_to",
+)
+"""Settings that may change when a run is resumed, because they do not change what is learnt."""
+
+
+def find_start(recipe: Recipe, output: Path, resume: str) -> Path | None:
+    """Find the ``checkpoint-N`` to go on from.
+
+    Args:
+        recipe: The recipe of the run.
+        output: The folder of the run.
+        resume: ``auto``, ``never`` or the folder of a checkpoint, as in ``train``.
+
+    Returns:
+        The folder of the checkpoint; None if the run starts from the beginning.
+
+    Raises:
+        UserError: If ``output`` holds another run, a finished run, or something that is not a run; if the folder that
+            ``resume`` names holds no complete checkpoint of the same recipe.
+    """
+    given = None if resume in ("auto", "never") else Path(resume)
+    if given is not None:
+        _check_given(given, recipe)
+    saved = [path for path in (output / TRAINING).glob("checkpoint-*") if _is_complete(path)]
+    if is_first_process():  # it makes the folder, which other processes may find half made
+        _check_output(recipe, output, resume, bool(saved))
+    return given or max(saved, key=step_of, default=None)
+
+
+def _check_output(recipe: Recipe, output: Path, resume: str, begun: bool) -> None:
+    """Check that ``output`` is empty, or holds an unfinished run of the same recipe."""
+    inside = [path.name for path in output.iterdir()] if output.is_dir() else []
+    if output.exists() and not output.is_dir():
+        raise UserError(f"{output}: this is a file, not a folder", remedy="choose another --output")
+    if not [name for name in inside if name != PREVIEW and not name.startswith(".")]:
+        return
+    if RECIPE not in inside:
+        raise UserError(f"{output}: this folder holds something that is not a run", remedy="choose another --output")
+    if resume == "never":
+        raise UserError(f"{output}: there is a run here already", remedy="choose another --output, or --resume auto")
+    finished = CONTRACT in inside
+    if begun or finished:
+        _check_same_recipe(output, recipe)
+    if finished:
+        raise UserError(
+            f"{output}: this run is finished, no steps remain",
+            remedy=f"choose another --output to train again, or ask it: toolkit ask IMAGE QUESTION --model {output}",
+        )
+
+
+def _check_given(path: Path, recipe: Recipe) -> None:
+    """Check a ``checkpoint-N`` that the user named."""
+    run = path.parent.parent
+    if not _is_complete(path) or not (run / RECIPE).is_file():
+        raise UserError(
+            f"{path}: this is nothing to resume from",
+            remedy="give a folder like runs/NAME/training/checkpoint-200, or --resume auto",
+        )
+    _check_same_recipe(run, recipe)
+
+
+def _check_same_recipe(run: Path, recipe: Recipe) -> None:
+    changed = [line for line in differences(load_recipe(run / RECIPE), recipe) if not line.startswith(_FREE_TO_CHANGE)]
+    if changed:
+        raise UserErrors(
+            f"{run}: another run is here; choose another --output. What differs in the recipe (there -> now)",
+            [UserError(line) for line in changed],
+        )
+
+
+def _is_complete(path: Path) -> bool:
+    """Whether a ``checkpoint-N`` was saved to its end.
+
+    Each process writes the state of its random generators, and the first one writes the trainer's state last.
+    """
+    try:
+        state = json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    each = len(list(path.glob("rng_state*.pth"))) >= processes()
+    return isinstance(state, dict) and "global_step" in state and each and _has_weights(path)
+
+
+def _has_weights(path: Path) -> bool:
+    """Whether the weights and the optimiser's state are there and complete. Sharded runs keep them in subfolders."""
+    from safetensors import SafetensorError, safe_open
+
+    if any(path.glob("pytorch_model_fsdp*")) or any(path.glob("global_step*")):
+        return True
+    weights = list(path.glob("*.safetensors"))
+    try:
+        for file in weights:
+            with safe_open(file, "pt"):
+                pass
+        sizes = [(path / name).stat().st_size for name in ("optimizer.pt", "scheduler.pt")]
+    except (OSError, SafetensorError):
+        return False
+    return bool(weights) and all(sizes)
+
+
+def step_of(checkpoint: Path) -> int:
+    """The number of steps after which a ``checkpoint-N`` was saved."""
+    number = re.search(r"checkpoint-(\d+)$", checkpoint.name)
+    return int(number.group(1)) if number else 0
