@@ -3,7 +3,7 @@
 Run it as ``python benchmarks/lowest_versions.py [--folder DIR]``. It makes a virtual environment in which every
 dependency is pinned to its lower bound. Only torch is taken in the version of constraints.txt, because old versions
 have no build for every processor. Then a short list of tests runs in it: geometry, canonicalisation, marks, manifests,
-and training.
+asking, and two small training runs.
 """
 
 import argparse
@@ -17,7 +17,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 EXEMPT = "torch"
-SMOKE = ["tests/geometry", "tests/qa/test_marker.py", "tests/data/manifest", "tests/training/test_train.py"]
+SMOKE = [
+    "tests/geometry",
+    "tests/qa/test_marker.py",
+    "tests/data/manifest",
+    "tests/inference/test_asker.py",
+    "tests/training/test_train.py::test_every_trainable_tensor_moves",
+    "tests/training/test_train.py::test_a_lora_run_saves_adapter_and_merged_model",
+]
 
 
 def lowest_pins() -> list[str]:

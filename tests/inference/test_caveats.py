@@ -148,7 +148,7 @@ def test_a_cloud_says_whose_answers_it_is_made_of(
     shutil.copy(ROOM, "room.png")
     code, _, err = run("cloud", "room.png", "-o", "room.ply", "--fov", "74.5", "--columns", "4", "--levels", "0")
     assert code == 0, err
-    assert "tiny answers, the model that comes with the toolkit" in err
+    assert "the answer is from tiny, the model that comes with the toolkit" in err
 
 
 def test_it_is_measured_by_name_and_nothing_is_written_beside_it(

@@ -96,7 +96,7 @@ def ask(
     if points is not None and grid is not None:
         raise UserError("--points and --grid are given together", remedy="leave one out")
     if points is not None or grid is not None:
-        _refuse_with_many({"--point": named, "--raw": raw, "--check": check, "--save": save, "two": images[1:]})
+        _refuse_with_many({"--point": named, "--raw": raw, "--check": check, "--save": save, "a second picture": images[1:]})
         where = _make_grid(grid, scene.size) if grid is not None else _read_points(points, scene.size)
         answers = _ask_many(load_asker(model, include, like), scene, question, where, grid, task)
         if to_json:
@@ -140,7 +140,7 @@ def _pictures_and_question(words: Sequence[str], task: str | None) -> tuple[list
         raise UserError("the question is empty", remedy=f"write it like {_EXAMPLE}; or say which --task is asked")
     if len(question) > _LONGEST_QUESTION:
         raise UserError(
-            f"the question has {len(question)} characters", f"at most {_LONGEST_QUESTION} are taken", "ask in fewer"
+            f"the question has {len(question)} characters", f"at most {_LONGEST_QUESTION} are taken", "use fewer words"
         )
     return [Path(word) for word in named], question
 
@@ -201,11 +201,11 @@ def _shown_points(asker: "Asker", scene: "Scene", where: "Array", grid: str) -> 
 
 
 def _refuse_with_many(given: Mapping[str, object]) -> None:
-    """Refuse the options that have no meaning if many points are asked about."""
+    """Refuse what has no meaning if many points are asked about: values by the words that a message has for them."""
     for name, value in given.items():
         if value:
             raise UserError(
-                f"{name if name.startswith('--') else 'a second picture'} cannot be given with --points or --grid",
+                f"{name} cannot be given with --points or --grid",
                 cause="these ask the same about every point of one picture",
                 remedy="leave it out",
             )

@@ -103,11 +103,30 @@ def dump_recipe(recipe: Recipe) -> str:
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def differences(old: Recipe, new: Recipe) -> list[str]:
-    """The differences between two recipes, one text ``key: old -> new`` for each."""
+@dataclass(frozen=True)
+class RecipeDifference:
+    """A setting that differs between two recipes.
+
+    Attributes:
+        key: The setting with its section, such as ``trainer.steps``.
+        old: Its value in the first recipe, as JSON can hold it; None if that recipe does not have it.
+        new: Its value in the second recipe.
+    """
+
+    key: str
+    old: Any
+    new: Any
+
+    def to_text(self) -> str:
+        """The setting with both values, as text for people."""
+        return f"{self.key}: {self.old!r} -> {self.new!r}"
+
+
+def differences(old: Recipe, new: Recipe) -> list[RecipeDifference]:
+    """The settings that differ between two recipes, in the order of their keys."""
     before, after = _flatten(old.model_dump(mode="json")), _flatten(new.model_dump(mode="json"))
     return [
-        f"{'.'.join(key)}: {before.get(key)!r} -> {after.get(key)!r}"
+        RecipeDifference(".".join(key), before.get(key), after.get(key))
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key)
     ]

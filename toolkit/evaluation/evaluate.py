@@ -51,7 +51,7 @@ _RECIPE_DIGITS = 12  # hexadecimal digits of the recipe's hash that a report nam
 
 @dataclass(frozen=True)
 class EvaluationSetup:
-    """Which predictor is evaluated, and setup.
+    """Which predictor is evaluated, and what is checked.
 
     Attributes:
         predictor: The predictor. ``vlm`` is the checkpoint, ``constant`` the best constant answer, ``constant:2.0 m``

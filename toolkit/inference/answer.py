@@ -24,12 +24,12 @@ class Answer:
     Attributes:
         value: The value: a number in ``unit``, a name, or a motion; None if the model's text holds no value.
         said: The value with its unit, as text for people; "" if there is no value.
-        unit: The unit: "m", "s", "m/s" or "".
+        unit: The unit: "m", "s", "m/s", the unit of a user's own task, or "".
         interval: The lowest and the highest value of the interval that holds the value with probability ``COVERAGE``,
             according to the model's own probabilities of digits. For a motion, it is that of the distance moved. None
             if it is not known.
         probability: The probability that the model gave to exactly this text; None if it is not known.
-        text: What the model wrote.
+        text: The text that the model wrote.
         task: The name of the task; "" if the user's words were asked as they are and no task reads the answer.
         prompt: The question in the words that the model was given.
         points: The points by name.
@@ -68,7 +68,6 @@ class Answer:
 
     def to_json(self) -> dict[str, Any]:
         """The answer as JSON can hold it. It is what ``--json`` prints, and ``docs/answer.md`` describes it."""
-        same = ("value", "said", "unit", "probability", "text", "task", "prompt", "points", "model", "check")
         cameras = [
             {
                 "intrinsics": known.camera.intrinsics,
@@ -80,7 +79,16 @@ class Answer:
         ]
         return {
             "schema": SCHEMA,
-            **{name: to_json(getattr(self, name)) for name in same},
+            "value": to_json(self.value),
+            "said": self.said,
+            "unit": self.unit,
+            "probability": to_json(self.probability),
+            "text": self.text,
+            "task": self.task,
+            "prompt": self.prompt,
+            "points": to_json(self.points),
+            "model": self.model,
+            "check": to_json(self.check),
             "interval": None if self.interval is None else {"low": self.interval[0], "high": self.interval[1]},
             "coverage": COVERAGE,
             "camera": cameras,

@@ -109,10 +109,11 @@ def _assume(size: tuple[int, int], unusable: Sequence[str]) -> KnownCamera:
 
 def _from_flags(opened: OpenedPicture, size: tuple[int, int], flags: CameraFlags) -> KnownCamera | None:
     """The camera that the user's flags give; None if no flag is given."""
-    given = [name for name in ("intrinsics", "focal", "fov") if getattr(flags, name) is not None]
+    values = {"--intrinsics": flags.intrinsics, "--focal": flags.focal, "--fov": flags.fov}
+    given = [option for option, value in values.items() if value is not None]
     if len(given) > 1:
         raise UserError(
-            f"--{' and --'.join(given)} are given together", "they all say what the camera is", "give one of them"
+            f"{' and '.join(given)} are given together", "they all say what the camera is", "give one of them"
         )
     if flags.intrinsics is not None:
         return KnownCamera(_from_numbers(opened, flags.intrinsics), CameraSource.INTRINSICS)
@@ -139,7 +140,7 @@ def _from_numbers(opened: OpenedPicture, values: tuple[float, float, float, floa
     problem = f"--intrinsics {','.join(f'{value:g}' for value in values)} cannot be those of {opened.picture.name}"
     remedy = "give FX,FY,CX,CY in pixels of this picture, in this order"
     if not all(map(math.isfinite, values)) or min(values[:2]) <= 0:
-        raise UserError(problem, "the focal lengths FX and FY must be positive, and all be finite numbers", remedy)
+        raise UserError(problem, "FX and FY must be positive, and all four must be finite numbers", remedy)
     try:
         return Camera.from_intrinsics([*values, width, height])
     except UserError as fault:
@@ -154,7 +155,7 @@ def _from_file_beside(size: tuple[int, int], picture: Path) -> KnownCamera | Non
         return None
     remedy = (
         'write {"intrinsics": [fx, fy, cx, cy, width, height]} into it, or move it away; '
-        "--intrinsics, --focal and --fov go before it"
+        "--intrinsics, --focal and --fov take precedence over it"
     )
     try:
         camera = _parse_camera(json.loads(path.read_text(encoding="utf-8-sig")))

@@ -8,7 +8,7 @@ from typing import Any
 from toolkit.utils.resources import MODELS, TINY
 
 _REPORT = Path("evaluation", "report.json")
-_WHO = "tiny answers, the model that comes with the toolkit"
+_WHO = "the answer is from tiny, the model that comes with the toolkit"
 _ADVICE = "on photographs it is no better than a constant answer. Train your own: toolkit train --help"
 
 _RIGHT_MEANS = {"delta1": "within a factor of 1.25"}

@@ -304,7 +304,7 @@ def adopt_base_contract(recipe: Recipe) -> Recipe:
     taken = differences(recipe, adopted)
     if taken and is_first_process():
         err.print(f"[yellow]note:[/] questions are shown as {recipe.model.name} was trained: ", end="")
-        err.print("; ".join(taken), markup=False)
+        err.print("; ".join(each.to_text() for each in taken), markup=False)
     return adopted
 
 

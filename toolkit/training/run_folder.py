@@ -27,7 +27,7 @@ _FREE_TO_CHANGE = (
     "trainer.save_every",
     "trainer.report_to",
 )
-"""Settings that may change when a run is resumed, because they do not change what is learnt."""
+"""How the keys begin of settings that may change when a run is resumed, because they do not change what is learnt."""
 
 
 def find_start(recipe: Recipe, output: Path, resume: str) -> Path | None:
@@ -87,11 +87,12 @@ def _check_given(path: Path, recipe: Recipe) -> None:
 
 
 def _check_same_recipe(run: Path, recipe: Recipe) -> None:
-    changed = [line for line in differences(load_recipe(run / RECIPE), recipe) if not line.startswith(_FREE_TO_CHANGE)]
+    found = differences(load_recipe(run / RECIPE), recipe)
+    changed = [each for each in found if not each.key.startswith(_FREE_TO_CHANGE)]
     if changed:
         raise UserErrors(
             f"{run}: another run is here; choose another --output. What differs in the recipe (there -> now)",
-            [UserError(line) for line in changed],
+            [UserError(each.to_text()) for each in changed],
         )
 
 

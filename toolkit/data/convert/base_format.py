@@ -17,9 +17,9 @@ What a format can use (``workspace`` is an instance of ``shared.workspace.Worksp
 - ``readers.read_files``: text, JSON, NumPy, MATLAB and binary files. All reading goes through its ``reading``, which
   turns damaged files into UserErrors.
 - ``readers.hdf5``: HDF5 files, which MATLAB 7.3 writes too; it needs h5py, the extra ``hdf5``.
-- ``readers.arrow`` (Feather, Parquet), ``readers.colmap``, ``readers.thin_prism``, ``readers.depth_png``,
-  ``readers.pose_files``, ``readers.streams``.
-- ``shared.native_depth_map``, ``shared.splits``, ``shared.moments``, ``shared.label_selection``, and
+- ``readers.arrow`` (Feather, Parquet), ``readers.camera_matrix``, ``readers.colmap``, ``readers.thin_prism``,
+  ``readers.depth_png``, ``readers.pose_files``, ``readers.frame_streams``.
+- ``shared.native_depth_map``, ``shared.splits``, ``shared.nearest_moment``, ``shared.label_selection``, and
   ``shared.lidar`` (``project``, ``range_image``, ``rolling_shutter``).
 
 Conventions: see ``toolkit.geometry.camera``.

@@ -86,7 +86,7 @@ class RoomLook:
     Attributes:
         textures: The texture table (13, T): the fields of one Texture in each column. The first six are the faces of
             the room.
-        light: What lights the room.
+        light: The light that falls on the room's surfaces.
     """
 
     textures: Array32
@@ -143,7 +143,7 @@ def _shine(hits: RayHits, where: Array, power: float, reach: float) -> Array32:
     """The light (H, W) of a point source on what is hit, by Lambert's cosine law.
 
     Args:
-        hits: What the rays hit.
+        hits: The surfaces that the rays hit.
         where: The place of the source (3,) [m, world frame].
         power: The light on a surface close by that faces the source.
         reach: The distance at which the light has halved [m].
@@ -171,7 +171,7 @@ def _pattern(texture: dict[str, Array32], hits: RayHits) -> Array32:
 
     Args:
         texture: The fields of the Texture (H, W) that each pixel sees, by name.
-        hits: What the rays hit.
+        hits: The surfaces that the rays hit.
     """
     row = (hits.v - texture["origin_v"]) / texture["cell_v"]
     row_number = np.floor(row)

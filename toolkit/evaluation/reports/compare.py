@@ -78,8 +78,8 @@ class EvaluationComparison:
     def to_table(self) -> Table:
         """The comparison as a table for the terminal."""
         caption = (
-            f"differences from {self.names[0]} with 95 % by a paired bootstrap over pictures; "
-            "* an interval without 0; only questions that all were asked"
+            f"differences from {self.names[0]} with 95 % intervals by a paired bootstrap over pictures; "
+            "* where the interval does not hold 0; only questions that all of them were asked"
         )
         table = Table(title="Comparison", caption=caption)
         for column in ("task", "number"):

@@ -39,7 +39,7 @@ _CLEAR_GAP = 0.25
 """The relative gap between two distances from which it is clear which one is closer."""
 
 _CAPTION = (
-    "brackets: 95 % by a bootstrap over pictures; unread and impossible answers are wrong; "
+    "brackets: 95 % intervals by a bootstrap over pictures; unread and impossible answers are wrong; "
     "the constant is the best for these very questions, the median label is that of the training data"
 )
 

@@ -34,11 +34,11 @@ from toolkit.utils.arrays import Array
 
 @dataclass(frozen=True)
 class SurveyProgress:
-    """The functions that are told how far a survey is.
+    """The functions that are called while a survey goes on, to show how far it is.
 
     Attributes:
-        on_level: Is told how many questions each level of the grid adds.
-        on_answers: Is told how many questions were answered.
+        on_level: A function that is called with the number of questions that a level of the grid adds.
+        on_answers: A function that is called with the number of questions that were answered.
     """
 
     on_level: Callable[[int], None] = lambda count: None
@@ -100,7 +100,7 @@ def cloud_from_model(
             neither are those that the lens bends out of the canonical picture.
         camera: What is known of the camera.
         against: A depth map of the same picture, with which the answers are compared at the pixels asked for.
-        progress: The functions that are told how far the questions are.
+        progress: The functions that are called while questions are asked.
 
     Raises:
         UserError: If the picture or the camera cannot be used, the model knows no task that gives a depth, or none of

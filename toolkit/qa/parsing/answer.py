@@ -101,7 +101,7 @@ def read_quantity(text: str, unit: str) -> Quantity | None:
     """Read the number that a text gives as its answer, by the rules of this module.
 
     Args:
-        text: What a model wrote.
+        text: The text that a model wrote.
         unit: The unit asked for, by any name that can be read ("m", "ft", "km/h"); "" for a pure number.
 
     Returns:
@@ -120,7 +120,7 @@ def read_dividend(text: str, unit: str) -> Quantity | None:
     """Read the number that a text divides in its working: 7.23 m in "7.23 m / 4.0 s = 1.81 m/s".
 
     Args:
-        text: What a model wrote.
+        text: The text that a model wrote.
         unit: The unit of the dividend, by any name that ``read_quantity`` accepts.
 
     Returns:
@@ -143,7 +143,7 @@ def read_choice(text: str, choices: Sequence[str]) -> str | None:
     a capital letter, and not where it is an article ("A point is...").
 
     Args:
-        text: What a model wrote.
+        text: The text that a model wrote.
         choices: The names, as the question gave them.
 
     Returns:
@@ -167,7 +167,7 @@ def read_motion(text: str) -> Motion | None:
     length 1.
 
     Args:
-        text: What a model wrote.
+        text: The text that a model wrote.
 
     Returns:
         The motion; None if the distance, the angle or the direction is missing, or if two values differ.

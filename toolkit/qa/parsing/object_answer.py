@@ -34,7 +34,7 @@ def read_property(text: str, thing: str, choices: Sequence[str], others: Iterabl
     """Read which of some names, such as colours, a text gives to a thing.
 
     Args:
-        text: What a model wrote.
+        text: The text that a model wrote.
         thing: The thing that was asked about, in the singular.
         choices: The possible names, in lower case.
         others: Other things that the text may mention, in the singular.
@@ -59,7 +59,7 @@ def read_count(text: str, thing: str, others: Iterable[str] = ()) -> int | None:
     """Read how many of a thing there are, according to a text.
 
     Args:
-        text: What a model wrote, with the number in digits, or in words below twenty.
+        text: The text that a model wrote, with the number in digits, or in words below twenty.
         thing: The thing that was asked about, in the singular.
         others: Other things that the text may count, in the singular.
 
@@ -81,7 +81,7 @@ def read_side(text: str, first: str, second: str) -> str | None:
     """Read on which side of a second thing the first one is, according to a text.
 
     Args:
-        text: What a model wrote.
+        text: The text that a model wrote.
         first: The thing that was asked about; the word "it" counts as its name.
         second: The thing beside it.
 

@@ -81,7 +81,7 @@ def _check_class(name: str, cls: Any) -> None:
 
 
 def _is_same_file(one: str, other: str) -> bool:
-    """Whether two paths are the same file or have the same content, as a checkpoint's copy, or the first is gone."""
+    """Whether two files have the same content, as a checkpoint's copy has. It also holds if the first one is gone."""
     return one == other or not Path(one).is_file() or Path(one).read_bytes() == Path(other).read_bytes()
 
 

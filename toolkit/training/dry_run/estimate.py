@@ -22,7 +22,6 @@ PROBED = 16
 _DRAWN = 500
 """How many synthetic pictures are looked at for their size. Of pictures on disk, one of each camera is looked at."""
 
-_PARTS = ("image", "prompt", "answer")
 _FLOAT = 4  # bytes
 _ADAM_STATES = 2
 _MIB, _GIB = 2**20, 2**30  # bytes
@@ -113,7 +112,7 @@ def estimate_run(vlm: Vlm, plan: RunPlan, recipe: Recipe, processes: int = 1) ->
     longest = _longest_sample(vlm, plan.train, recipe, [*lengths, *rare_lengths])
     parameters = list(vlm.model.parameters())
     return RunEstimate(
-        mean=TokenLengths(*(round(sum(getattr(each, part) for each in lengths) / PROBED) for part in _PARTS)),
+        mean=_mean_lengths(lengths),
         longest=longest,
         weights=_bytes_of(parameters),
         training=_bytes_of([weight for weight in parameters if weight.requires_grad]) * (1 + _ADAM_STATES),
@@ -127,6 +126,12 @@ def estimate_run(vlm: Vlm, plan: RunPlan, recipe: Recipe, processes: int = 1) ->
         questions_requested=sum(_questions_requested(plan.train, index) for index in indices) / PROBED,
         rounded=recipe.model.lora is None and any(p.requires_grad and p.element_size() < _FLOAT for p in parameters),
     )
+
+
+def _mean_lengths(lengths: Sequence[TokenLengths]) -> TokenLengths:
+    """The mean numbers of tokens of some samples, each rounded to a whole number."""
+    parts = zip(*((each.image, each.prompt, each.answer) for each in lengths), strict=True)
+    return TokenLengths(*(round(sum(part) / len(lengths)) for part in parts))
 
 
 def _longest_sample(vlm: Vlm, mixture: Mixture, recipe: Recipe, lengths: Sequence[TokenLengths]) -> int:

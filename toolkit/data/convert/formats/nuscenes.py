@@ -145,7 +145,7 @@ def _dense_channels(source: Path) -> Collection[str]:
 
 
 class _Wanted(NamedTuple):
-    """What is converted; of ``dense_channels``, recordings between the key frames too."""
+    """What is converted. For the channels in ``dense_channels``, that includes recordings between the key frames."""
 
     cameras: Sequence[str]
     splits: Sequence[str]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 
 def nearest_moment(moments: Sequence[float], moment: float, most: float) -> int | None:
-    """The index of the nearest moment; None if none is near enough. Of two equally near ones, the earlier.
+    """The index of the nearest moment; None if none is near enough. Of two equally near ones, the earlier is taken.
 
     Args:
         moments: The moments to choose from, ascending.

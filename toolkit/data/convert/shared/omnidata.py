@@ -71,7 +71,7 @@ def list_pictures(source: Path, options: ConvertOptions, info: DatasetInfo, comp
 
     Args:
         source: The folder that holds the data set.
-        options: What the user chose.
+        options: The options that the user chose.
         info: The description of the data set, for messages.
         component: The name of the data set in Omnidata's layout, KIND/COMPONENT/BUILDING.
 
@@ -102,7 +102,7 @@ def _read_splits(source: Path, options: ConvertOptions) -> dict[str, list[str]]:
         return {}
     if len(tables) > 1:
         names = ", ".join(path.name for path in tables)
-        raise UserError(f"{source}: there are several tables of splits ({names})", remedy="leave the one that is meant")
+        raise UserError(f"{source}: there are several tables of splits ({names})", remedy="keep one of them, and move the others away")
     return read_split_table(tables[0])
 
 

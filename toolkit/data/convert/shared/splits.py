@@ -16,7 +16,7 @@ def split_scenes(
 
     Args:
         source: The folder that holds the data set.
-        options: What the user chose.
+        options: The options that the user chose.
         lists: The scenes of each split, as files of the data set list them.
         there: The scenes that were downloaded.
 

@@ -29,7 +29,7 @@ class Workspace:
     Attributes:
         source: The absolute path of the data set as downloaded.
         dest: The absolute path of the folder for the manifest.
-        options: What the user chose.
+        options: The options that the user chose.
     """
 
     source: Path

@@ -96,8 +96,8 @@ def find_hidden(
         depth_z: Their depth_z (N,) [m].
         camera: The camera of the picture.
         scanner: How densely the points were measured.
-        step: A point is clearly nearer if its depth is smaller by at least this factor,
-        least: and by at least this length [m].
+        step: The factor by which the depth of a clearly nearer point is smaller, at least.
+        least: The length [m] by which the depth of a clearly nearer point is smaller, at least.
 
     Returns:
         Whether each point (N,) is hidden.
