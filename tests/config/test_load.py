@@ -166,7 +166,10 @@ def test_unknown_recipe_suggests() -> None:
 
 def test_differences_name_both_values(quick: Path) -> None:
     old, new = load_recipe(quick), load_recipe(quick, ["trainer.steps=7", "canonical.focal=30"])
-    assert [each.to_text() for each in differences(old, new)] == ["canonical.focal: 26.0 -> 30.0", "trainer.steps: 6 -> 7"]
+    assert [each.to_text() for each in differences(old, new)] == [
+        "canonical.focal: 26.0 -> 30.0",
+        "trainer.steps: 6 -> 7",
+    ]
 
 
 def test_every_field_can_be_written_as_yaml() -> None:

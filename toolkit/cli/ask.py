@@ -96,7 +96,9 @@ def ask(
     if points is not None and grid is not None:
         raise UserError("--points and --grid are given together", remedy="leave one out")
     if points is not None or grid is not None:
-        _refuse_with_many({"--point": named, "--raw": raw, "--check": check, "--save": save, "a second picture": images[1:]})
+        _refuse_with_many(
+            {"--point": named, "--raw": raw, "--check": check, "--save": save, "a second picture": images[1:]}
+        )
         where = _make_grid(grid, scene.size) if grid is not None else _read_points(points, scene.size)
         answers = _ask_many(load_asker(model, include, like), scene, question, where, grid, task)
         if to_json:

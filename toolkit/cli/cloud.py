@@ -86,7 +86,10 @@ def _depth_file(
     if output.suffix.lower() != ".ply":
         raise UserError(f"{output}: only PLY is written", remedy="name it .ply")
     if depth and against:
-        raise UserError("--depth and --against are given together", remedy="leave out --depth to compare a model's answers")
+        raise UserError(
+            "--depth and --against are given together",
+            remedy="make two clouds, or leave out --depth to compare a model's answers",
+        )
     if (depth or against) and depth_type is None:
         raise UserError(
             "--depth-type is missing",

@@ -75,5 +75,5 @@ def _run_checks(sample: AuditSample, names: Collection[str], seed: int) -> list[
 
 def _apply_found_types(frames: Sequence[AuditedFrame], typed: Sequence[Finding]) -> list[AuditedFrame]:
     """Frames whose depth has the type that the planes show, so that one fault does not show up in every check."""
-    found = {str(finding.numbers["declared"]): depth_type.found_type(finding) for finding in typed}
-    return [replace(frame, reading=found[frame.declared or "not stated"] or frame.reading) for frame in frames]
+    found = depth_type.found_types(typed)
+    return [replace(frame, reading=found[frame.declared] or frame.reading) for frame in frames]

@@ -104,6 +104,45 @@ class _Trial:
     agreement: dict[str, float]
 
 
+@dataclass(frozen=True)
+class _Outcome:
+    """What all pairs of frames show together.
+
+    Attributes:
+        trials: All pairs.
+        telling: The pairs that tell something.
+        claimed: The pairs that overlap according to the poses as given.
+        poor: The claimed pairs that disagree.
+        other: The name of the best other reading; "" if there is none.
+        chance: The chance that the other reading is no better than the given poses.
+    """
+
+    trials: Sequence[_Trial]
+    telling: Sequence[_Trial]
+    claimed: Sequence[_Trial]
+    poor: Sequence[_Trial]
+    other: str
+    chance: float
+
+    def agreement(self, name: str) -> float:
+        """The median agreement of the pairs that tell something, under a reading."""
+        return median_or_nan([trial.agreement[name] for trial in self.telling])
+
+    @property
+    def numbers(self) -> dict[str, float | str]:
+        """The numbers of the finding, by name."""
+        return {
+            "pairs": len(self.trials),
+            "pairs that tell": len(self.telling),
+            "agreement as given": self.agreement(GIVEN),
+            "pairs said to overlap": len(self.claimed),
+            "of them in disagreement": len(self.poor),
+            "best other reading": self.other,
+            "agreement of it": self.agreement(self.other) if self.other else float("nan"),
+            "chance": self.chance,
+        }
+
+
 def check(frames: Sequence[AuditedFrame], rng: np.random.Generator) -> list[Finding]:
     """Find poses that are wrong, and the mistake; one finding, or none if no two lines of a sequence have poses."""
     sequences = posed_sequences(frames)
@@ -114,21 +153,9 @@ def check(frames: Sequence[AuditedFrame], rng: np.random.Generator) -> list[Find
         return [_frozen_finding(frozen, sum(map(len, sequences)))]
     trials = _trials(sequences, rng)
     telling = [trial for trial in trials if np.nanmax(list(trial.agreement.values())) >= LEAST]
-    name, chance = _best_other_reading(telling)
-    given = [trial.agreement[GIVEN] for trial in telling]
     claimed = [trial for trial in trials if trial.pair.two.dense and _overlap(trial) >= _OVERLAP]
     poor = [trial for trial in claimed if trial.agreement[GIVEN] < POOR]
-    numbers: dict[str, float | str] = {
-        "pairs": len(trials),
-        "pairs that tell": len(telling),
-        "agreement as given": median_or_nan(given),
-        "pairs said to overlap": len(claimed),
-        "of them in disagreement": len(poor),
-        "best other reading": name,
-        "agreement of it": median_or_nan([trial.agreement[name] for trial in telling]) if name else float("nan"),
-        "chance": chance,
-    }
-    return [_finding(numbers, telling, poor, name if chance < ALPHA else "")]
+    return [_finding(_Outcome(trials, telling, claimed, poor, *_best_other_reading(telling)))]
 
 
 def posed_sequences(frames: Sequence[AuditedFrame]) -> list[list[AuditedFrame]]:
@@ -223,17 +250,17 @@ def _overlap(trial: _Trial) -> float:
     return len(trial.pair.carried(trial.given)[0]) / len(trial.pair.chosen)
 
 
-def _finding(numbers: dict[str, float | str], telling: Sequence[_Trial], poor: Sequence[_Trial], name: str) -> Finding:
-    given = float(numbers["agreement as given"])
-    if name:
+def _finding(outcome: _Outcome) -> Finding:
+    given, name, numbers = outcome.agreement(GIVEN), outcome.other, outcome.numbers
+    telling, claimed, poor = outcome.telling, len(outcome.claimed), outcome.poor
+    if name and outcome.chance < ALPHA:
         remedy = MISTAKES[name][1] if name in MISTAKES else f"they are {name}: move them by one line"
         evidence = (
             f"neighbouring frames agree on {given:.0%} of what both see with the poses as given, on "
-            f"{float(numbers['agreement of it']):.0%} if they are {name}; {len(telling)} pairs, "
-            f"by chance once in {1 / max(float(numbers['chance']), 1e-99):.2g}"
+            f"{outcome.agreement(name):.0%} if they are {name}; {len(telling)} pairs, "
+            f"by chance once in {1 / max(outcome.chance, 1e-99):.2g}"
         )
         return Finding(CHECK, "fault", evidence, remedy, numbers, _worst(telling))
-    claimed = int(numbers["pairs said to overlap"])
     if claimed >= PAIRS and 2 * len(poor) > claimed:
         evidence = f"{len(poor)} of {claimed} pairs that the poses say overlap agree on less than {POOR:.0%} of it"
         remedy = "compare poses, intrinsics and depth with their documentation; no usual mistake of poses explains it"

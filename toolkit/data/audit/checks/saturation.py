@@ -10,11 +10,11 @@ only. Fewer than ``LEAST`` frames tell nothing. Capped labels are wrong labels, 
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from toolkit.data.audit.audited_frame import AuditedFrame, RangeEnd
+from toolkit.data.audit.audited_frame import AuditedFrame, RangeEnd, StoredValues
 from toolkit.data.audit.finding import WORST_SHOWN, Finding
 from toolkit.data.audit.support.significance import ALPHA, tail
 
@@ -31,14 +31,18 @@ PILE = 3.0
 RARE = 0.001
 """The share of capped labels below which the verdict is only suspect."""
 
-_SIDES = (("greatest", "top"), ("least", "bottom"))
+_END_OF: Mapping[str, Callable[[StoredValues], RangeEnd]] = {
+    "greatest": lambda stored: stored.top,
+    "least": lambda stored: stored.bottom,
+}
+"""The ends of a frame's range, by the word that the report has for them."""
 
 
 def check(frames: Sequence[AuditedFrame], rng: np.random.Generator) -> list[Finding]:
     """Find a value at which depth is capped; one finding, or one for each end that is capped. ``rng`` is not used."""
     if len(frames) < LEAST:
         return [Finding(CHECK, "cannot tell", f"{len(frames)} frames are too few to share a value; {LEAST} are needed")]
-    sides = [_judge_end(frames, word, key) for word, key in _SIDES]
+    sides = [_judge_end(frames, word) for word in _END_OF]
     wrong = [finding for finding in sides if finding.verdict != "ok"]
     if wrong:
         return wrong
@@ -47,15 +51,14 @@ def check(frames: Sequence[AuditedFrame], rng: np.random.Generator) -> list[Find
     ]
 
 
-def _judge_end(frames: Sequence[AuditedFrame], word: str, key: str) -> Finding:
+def _judge_end(frames: Sequence[AuditedFrame], word: str) -> Finding:
     """The finding about the greatest or the least value.
 
     Args:
         frames: The frames.
-        word: "greatest" or "least", for the report.
-        key: The field of ``StoredValues`` that holds this end.
+        word: "greatest" or "least".
     """
-    ends: list[RangeEnd] = [getattr(frame.stored, key) for frame in frames]
+    ends = [_END_OF[word](frame.stored) for frame in frames]
     value, sharing = Counter(float(f"{end.value:.6g}") for end in ends).most_common(1)[0]
     having = [(frame, end) for frame, end in zip(frames, ends, strict=True) if float(f"{end.value:.6g}") == value]
     piled = [(frame, end) for frame, end in having if end.pile >= PILE and end.at > 1]

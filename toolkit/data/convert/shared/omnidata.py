@@ -102,7 +102,10 @@ def _read_splits(source: Path, options: ConvertOptions) -> dict[str, list[str]]:
         return {}
     if len(tables) > 1:
         names = ", ".join(path.name for path in tables)
-        raise UserError(f"{source}: there are several tables of splits ({names})", remedy="keep one of them, and move the others away")
+        raise UserError(
+            f"{source}: there are several tables of splits ({names})",
+            remedy="keep one of them there, and move the others away",
+        )
     return read_split_table(tables[0])
 
 
