@@ -102,7 +102,7 @@ def is_detected(report: AuditReport, fault: Fault) -> bool:
 
 
 def skies(folder: Path | None) -> list[Pixels]:
-    """The upper fifths of photographs of streets if the data has them, otherwise plain gradients."""
+    """The upper fifths (h, w, 3) of photographs of streets if the data has them, otherwise plain gradients."""
     paths = sorted(folder.glob("ddad_like/scene_01/rgb/CAMERA_0[15]/*.jpg"))[:6] if folder else []
     if paths:
         pictures = [np.asarray(Image.open(path).convert("RGB")) for path in paths]

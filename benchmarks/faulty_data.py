@@ -72,7 +72,7 @@ class Item:
         return replace(self, row={**self.row, **changes})
 
     def with_stored(self, values: Array) -> "Item":
-        """A copy with other labels, in stored units."""
+        """A copy with other labels, in stored units: a depth map (h, w), or a list (N,)."""
         return replace(self, depth=values) if self.dense else self.with_row(depth=values.tolist())
 
     def with_scale(self, factor: float) -> "Item":

@@ -1,8 +1,8 @@
 """Measure a manifest of a million lines: the time to index and open it and to read Frames, and a worker's memory.
 
 Run it as ``python benchmarks/manifest.py --lines 1000000``. It makes a manifest whose lines have 20 labelled points, a
-pose and a licence each, in sequences of 100 lines. The pictures are hard links, for every thousand lines to one small
-file, so the seeks of a disk are not measured. Reads are also given in processor time, which a busy machine does not
+pose and a licence each, in sequences of 100 lines. The pictures are hard links: a thousand lines share one small file,
+so the seeks of a disk are not measured. Reads are also given in processor time, which a busy machine does not
 lengthen. For comparison, every line is checked and turned into a Frame, and all Frames are kept in a list; this is
 measured on the first ``--alternative`` lines and scaled to all lines. Memory is the resident memory of a separate
 process: all of it, and without the pages of the index file, which processes share.

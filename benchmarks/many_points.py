@@ -36,7 +36,7 @@ def make_asker(side: int, reference: Reference, batch: int) -> Asker:
 
 
 def draw_room() -> tuple[Pixels, Camera]:
-    """A picture of a synthetic room, and its camera."""
+    """A picture (h, w, 3) of a synthetic room, and its camera."""
     frame = Rooms(RoomSettings(rooms=1, views=1)).frame(0)
     return frame.picture.read(), frame.camera
 

@@ -422,7 +422,10 @@ def test_points_that_the_model_cannot_heed_are_told(asker: Asker, photo: Path) -
     answer = blind.ask(photo, "how far is the red point", points={"red": (60, 45)}, camera=FLAGS)
     (one,) = blind.ask_many(photo, "how far is it", [(60, 45)], camera=FLAGS)
     for warnings in (answer.warnings, one.warnings):
-        assert "this model was not trained to be told which point is meant: its answer is the same for all" in warnings
+        assert (
+            "this model was not trained to be told which point is meant: its answer is the same for all points"
+            in warnings
+        )
     odd = saying(asker, "It is 2.5 m away.").ask(
         photo, "how far is the cyan point", points={"cyan": (60, 45)}, camera=FLAGS
     )

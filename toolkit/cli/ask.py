@@ -208,7 +208,7 @@ def _refuse_with_many(given: Mapping[str, object]) -> None:
         if value:
             raise UserError(
                 f"{name} cannot be given with --points or --grid",
-                cause="these ask the same about every point of one picture",
+                cause="these two ask the same about every point of one picture",
                 remedy="leave it out",
             )
 

@@ -119,7 +119,7 @@ class Camera:
 
     @property
     def matrix(self) -> Array:
-        """The camera matrix K, (3, 3)."""
+        """The camera matrix K (3, 3) [px]."""
         return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]], dtype=np.float64)
 
     @property

@@ -37,7 +37,7 @@ class Answer:
         model: The name of the model.
         check: The comparison with the model's own depths, if the user asked for it.
         warnings: What the user should know about the answer.
-        images: The pictures as the model saw them.
+        images: The pictures as the model saw them, each (H, W, 3) uint8 RGB.
     """
 
     value: Any
@@ -57,7 +57,7 @@ class Answer:
 
     @property
     def shown(self) -> Pixels:
-        """The pictures as the model saw them, next to each other, (H, W, 3)."""
+        """The pictures as the model saw them, next to each other in one picture (H, W, 3) uint8 RGB."""
         from toolkit.utils.contact_sheet import side_by_side
 
         return side_by_side(self.images)

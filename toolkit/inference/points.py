@@ -161,7 +161,7 @@ def no_points_warning(presenter: Presenter) -> list[str]:
     """A warning if the model was trained without being told which point is meant; else an empty list."""
     if presenter.reference != "none":
         return []
-    return ["this model was not trained to be told which point is meant: its answer is the same for all"]
+    return ["this model was not trained to be told which point is meant: its answer is the same for all points"]
 
 
 def point_warnings(points: Mapping[str, LocatedPoint], presenter: Presenter) -> list[str]:

@@ -157,7 +157,7 @@ def make_dataset(mixture: Mixture, indices: Sequence[int] | NDArray[np.int64], v
 
     Args:
         mixture: The mixture that Samples are drawn from.
-        indices: The indices of the Samples.
+        indices: The indices (N,) of the Samples.
         vlm: The model that is trained; its image tokens may be taught patch words.
     """
     return datasets.Dataset.from_dict({"index": indices}).with_transform(RowRenderer(mixture, vlm.geometry.side))

@@ -196,7 +196,7 @@ def test_shards_that_are_missing_are_named(source: Path) -> None:
     convert(job(source, shard=(2, 3)))
     with pytest.raises(UserError, match="2 of 3 chunks") as caught:
         merge(source.parent / "out")
-    assert caught.value.cause == "unfinished shards, of 3: 1, 3"
+    assert caught.value.cause == "of 3 shards, these are not finished: 1, 3"
     assert not (source.parent / "out" / "manifest.jsonl").exists()
 
 

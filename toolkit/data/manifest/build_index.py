@@ -58,7 +58,9 @@ def build_index(path: Path, file: BinaryIO, depth_type: DepthType | None, decode
         if shown is not None:
             shown.advance(stamp.lines - last)
     if ManifestStamp.of(file).state != stamp.state:
-        raise UserError(f"{path}: the manifest was changed while it was read", remedy="start again when it is complete")
+        raise UserError(
+            f"{path}: the manifest was changed while it was read", remedy="start the command again when it is complete"
+        )
     raise_all(str(path), faults)
     if not builder.count:
         raise UserError(f"{path}: the manifest is empty", remedy="it needs one JSON object a line, one a picture")

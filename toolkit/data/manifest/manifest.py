@@ -103,7 +103,9 @@ class Manifest:
         end = int(rows["offset"][index + 1]) if index + 1 < len(rows) else stamp.size
         now = os.fstat(self._file.fileno())
         if (now.st_size, now.st_mtime_ns) != (stamp.size, stamp.modified):
-            raise UserError(f"{self.path}: the manifest was changed while it was in use", remedy="start again")
+            raise UserError(
+                f"{self.path}: the manifest was changed while it was in use", remedy="start the command again"
+            )
         # This does not seek and read, because forked processes share the position in the file.
         return os.pread(self._file.fileno(), end - start, start).decode("utf-8")
 

@@ -31,7 +31,7 @@ class WordColumn:
         return cls(numbers, lambda: names)
 
     def part(self, indices: ArrayLike) -> "WordColumn":
-        """The column of the Frames with these indices."""
+        """The column of the Frames with these indices (M,)."""
         return WordColumn(self.numbers[np.asarray(indices, dtype=np.int64)], self.read)
 
     def distinct(self) -> list[str]:
@@ -69,7 +69,7 @@ class Overview:
     objects: NDArray[np.bool_]
 
     def part(self, indices: ArrayLike) -> "Overview":
-        """What is known of the Frames with these indices."""
+        """What is known of the Frames with these indices (M,)."""
         places = np.asarray(indices, dtype=np.int64)
         return Overview(
             self.sequences.part(places),
@@ -99,11 +99,11 @@ class Overview:
         return bool((np.bincount(numbers[numbers > 0]) > 1).any())
 
     def one_of_each_camera(self) -> NDArray[np.intp]:
-        """For each camera, the index of one Frame that has it."""
+        """For each of the C cameras, the index (C,) of one Frame that has it."""
         return np.unique(self.cameras, return_index=True)[1]
 
     def one_of_each(self) -> NDArray[np.intp]:
-        """The index of one Frame for each combination of camera, licence, labels or none, and objects or none."""
+        """The index (M,) of one Frame for each combination of camera, licence, labels or none, and objects or none."""
         kinds = self.cameras.astype(np.int64)
         for column in (self.licenses.numbers, self.labelled, self.objects):
             kinds = kinds * (int(column.max(initial=0)) + 1) + column

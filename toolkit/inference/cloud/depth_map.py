@@ -192,7 +192,9 @@ def depth_errors(depth_map: DepthMap, reference: DepthMap) -> DepthErrors:
     """
     sizes = [f"{each.depth.shape[1]} x {each.depth.shape[0]}" for each in (depth_map, reference)]
     if sizes[0] != sizes[1]:
-        raise UserError(f"depth maps of {sizes[0]} and {sizes[1]} pixels cannot be compared", remedy="resample one")
+        raise UserError(
+            f"depth maps of {sizes[0]} and {sizes[1]} pixels cannot be compared", remedy="resample one of them"
+        )
     if depth_map.depth_type != reference.depth_type:
         raise UserError(
             f"{KIND_NAMES[depth_map.depth_type]} cannot be compared with {KIND_NAMES[reference.depth_type]}",

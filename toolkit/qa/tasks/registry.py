@@ -122,7 +122,7 @@ def load_tasks(path: Path) -> None:
     except (Exception, SystemExit) as error:  # the file is the user's code, which may raise anything
         del sys.modules[name]
         raise UserError(
-            f"{path}: the file cannot be imported", cause=f"{type(error).__name__}: {error}", remedy="mend it"
+            f"{path}: the file cannot be imported", cause=f"{type(error).__name__}: {error}", remedy="correct the file"
         ) from error
     _loaded.add(path)
 

@@ -95,8 +95,8 @@ class _Measures:
     """What was measured in the frames of a data set, in metres as the data set gives them.
 
     Attributes:
-        heights: The height of the camera above the floor, for each frame that shows a floor.
-        rooms: The height from floor to ceiling, for each frame that shows both.
+        heights: The height (N,) [m] of the camera above the floor, for each frame that shows a floor.
+        rooms: The height (M,) [m] from floor to ceiling, for each frame that shows both.
         far: The median over the frames of their median z-depth.
         step: Metres per common step of the stored whole numbers; 0 where there is no common step.
         multiple: The number of which the stored whole numbers are multiples; 0 where most frames share no such number.
@@ -147,9 +147,9 @@ def _evidence_to_text(measured: _Measures, possible: Sequence[float]) -> str:
         seen = frames_to_text(len(measured.heights))
         parts.append(f"the camera is {median_or_nan(measured.heights):.3g} m above the floor in {seen}")
     else:
-        parts.append(f"a floor is seen in {len(measured.heights)}, and {FRAMES} are needed")
+        parts.append(f"a floor is seen in {frames_to_text(len(measured.heights))}, and {FRAMES} are needed")
     if len(measured.rooms) >= FRAMES:
-        parts.append(f"rooms are {median_or_nan(measured.rooms):.3g} m high in {len(measured.rooms)}")
+        parts.append(f"rooms are {median_or_nan(measured.rooms):.3g} m high in {frames_to_text(len(measured.rooms))}")
     if measured.multiple > 1:
         parts.append(f"stored values are multiples of {measured.multiple}")
     if possible:

@@ -97,4 +97,4 @@ def _worst(
 def _note(one: AuditedFrame, two: AuditedFrame, alike: float, by: float) -> str:
     likeness = "the same bytes" if one.digest == two.digest else f"correlation {alike:.4f}"
     depths = f"depths differ by {by:.1%}" if np.isfinite(by) else "no labels in common"
-    return f"as line {one.line} ({likeness}), {depths}"
+    return f"the same as line {one.line} ({likeness}), {depths}"

@@ -58,7 +58,7 @@ class _Matched:
 
     Attributes:
         frame: The frame.
-        own: The correlations with its own picture.
+        own: The correlations with its own picture, at each shift.
         unrelated: The correlations with the picture of a frame far away in the sample; None if no other has its size.
         others: The best correlation near a shift of zero, by the name of the reading; NaN where there is none.
     """

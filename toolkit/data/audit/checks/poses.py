@@ -262,7 +262,9 @@ def _finding(outcome: _Outcome) -> Finding:
         )
         return Finding(CHECK, "fault", evidence, remedy, numbers, _worst(telling))
     if claimed >= PAIRS and 2 * len(poor) > claimed:
-        evidence = f"{len(poor)} of {claimed} pairs that the poses say overlap agree on less than {POOR:.0%} of it"
+        evidence = (
+            f"{len(poor)} of {claimed} pairs that overlap by their poses agree on less than {POOR:.0%} of what both see"
+        )
         remedy = "compare poses, intrinsics and depth with their documentation; no usual mistake of poses explains it"
         return Finding(CHECK, "suspect", evidence, remedy, numbers, _worst(poor))
     if len(telling) < PAIRS:

@@ -67,7 +67,10 @@ def check(frames: Sequence[AuditedFrame], rng: np.random.Generator) -> list[Find
         "frames whose labels there fit no surface": len(wrong),
         "chance": chance,
     }
-    evidence = f"{labelled} of {len(frames)} frames have labels on what may be sky, in {len(wrong)} they fit no surface"
+    evidence = (
+        f"{labelled} of {len(frames)} frames have labels on what may be sky; in {len(wrong)} of them, the labels there "
+        "fit no surface"
+    )
     if len(wrong) >= FRAMES and chance < ALPHA:
         remedy = "mark labels on sky as invalid; look at the frames first"
         return [Finding(CHECK, "suspect", evidence, remedy, numbers, wrong[:WORST_SHOWN])]

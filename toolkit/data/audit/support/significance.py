@@ -36,6 +36,6 @@ def tail(successes: int, trials: int, chance: float) -> float:
 
 
 def median_or_nan(values: Sequence[float] | ArrayLike) -> float:
-    """The median, or NaN if there are no values."""
+    """The median of some values (N,), or NaN if there are none."""
     array = np.asarray(values, dtype=np.float64)
     return float(np.median(array)) if array.size else float("nan")

@@ -29,7 +29,7 @@ def merge(dest: Path, skip_bad: bool = False) -> ConvertOutcome:
         shards = sorted({number % plan.shards + 1 for number in missing})
         raise UserError(
             f"{dest}: {len(missing)} of {len(plan.chunks)} chunks have not been converted",
-            cause=f"unfinished shards, of {plan.shards}: {', '.join(map(str, shards))}",
+            cause=f"of {plan.shards} shards, these are not finished: {', '.join(map(str, shards))}",
             remedy="run these again with the same command; what is done is not done again",
         )
     with locked(dest):

@@ -162,7 +162,7 @@ class Hdf5Array:
         return prod(self.shape[1:]) * self.dtype.itemsize
 
     def row(self, index: int) -> NDArray[Any]:
-        """The part ``array[index]`` along the first dimension.
+        """The part ``array[index]`` (...) along the first dimension, with the other dimensions of the array.
 
         Raises:
             UserError: If its part of the file is damaged.

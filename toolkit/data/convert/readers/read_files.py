@@ -151,7 +151,7 @@ def read_binary_rows(path: Path, dtype: DTypeLike, columns: int) -> NDArray[Any]
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a .npz file by name; or the array of a .npy file, under the name "data".
+    """The arrays of a .npz file by name, or the array of a .npy file under the name "data"; of any shape (...).
 
     Raises:
         UserError: If it is missing or damaged.
@@ -211,7 +211,7 @@ def need(mapping: Any, key: str, where: Path, kind: Any = object) -> Any:
 
 
 def need_matrix(numbers: Mapping[str, Array], key: str, shape: tuple[int, int], where: Path) -> Array:
-    """A matrix of the given shape from the result of ``read_keyed_numbers``.
+    """A matrix of the given shape (rows, columns), from the numbers (N,) that ``read_keyed_numbers`` returns.
 
     Raises:
         UserError: If its key is missing, or it has another number of entries.

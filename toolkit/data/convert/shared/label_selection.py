@@ -54,7 +54,7 @@ def near_edge(pixels: Array, depth: Array, size: tuple[int, int], margin: int) -
     Returns:
         For each label (N,), whether another one within the margin is farther or nearer by the factor ``EDGE``.
     """
-    columns, rows = nearest_pixels(pixels, size)
+    columns, rows = pixels_at(pixels, size)
     low, high = np.full(size[::-1], NOT_MEASURED), np.zeros(size[::-1], dtype=np.float32)
     np.minimum.at(low, (rows, columns), depth.astype(np.float32))
     np.maximum.at(high, (rows, columns), depth.astype(np.float32))
@@ -63,7 +63,7 @@ def near_edge(pixels: Array, depth: Array, size: tuple[int, int], margin: int) -
     return np.asarray((around_high > EDGE * depth) | (EDGE * around_low < depth))
 
 
-def nearest_pixels(pixels: Array, size: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def pixels_at(pixels: Array, size: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The column and row (N,) of the pixel that each position (N, 2) [px] falls into."""
     columns, rows = np.rint(pixels).astype(np.intp).T
     return np.clip(columns, 0, size[0] - 1), np.clip(rows, 0, size[1] - 1)
@@ -71,7 +71,7 @@ def nearest_pixels(pixels: Array, size: tuple[int, int]) -> tuple[NDArray[np.int
 
 def _cells(pixels: Array, depth: Array, size: tuple[int, int]) -> NDArray[np.intp]:
     """The number (N,) of the cell that each label falls into."""
-    columns, rows = nearest_pixels(pixels, size)
+    columns, rows = pixels_at(pixels, size)
     logs = np.log(depth)
     span = max(float(np.ptp(logs)), 1e-9)
     layer = np.minimum((logs - logs.min()) / span * _DEPTHS, _DEPTHS - 1).astype(np.intp)

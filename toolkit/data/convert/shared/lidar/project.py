@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data.convert.shared.label_selection import NOT_MEASURED, nearest_pixels
+from toolkit.data.convert.shared.label_selection import NOT_MEASURED, pixels_at
 from toolkit.geometry.camera import Camera
 from toolkit.geometry.pose import inverse, transform
 from toolkit.utils.arrays import Array
@@ -103,7 +103,7 @@ def find_hidden(
         Whether each point (N,) is hidden.
     """
     size = (camera.width, camera.height)
-    columns, rows = nearest_pixels(pixels, size)
+    columns, rows = pixels_at(pixels, size)
     near = np.full(size[::-1], NOT_MEASURED)
     np.minimum.at(near, (rows, columns), depth_z.astype(np.float32))
     limit = np.minimum(depth_z / step, depth_z - least)
