@@ -30,6 +30,25 @@ class UserError(Exception):
         return "\n".join(lines)
 
 
+class SettingError(UserError):
+    """A fault of one setting of a section.
+
+    Args:
+        key: The name of the setting.
+        problem: What is wrong with its value.
+        remedy: What to do about it.
+    """
+
+    def __init__(self, key: str, problem: str, remedy: str = "") -> None:
+        super().__init__(f"{key}: {problem}", remedy=remedy)
+        self.key = key
+        self.fault = problem
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickled whole: worker processes send errors home."""
+        return SettingError, (self.key, self.fault, self.remedy)
+
+
 class UserErrors(UserError):
     """All faults of one input, reported together.
 

@@ -12,6 +12,7 @@ from toolkit.geometry.canonical import Canvas
 from toolkit.modeling.checkpoint import load_checkpoint
 from toolkit.modeling.checkpoint_contract import contract_for_remote, open_contract
 from toolkit.modeling.remote.address import RemoteModel
+from toolkit.qa.tasks.task import template_version
 from toolkit.training.train import train
 
 URL = "http://localhost:8000/v1"
@@ -34,8 +35,8 @@ def test_a_contract_needs_no_weights(folder: Path, weightless: Path) -> None:
     checkpoint, contract = load_checkpoint(folder), open_contract(weightless)
     assert contract.presenter == checkpoint.presenter
     assert contract.recipe == checkpoint.recipe
-    assert {name: task.template_version for name, task in contract.tasks.items()} == {
-        name: task.template_version for name, task in checkpoint.tasks.items()
+    assert {name: template_version(task) for name, task in contract.tasks.items()} == {
+        name: template_version(task) for name, task in checkpoint.tasks.items()
     }
     with pytest.raises(UserError, match="cannot be loaded"):
         load_checkpoint(weightless)

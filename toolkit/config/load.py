@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -227,6 +227,9 @@ def _apply_override(document: _Document, override: str) -> None:
     if keys[:-1] == ["tasks"] and isinstance(section.get(last), dict) and isinstance(value, int | float):
         value = {**section[last], "weight": value}  # a bare number replaces the weight alone; the options stay
     section[last] = _make_paths_absolute(value, Path.cwd(), tuple(keys))
+    replaced = [place for place in document.places if place[: len(keys)] == tuple(keys)]
+    for place in replaced:
+        del document.places[place]
     document.places[tuple(keys)] = f"command line, {override}"
 
 
@@ -289,9 +292,7 @@ def _source_class(values: Mapping[str, Any], place: KeyPath) -> type[BaseModel]:
 
 
 def _field_type(section: Any, key: str) -> Any:
-    """The type of a field, without ``| None``."""
-    field = getattr(section, "model_fields", {}).get(key)
-    if field is None:
-        return None
-    options = [inner for inner in get_args(field.annotation) if inner is not type(None)]
-    return options[0] if options and not isinstance(field.annotation, type) else field.annotation
+    """The type of a field, without ``| None``; None if the section has no such field."""
+    annotation = get_type_hints(section).get(key) if isinstance(section, type) else None
+    options = [inner for inner in get_args(annotation) if inner is not type(None)]
+    return options[0] if options and not isinstance(annotation, type) else annotation

@@ -8,15 +8,17 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     field_validator,
     model_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from toolkit.data.frames.frame import DepthType
 from toolkit.data.synthetic.settings import RoomSettings, ShapeSettings
-from toolkit.errors import UserError, UserErrors
+from toolkit.errors import SettingError, UserError, UserErrors
 from toolkit.geometry.canonical import CanonicalSettings
 from toolkit.qa.marker import Marker
 from toolkit.qa.sample import Reference
@@ -35,13 +37,22 @@ _T = TypeVar("_T")
 
 
 def _user_error_to_value_error(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
-    """Turn a UserError into a ValueError, which pydantic reports with its key and together with other faults."""
+    """Turn UserErrors into faults that pydantic reports with their keys and together with other faults."""
     try:
         return validate(value)
-    except UserErrors as error:
-        raise ValueError("; ".join(f"{fault.problem}: {fault.remedy}" for fault in error.faults)) from None
+    except UserErrors as errors:
+        faults = [_keyed_fault(fault) for fault in errors.faults]
+        raise ValidationError.from_exception_data("settings", faults) from None
     except UserError as error:
         raise ValueError("; ".join(filter(None, (error.problem, error.remedy)))) from None
+
+
+def _keyed_fault(error: UserError) -> InitErrorDetails:
+    """A fault of a section, at the setting that has it."""
+    key, problem = (error.key, error.fault) if isinstance(error, SettingError) else ("", error.problem)
+    message = "; ".join(filter(None, (problem, error.remedy)))
+    kind = PydanticCustomError("setting", "{message}", {"message": message})
+    return InitErrorDetails(type=kind, loc=(key,) if key else (), input=None)
 
 
 SelfCheckingSection = Annotated[_T, WrapValidator(_user_error_to_value_error)]
@@ -366,13 +377,6 @@ class Recipe(RecipeSection):
             name: {**entry, "kind": _source_kind(entry)} if isinstance(entry, Mapping) else entry
             for name, entry in value.items()
         }
-
-    @field_validator("marker")
-    @classmethod
-    def _check_colors(cls, value: Marker) -> Marker:
-        if len(set(value.colors)) < max(2, len(value.colors)):
-            raise ValueError("colors: give at least two different colours")
-        return value
 
     @model_validator(mode="after")
     def _check_whole(self) -> "Recipe":

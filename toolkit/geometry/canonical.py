@@ -11,7 +11,7 @@ from typing import Annotated
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
@@ -53,6 +53,17 @@ class Canvas:
         return below + self.multiple if below == 0 or (up and below < length) else below
 
 
+def _check_order(sides: tuple[int, int]) -> tuple[int, int]:
+    """Check that the smallest side of a recipe's crop is not larger than the largest one, and return both."""
+    if sides[0] > sides[1]:
+        raise ValueError(f"the smallest, {sides[0]}, is larger than the largest, {sides[1]}")
+    return sides
+
+
+_Side = Annotated[int, Field(ge=1, le=10**9)]
+_Sides = Annotated[tuple[_Side, _Side], AfterValidator(_check_order)]
+
+
 @dataclass(frozen=True)
 class Crop:
     """The random windows that training shows, before they are fitted to the canvas.
@@ -65,8 +76,8 @@ class Crop:
         UserError: If a smallest side is not positive, or larger than the largest one.
     """
 
-    width: tuple[int, int]
-    height: tuple[int, int]
+    width: _Sides
+    height: _Sides
 
     def __post_init__(self) -> None:
         for smallest, largest in (self.width, self.height):

@@ -22,7 +22,7 @@ from toolkit.geometry.canonical import Canvas
 from toolkit.modeling.hub import CONFIG, clear_errors, only_local
 from toolkit.modeling.vlm.architectures import architecture_of
 from toolkit.qa.sample import Presenter
-from toolkit.qa.tasks.task import Task
+from toolkit.qa.tasks.task import Task, template_version
 from toolkit.utils.files import write_text
 from toolkit.utils.json import to_json
 from toolkit.utils.progress import err, is_first_process
@@ -92,7 +92,7 @@ def contract_to_json(
             "camera_frame": "x right, y down, z forward",
             "pixel": "integer coordinates are pixel centres",
         },
-        "templates": {task.name: task.template_version for task in tasks},
+        "templates": {task.name: template_version(task) for task in tasks},
         "data_licenses": list(licenses),
         "central_labels": to_json(central),
         "versions": versions(),
@@ -263,7 +263,7 @@ def _check_templates(folder: Path, saved: Mapping[str, Any], tasks: Mapping[str,
     changed = [
         name
         for name, trained in saved["templates"].items()
-        if name not in tasks or tasks[name].template_version != trained
+        if name not in tasks or template_version(tasks[name]) != trained
     ]
     if changed:
         raise UserError(

@@ -36,11 +36,13 @@ _OUTLINE, _FILL = 1, 2  # the values of a stencil
 
 
 def _check_colors(colors: tuple[str, ...]) -> tuple[str, ...]:
-    """Check that the colours of a recipe are known, and return them."""
+    """Check that a recipe names at least two different colours, all of them known, and return them."""
     for color in colors:
         if color not in COLORS:
             error = unknown_color(color)
             raise ValueError(f"{error.problem}; {error.remedy}")
+    if len(set(colors)) < max(2, len(colors)):
+        raise ValueError("give at least two different colours")
     return colors
 
 
@@ -60,7 +62,7 @@ class Marker:
     """
 
     shape: Shape = "arrow"
-    size: Annotated[int, Field(ge=1, le=_LARGEST)] = 5
+    size: Annotated[int, Field(ge=2, le=_LARGEST)] = 5
     outline: Annotated[int, Field(ge=0, le=_WIDEST_OUTLINE)] = 1
     colors: Annotated[tuple[str, ...], AfterValidator(_check_colors)] = tuple(COLORS)[:6]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from toolkit.data.frames.objects import NAMES
-from toolkit.errors import UserError, UserErrors
+from toolkit.errors import SettingError, UserErrors
 
 Range = tuple[float, float]
 """The least and the greatest value of a number that is drawn at random."""
@@ -166,11 +166,11 @@ def _check(where: str, settings: Any, bounds: Sequence[_Bound]) -> None:
     """
     ranges = {item.name: getattr(settings, item.name) for item in fields(settings) if isinstance(item.default, tuple)}
     faults = [
-        UserError(f"{name}: {value} is no range", remedy="give [least, greatest]")
+        SettingError(name, f"{value} is no range", remedy="give [least, greatest]")
         for name, value in ranges.items()
         if not (isinstance(value, tuple) and len(value) == 2 and value[0] <= value[1])
     ] or [
-        UserError(f"{name}: {value} is out of bounds", remedy=f"give {least:g} to {greatest:g}")
+        SettingError(name, f"{value} is out of bounds", remedy=f"give {least:g} to {greatest:g}")
         for name, value, least, greatest in bounds
         if not least <= value <= greatest
     ]

@@ -68,8 +68,8 @@ class Task:
 
     def __init__(self, **options: Any) -> None:
         for key, value in options.items():
-            if not hasattr(type(self), key) or callable(getattr(type(self), key)):
-                known = [k for k, v in inspect.getmembers(type(self)) if k[0] != "_" and not callable(v)]
+            known = [k for k, v in inspect.getmembers(type(self)) if k[0] != "_" and not _is_code(v)]
+            if key not in known:
                 raise UserError(f"tasks.{self.name}: unknown option {key!r}", remedy=did_you_mean(key, known))
             default = getattr(type(self), key)
             flag = isinstance(value, bool) and type(default) in (int, float)  # bools are ints in Python
@@ -163,18 +163,6 @@ class Task:
         """The words of the task, from its template."""
         return load_words(self.template_path())
 
-    @property
-    def template_version(self) -> str:
-        """A short hash of the template's text. Checkpoints keep it: a model answers the words it was trained with.
-
-        Raises:
-            UserError: If there is no template.
-        """
-        path = self.template_path()
-        if not path.is_file():
-            raise no_template(path)
-        return hashlib.sha256(path.read_text(encoding="utf-8").encode()).hexdigest()[:_VERSION_LENGTH]
-
     @classmethod
     def template_path(cls) -> Path:
         """The task's template: ``name.jinja`` beside the task's file, in ``templates`` beside it, or a built-in one."""
@@ -182,6 +170,18 @@ class Task:
         own = [home / f"{cls.name}.jinja", home / "templates" / f"{cls.name}.jinja"]
         built_in = TEMPLATES / f"{cls.name}.jinja"
         return next((path for path in (*own, built_in) if path.is_file()), own[0])
+
+
+def template_version(task: Task) -> str:
+    """A short hash of the text of a task's template. Checkpoints keep it: models answer the words of their training.
+
+    Raises:
+        UserError: If there is no template.
+    """
+    path = task.template_path()
+    if not path.is_file():
+        raise no_template(path)
+    return hashlib.sha256(path.read_text(encoding="utf-8").encode()).hexdigest()[:_VERSION_LENGTH]
 
 
 def label_of(task: Task, query: Query) -> Any:
@@ -198,6 +198,11 @@ def label_of(task: Task, query: Query) -> Any:
             cause=f"{type(error).__name__}: {error}",
             remedy=f"mend `label` in {inspect.getfile(type(task))}",
         ) from error
+
+
+def _is_code(member: Any) -> bool:
+    """Whether a member of a class is a method or a property, and no value that an option could replace."""
+    return callable(member) or isinstance(member, property | cached_property)
 
 
 def _matches(patterns: tuple[str, ...], question: str) -> bool:
