@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from toolkit.data.frames.frame import Frame
 from toolkit.errors import UserError
 from toolkit.geometry import canonical
 from toolkit.geometry.camera import Camera
-from toolkit.geometry.canonical import PADDING, Canonicalisation, Canvas, Crop, resample, to_canonical
+from toolkit.geometry.canonical import PADDING, Canonicalisation, Canvas, Crop, coverage, resample, to_canonical
 from toolkit.qa.canonical_view import View, canonicalise
 from toolkit.utils.arrays import Array, Pixels
 
@@ -87,7 +88,7 @@ def test_a_ramp_keeps_its_grey_at_every_place(focal: float, distortion: tuple[fl
     picture = np.zeros((200, 230, 3), np.uint8)
     picture[..., 0], picture[..., 1] = 10 + grid(camera)[..., 0], 20 + grid(camera)[..., 1]
     target = Canonicalisation(focal=focal).window(camera, None)
-    pixels, mask = resample(picture, camera, target)
+    pixels, mask = resample(picture, camera, target), coverage(camera, target)
     source = camera.project(target.rays(grid(target)))
     inner = mask & camera.contains(source, margin=3)
     error = (pixels[..., :2] - (source + np.array([10, 20])))[inner]
@@ -107,7 +108,8 @@ def test_both_focal_lengths_become_the_canonical_one() -> None:
 def test_a_picture_that_is_canonical_already_is_not_touched() -> None:
     camera = Camera(300.0, 300.0, 63.5, 47.5, 128, 96)
     noise = rng().integers(0, 256, (96, 128, 3), dtype=np.uint8)
-    pixels, mask = resample(noise, camera, Canonicalisation(focal=300, canvas=Canvas(32)).window(camera, None))
+    target = Canonicalisation(focal=300, canvas=Canvas(32)).window(camera, None)
+    pixels, mask = resample(noise, camera, target), coverage(camera, target)
     np.testing.assert_array_equal(pixels, noise)
     assert mask.all()
 
@@ -117,20 +119,20 @@ def test_shrinking_averages_the_area() -> None:
     checks = (grid(camera).sum(axis=-1) % 2) * 255
     for focal in (100.0, 90.0):
         target = Canonicalisation(focal=focal).window(camera, None)
-        pixels, _ = resample(picture_of(camera, checks), camera, target)
+        pixels = resample(picture_of(camera, checks), camera, target)
         assert np.abs(pixels[2:-2, 2:-2].astype(int) - 127.5).max() <= 6
-    pixels, _ = resample(picture_of(camera, checks), camera, Canonicalisation(focal=100).window(camera, None))
+    pixels = resample(picture_of(camera, checks), camera, Canonicalisation(focal=100).window(camera, None))
     assert pixels.std() < 1
     line = np.zeros((400, 600))
     line[:, 305] = 200  # a line of one pixel becomes a tenth as bright, wherever it lies
-    pixels, _ = resample(picture_of(camera, line), camera, Canonicalisation(focal=100).window(camera, None))
+    pixels = resample(picture_of(camera, line), camera, Canonicalisation(focal=100).window(camera, None))
     np.testing.assert_allclose(pixels[20, :, 0].astype(int).sum(), 20, atol=1)
 
 
 def test_shrinking_whole_blocks_gives_their_means() -> None:
     camera = Camera(200.0, 400.0, 79.5, 79.5, 160, 160)
     noise = rng().integers(0, 256, (160, 160, 3), dtype=np.uint8)
-    pixels, _ = resample(noise, camera, Canonicalisation(focal=100).window(camera, None))
+    pixels = resample(noise, camera, Canonicalisation(focal=100).window(camera, None))
     assert pixels.shape == (40, 80, 3)
     means = noise.reshape(40, 4, 80, 2, 3).mean(axis=(1, 3))
     assert np.abs(pixels - means).max() <= 1
@@ -142,10 +144,10 @@ def test_strips_make_no_seam(monkeypatch: pytest.MonkeyPatch, focal: float, dist
     camera = Camera(400.0, 330.0, 148.0, 103.0, 300, 210, distortion)
     noise = rng().integers(0, 256, (210, 300, 3), dtype=np.uint8)
     target = Canonicalisation(focal=focal, canvas=Canvas(28)).window(camera, None)
-    whole, mask = resample(noise, camera, target)
+    whole, mask = resample(noise, camera, target), coverage(camera, target)
     for strip in (1, 5000):
         monkeypatch.setattr(canonical, "_STRIP_PIXELS", strip)
-        pixels, same = resample(noise, camera, target)
+        pixels, same = resample(noise, camera, target), coverage(camera, target)
         np.testing.assert_array_equal(pixels, whole)
         np.testing.assert_array_equal(same, mask)
 
@@ -154,7 +156,7 @@ def test_padding_is_grey_and_masked() -> None:
     camera = Camera(100.0, 100.0, 24.5, 19.5, 50, 40)
     target = Canonicalisation(focal=100, canvas=Canvas(32)).window(camera, None)
     assert (target.width, target.height) == (64, 64)
-    pixels, mask = resample(np.full((40, 50, 3), 255, np.uint8), camera, target)
+    pixels, mask = resample(np.full((40, 50, 3), 255, np.uint8), camera, target), coverage(camera, target)
     expected = np.zeros((64, 64), bool)
     expected[:40, :50] = True
     np.testing.assert_array_equal(mask, expected)
@@ -165,7 +167,7 @@ def test_the_mask_of_a_distorted_picture_is_where_it_is_covered() -> None:
     # Pincushion: the edges of the canonical picture lie outside the original.
     camera = Camera(100.0, 100.0, 49.5, 39.5, 100, 80, (0.4, 0.0, 0.0, 0.0, 0.0))
     target = Canonicalisation(focal=100).window(camera, None)
-    pixels, mask = resample(np.full((80, 100, 3), 255, np.uint8), camera, target)
+    pixels, mask = resample(np.full((80, 100, 3), 255, np.uint8), camera, target), coverage(camera, target)
     assert not mask[0, 0] and mask[40, 50] and not mask[40, 0]
     assert (pixels[~mask] == PADDING).all() and (pixels[mask] == 255).all()
 
@@ -174,7 +176,7 @@ def test_a_folding_distortion_shows_no_second_copy() -> None:
     """Beyond r = 1 this polynomial comes back into the picture: those places are padding, and labels there go."""
     camera = Camera(60.0, 60.0, 49.5, 39.5, 100, 80, (-1 / 3, 0.0, 0.0, 0.0, 0.0))
     target = Canonicalisation(focal=60, canvas=Canvas(square=200)).window(camera, None)
-    mask = resample(np.zeros((80, 100, 3), np.uint8), camera, target)[1]
+    mask = coverage(camera, target)
     radius = np.linalg.norm(target.rays(grid(target))[..., :2], axis=-1)
     assert mask[radius < 0.6].all() and not mask[radius >= 1].any()
     frame = Frame(
@@ -412,3 +414,60 @@ def test_focal_lengths_can_be_kept_for_comparison(canvas: Canvas, size: tuple[in
         assert np.allclose(
             to_canonical(camera, whole, np.array([[-0.5, -0.5], [159.5, 99.5]]))[:, 1], [-0.5, size[1] - 0.5]
         )
+
+
+@pytest.mark.parametrize("focal", [430.0, 520.0, 900.0])
+@pytest.mark.parametrize("crop", [None, Crop((150, 200), (120, 160))])
+def test_enlarging_is_within_one_grey_level_of_warping(focal: float, crop: Crop | None) -> None:
+    camera = Camera(400.0, 390.0, 118.0, 93.0, 230, 200)
+    picture = rng().integers(0, 256, (25, 29, 3), dtype=np.uint8)
+    picture = cv2.resize(picture, (230, 200), interpolation=cv2.INTER_CUBIC)
+    target = Canonicalisation(focal=focal, canvas=Canvas(28), crop=crop).window(camera, rng())
+    pixels, mask = resample(picture, camera, target), coverage(camera, target)
+    difference = pixels.astype(int) - canonical._warp(picture, camera, target)
+    assert np.abs(difference[mask]).max() <= 1
+    assert np.abs(difference[mask]).mean() < 0.1
+    assert abs(difference[mask].mean()) < 0.01
+    assert (pixels[~mask] == canonical.PADDING).all()
+
+
+def _mean_areas(values: Array, length: int) -> Array:
+    """The means over ``length`` equal parts of the first axis: differences of the integral, linear within a pixel."""
+    total = np.concatenate([np.zeros_like(values[:1]), values.cumsum(axis=0)])
+    ends = np.linspace(0, len(values), length + 1)
+    low = np.minimum(ends.astype(int), len(values) - 1)
+    share = (ends - low).reshape(-1, *[1] * (values.ndim - 1))
+    integral = total[low] * (1 - share) + total[low + 1] * share
+    return np.diff(integral, axis=0) * length / len(values)
+
+
+@pytest.mark.parametrize(("sx", "sy"), [(0.5, 0.5), (0.25, 0.5), (0.4, 0.3)])
+def test_shrinking_averages_areas(sx: float, sy: float) -> None:
+    camera = Camera(400.0, 400.0, 99.5, 79.5, 200, 160)
+    picture = rng().integers(0, 256, (160, 200, 3), dtype=np.uint8)
+    target = Camera(400 * sx, 400 * sy, 100 * sx - 0.5, 80 * sy - 0.5, round(200 * sx), round(160 * sy))
+    pixels = resample(picture, camera, target)
+    areas = _mean_areas(_mean_areas(picture.astype(float), target.height).swapaxes(0, 1), target.width).swapaxes(0, 1)
+    assert np.abs(pixels - areas).max() <= 0.51
+
+
+def test_a_window_between_pixels_is_warped() -> None:
+    camera = Camera(400.0, 400.0, 99.5, 79.5, 200, 160)
+    picture = rng().integers(0, 256, (160, 200, 3), dtype=np.uint8)
+    target = Camera(400.0, 400.0, 99.25, 79.5, 200, 160)
+    assert canonical._resized_window(picture, camera, target) is None
+    pixels, mask = resample(picture, camera, target), coverage(camera, target)
+    np.testing.assert_array_equal(pixels[mask], canonical._warp(picture, camera, target)[mask])
+
+
+@pytest.mark.parametrize("shift", [(-400, 0), (400, 0), (0, -300), (0, 300), (-20, 30)])
+def test_windows_beside_the_picture_are_padding(shift: tuple[int, int]) -> None:
+    camera = Camera(400.0, 400.0, 99.5, 79.5, 200, 160)
+    picture = rng().integers(0, 100, (160, 200, 3), dtype=np.uint8)
+    target = camera.window(*shift, 120, 90)
+    pixels, mask = resample(picture, camera, target), coverage(camera, target)
+    assert pixels.shape == (90, 120, 3)
+    assert (pixels[~mask] == canonical.PADDING).all()
+    left, top = shift
+    for v, u in np.argwhere(mask)[::97]:
+        np.testing.assert_array_equal(pixels[v, u], picture[v + top, u + left])

@@ -19,7 +19,7 @@ class NoPicture:
 
 def view(pose: np.ndarray | None = None) -> View:
     frame = Frame(NoPicture(), CAMERA, world_from_camera=pose)
-    return View(frame, frame.picture.read(), CAMERA, mask=np.ones((81, 201), bool))
+    return View(frame, frame.picture.read(), CAMERA)
 
 
 def one_point(**given: float) -> Query:

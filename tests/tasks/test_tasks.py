@@ -12,6 +12,7 @@ from toolkit.qa.query import Query, point_in
 from toolkit.qa.sample import Presenter
 from toolkit.qa.tasks.registry import get_task, task_names
 from toolkit.qa.tasks.task import Task
+from toolkit.qa.view_labels import PointLabels
 
 SEVEN = (
     "camera_pose",
@@ -95,7 +96,12 @@ def test_camera_pose_asks_neither_about_standstill_nor_about_strangers() -> None
     task = get_task("camera_pose")
     assert not task.accepts(moved((0.01, 0, 0), yaw=5))
     away = moved((0.5, 0, 0), yaw=180)
-    looked = View(away.views[0].frame, away.views[0].pixels, CAMERA, np.array([[50.0, 40.0]]), np.array([2.0]))
+    looked = View(
+        away.views[0].frame,
+        away.views[0].pixels,
+        CAMERA,
+        PointLabels(np.array([[50.0, 40.0]]), np.array([2.0]), CAMERA),
+    )
     assert not task.accepts(Query((looked, away.views[1])))
     assert task.accepts(Query((looked, moved((0.1, 0, 0), yaw=0).views[1])))
 

@@ -12,6 +12,7 @@ from toolkit.geometry.canonical import Canonicalisation, Canvas
 from toolkit.qa.canonical_view import View, canonicalise
 from toolkit.qa.query import point_in
 from toolkit.qa.sample import Hints
+from toolkit.qa.view_labels import PointLabels
 from toolkit.training.auxiliary_words import NEAREST, RATIO, distance_letter, patch_words, point_words
 
 SIDE = 12
@@ -83,7 +84,7 @@ def test_sparse_labels_say_what_they_know() -> None:
     camera = Camera.from_focal(24, 24, 20)
     points = np.array([[5.5, 5.5], [15.0, 5.5], [17.0, 18.2]])
     frame = Rooms(RoomSettings(rooms=1)).frame(0)
-    view = View(frame, np.zeros((24, 24, 3), np.uint8), camera, points, np.array([2.0, 2.0, 4.0]))
+    view = View(frame, np.zeros((24, 24, 3), np.uint8), camera, PointLabels(points, np.array([2.0, 2.0, 4.0]), camera))
     near, far = (distance_letter(float(camera.distance_from_z(points[k], view.depth_z[k]))) for k in (0, 2))
     assert patch_words(view, (), SIDE, ALL) == [near, "", "", far]
 

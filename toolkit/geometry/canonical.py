@@ -6,7 +6,7 @@ is cut out or padded, whose size the model takes without resizing. Conventions: 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
@@ -26,6 +26,7 @@ _STRIP_PIXELS = 4_000_000
 _ROUNDING = 0.5
 """Rounding the canonical size may cut off this much [px] of the picture at its right and lower border."""
 
+_WHOLE_PIXEL = 1e-3  # px; a window that begins this near to a whole pixel of the scaled picture is cut from it
 _MAX_SIDE = 16_384
 """The longest side of a canonical picture [px]. A longer one means that the intrinsics are implausible."""
 
@@ -271,11 +272,12 @@ def to_canonical(camera: Camera, canonical: Camera, pixels: Array) -> Array:
     return canonical.project(camera.rays(pixels))
 
 
-def resample(picture: Pixels, source: Camera, target: Camera) -> tuple[Pixels, NDArray[np.bool_]]:
+def resample(picture: Pixels, source: Camera, target: Camera) -> Pixels:
     """Resample a picture once, from its camera to another camera with the same centre and axes.
 
-    Each target pixel is the mean of bilinear samples that are at most one source pixel apart (before distortion).
-    This averages the area when shrinking, and interpolates bilinearly when enlarging.
+    Without distortion, and where the target is a window of the scaled picture, OpenCV's ``resize`` does it: areas are
+    averaged along the axes that shrink, and bilinear interpolation enlarges the others. Otherwise each target pixel is
+    the mean of bilinear samples that are at most one source pixel apart (before distortion), which comes to the same.
 
     Args:
         picture: The picture (h, w, 3) uint8 RGB of ``source``.
@@ -283,9 +285,70 @@ def resample(picture: Pixels, source: Camera, target: Camera) -> tuple[Pixels, N
         target: The camera of the result, without distortion.
 
     Returns:
-        The picture (H, W, 3) uint8 RGB of ``target``, padded with ``PADDING``; and the mask (H, W) of the pixels whose
-        centre the source picture covers.
+        The picture (H, W, 3) uint8 RGB of ``target``, padded with ``PADDING`` where the source picture ends.
     """
+    resized = _resized_window(picture, source, target)
+    if resized is not None:
+        return resized
+    out = _warp(picture, source, target)
+    out[~coverage(source, target)] = PADDING
+    return out
+
+
+def _resized_window(picture: Pixels, source: Camera, target: Camera) -> Pixels | None:
+    """The picture (H, W, 3) of ``target`` where that is a window of the scaled picture; None where it is not."""
+    if source.distortion:
+        return None
+    sx, sy = target.fx / source.fx, target.fy / source.fy
+    # The outer corner of the picture keeps its place when it is scaled, so the window begins at these pixels.
+    left, top = (source.cx + 0.5) * sx - 0.5 - target.cx, (source.cy + 0.5) * sy - 0.5 - target.cy
+    start_u, start_v = round(left), round(top)
+    if max(abs(left - start_u), abs(top - start_v)) > _WHOLE_PIXEL:
+        return None
+    height, width = round(source.height * sy), round(source.width * sx)
+    rows = slice(max(0, -start_v), min(target.height, height - start_v))
+    columns = slice(max(0, -start_u), min(target.width, width - start_u))
+    if height < 1 or width < 1 or rows.start >= rows.stop or columns.start >= columns.stop:
+        return np.full((target.height, target.width, 3), PADDING, dtype=np.uint8)
+    if (rows.stop - rows.start, columns.stop - columns.start) == (height, width):  # the whole picture, in place
+        out = _padded(target, rows, columns)
+        _scale(picture, sx, sy, out[rows, columns])
+        return out
+    scaled = np.empty((height, width, 3), dtype=np.uint8)
+    _scale(picture, sx, sy, scaled)
+    shown = scaled[rows.start + start_v : rows.stop + start_v, columns.start + start_u : columns.stop + start_u]
+    if shown.shape[:2] == (target.height, target.width):
+        return shown
+    out = _padded(target, rows, columns)
+    out[rows, columns] = shown
+    return out
+
+
+def _padded(target: Camera, rows: slice, columns: slice) -> Pixels:
+    """An empty picture (H, W, 3) of ``target`` that is padded outside of some rows and columns."""
+    out = np.empty((target.height, target.width, 3), dtype=np.uint8)
+    out[: rows.start], out[rows.stop :] = PADDING, PADDING
+    out[rows, : columns.start], out[rows, columns.stop :] = PADDING, PADDING
+    return out
+
+
+def _scale(picture: Pixels, sx: float, sy: float, out: Pixels) -> None:
+    """Scale a picture (h, w, 3) by exact factors into ``out`` (round(h sy), round(w sx), 3).
+
+    Axes that shrink are averaged by area, the others are interpolated bilinearly.
+    """
+    given: NDArray[Any] = picture
+    if min(sx, sy) < 1 and max(sx, sy) > 1:
+        given = cv2.resize(picture, None, fx=min(sx, 1.0), fy=min(sy, 1.0), interpolation=cv2.INTER_AREA)
+        sx, sy = max(sx, 1.0), max(sy, 1.0)
+    kind = cv2.INTER_LINEAR_EXACT if min(sx, sy) >= 1 else cv2.INTER_AREA
+    made = cv2.resize(given, None, dst=out, fx=sx, fy=sy, interpolation=kind)
+    if made is not out and not np.shares_memory(made, out):
+        out[...] = made
+
+
+def _warp(picture: Pixels, source: Camera, target: Camera) -> Pixels:
+    """The picture (H, W, 3) of ``target``, from any camera; outside, the border of the picture is repeated."""
     samples_u = max(1, int(np.ceil(source.fx / target.fx)))
     samples_v = max(1, int(np.ceil(source.fy / target.fy)))
     averaged = samples_u * samples_v > 1
@@ -300,9 +363,7 @@ def resample(picture: Pixels, source: Camera, target: Camera) -> tuple[Pixels, N
             out[rows] = (mean.astype(np.uint16) + 128) >> 8
         else:
             out[rows] = warped
-    mask = _coverage_mask(source, target)
-    out[~mask] = PADDING
-    return out, mask
+    return out
 
 
 def _strips(target: Camera, samples: int) -> Iterator[NDArray[np.int64]]:
@@ -338,8 +399,8 @@ def _source_pixels(
     return source.project(target.rays(grid)).astype(np.float32)
 
 
-def _coverage_mask(source: Camera, target: Camera) -> NDArray[np.bool_]:
-    """The mask (height, width) of the target pixels that the source picture covers."""
+def coverage(source: Camera, target: Camera) -> NDArray[np.bool_]:
+    """The mask (H, W) of the pixels of ``target`` whose centre the picture of ``source`` covers."""
     if source.distortion:
         return source.contains(_source_pixels(source, target, np.arange(target.height), 1, 1))
     u = (np.arange(target.width) - target.cx) * (source.fx / target.fx) + source.cx

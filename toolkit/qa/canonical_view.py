@@ -4,16 +4,17 @@ Conventions: see ``toolkit.geometry.camera``.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data.frames.frame import Frame
+from toolkit.data.frames.frame import Frame, ImageFile
 from toolkit.data.frames.objects import SceneObject
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
-from toolkit.geometry.canonical import resample, to_canonical
+from toolkit.geometry.canonical import coverage, resample, to_canonical
+from toolkit.qa.view_labels import ViewLabels, view_labels
 from toolkit.utils.arrays import Array, Pixels
 
 
@@ -25,19 +26,30 @@ class View:
         frame: The Frame that the View was made from.
         pixels: The picture (height, width, 3) uint8 RGB.
         camera: The camera of ``pixels``: fx = fy = the canonical focal length, without distortion.
-        points: The labelled pixels (N, 2) of this View.
-        depth_z: The depth_z (N,) [m] of these pixels, in the frame of ``camera``.
-        mask: The mask (height, width), True where ``pixels`` shows the picture and not padding.
+        labels: The labelled pixels of this View, or None.
         objects: The objects of the Frame that this View shows, as far as they are known, in pixels of the View.
     """
 
     frame: Frame
     pixels: Pixels
     camera: Camera
-    points: Array = field(default_factory=lambda: np.empty((0, 2)))
-    depth_z: Array = field(default_factory=lambda: np.empty(0))
-    mask: NDArray[np.bool_] = field(default_factory=lambda: np.ones((0, 0), dtype=bool))
+    labels: ViewLabels | None = None
     objects: tuple[SceneObject, ...] = ()
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """The mask (height, width), True where ``pixels`` shows the picture and not padding."""
+        return coverage(self.frame.camera, self.camera)
+
+    @property
+    def points(self) -> Array:
+        """All labelled pixels (N, 2) of this View."""
+        return np.empty((0, 2)) if self.labels is None else self.labels.points
+
+    @property
+    def depth_z(self) -> Array:
+        """The depth_z (N,) [m] of all labelled pixels, in the frame of ``camera``."""
+        return np.empty(0) if self.labels is None else self.labels.depth_z
 
 
 def canonicalise(frame: Frame, camera: Camera, labelled: bool = True) -> View:
@@ -51,6 +63,24 @@ def canonicalise(frame: Frame, camera: Camera, labelled: bool = True) -> View:
     Raises:
         UserError: If the picture cannot be read, or has another size than its camera says.
     """
+    picture, source = _read_picture(frame, camera)
+    labels = view_labels(frame.labels, frame.camera, camera) if labelled and frame.labels is not None else None
+    view = View(frame, resample(picture, source, camera), camera, labels)
+    if labelled and frame.objects is not None:
+        view = replace(view, objects=_shown_objects(frame.objects.read(), frame.camera, camera))
+    return view
+
+
+def _read_picture(frame: Frame, camera: Camera) -> tuple[Pixels, Camera]:
+    """The picture of a Frame and the camera that is true of it; decoded at half its size or less where that suffices.
+
+    Raises:
+        UserError: If the picture cannot be read, or has another size than its camera says.
+    """
+    if isinstance(frame.picture, ImageFile):
+        reduced = frame.picture.read_reduced(frame.camera, camera)
+        if reduced is not None:
+            return reduced
     picture = frame.picture.read()
     height, width = picture.shape[:2]
     if (width, height) != (frame.camera.width, frame.camera.height):
@@ -59,16 +89,7 @@ def canonicalise(frame: Frame, camera: Camera, labelled: bool = True) -> View:
             f"{frame.camera.width} x {frame.camera.height}",
             remedy="give the intrinsics of this size: fx and cx scale with the width, fy and cy with the height",
         )
-    labels = frame.labels.read(frame.camera) if labelled and frame.labels is not None else None
-    pixels, mask = resample(picture, frame.camera, camera)
-    view = View(frame, pixels, camera, mask=mask)
-    if labels is not None:
-        moved = to_canonical(frame.camera, camera, labels[0])
-        inside = camera.contains(moved)
-        view = replace(view, points=moved[inside], depth_z=labels[1][inside])
-    if labelled and frame.objects is not None:
-        view = replace(view, objects=_shown_objects(frame.objects.read(), frame.camera, camera))
-    return view
+    return picture, frame.camera
 
 
 def _shown_objects(objects: Sequence[SceneObject], camera: Camera, canonical: Camera) -> tuple[SceneObject, ...]:

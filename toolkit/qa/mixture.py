@@ -18,6 +18,7 @@ from toolkit.qa.canonical_view import View
 from toolkit.qa.query import Point, Query, point_in
 from toolkit.qa.sample import NO_HINTS, Hints, Presenter, Sample, Turn
 from toolkit.qa.tasks.task import Task, label_of
+from toolkit.qa.view_labels import ViewLabels
 
 MAX_REDRAWS = 50
 """How many Frames are tried for one Sample before it is an error that none can be asked about."""
@@ -268,14 +269,11 @@ def draw_query(
     view = views[0]
     # Without points, no random numbers are drawn for names: ordinary questions do not depend on the marker.
     names = presenter.names(rng, task.points, [point.name for point in taken]) if task.points else []
-    allowed = np.flatnonzero(view.camera.contains(view.points, presenter.clearance))
+    allowed = view.labels.inside(presenter.clearance) if view.labels is not None else ()
     if len(allowed) < task.points or len(names) < task.points:
         return None
     for _ in range(_POINT_DRAWS if task.points else 1):
-        chosen = rng.choice(allowed, task.points, replace=False, shuffle=True) if task.points else ()
-        points = tuple(
-            point_in(view, name, view.points[k], view.depth_z[k]) for name, k in zip(names, chosen, strict=True)
-        )
+        points = _draw_points(view, allowed, names, rng) if allowed and task.points else ()
         clear = _are_clear(points, taken, presenter)
         query = Query(views, points)
         query = replace(query, given=dict(task.given(query, rng)))
@@ -284,6 +282,12 @@ def draw_query(
             if task.metric.scorable(truth):
                 return query, truth
     return None
+
+
+def _draw_points(view: View, allowed: ViewLabels, names: Sequence[str], rng: np.random.Generator) -> tuple[Point, ...]:
+    """Points with these names at different labels of a View, drawn from the allowed ones."""
+    pixels, depth_z = allowed.take(rng.choice(len(allowed), len(names), replace=False, shuffle=True))
+    return tuple(point_in(view, *each) for each in zip(names, pixels, depth_z.tolist(), strict=True))
 
 
 def _are_clear(points: Sequence[Point], taken: Sequence[Point], presenter: Presenter) -> bool:

@@ -9,7 +9,16 @@ import pytest
 from PIL import Image, ImageOps
 
 from tests.support import picture_scenes as scenes
-from toolkit.data.frames.image_file import MOST_PIXELS, exif_of, open_image, orientation_of, rgb_pixels, turn_upright
+from toolkit.data.frames.image_file import (
+    MOST_PIXELS,
+    exif_of,
+    open_image,
+    orientation_of,
+    read_rgb,
+    read_rgb_reduced,
+    rgb_pixels,
+    turn_upright,
+)
 from toolkit.errors import UserError
 
 
@@ -60,3 +69,75 @@ def test_a_plug_in_is_loaded_for_the_pictures_that_need_it(tmp_path: Path, monke
     scenes.saved()(tmp_path / "b.jpg")
     with open_image(tmp_path / "b.jpg"):
         assert registered == [True]
+
+
+PLAIN = {
+    "rgb.png": ("RGB", {}),
+    "grey.png": ("L", {}),
+    "rgb.jpg": ("RGB", {"quality": 90}),
+    "full.jpg": ("RGB", {"quality": 95, "subsampling": 0}),
+    "progressive.jpg": ("RGB", {"progressive": True}),
+    "grey.jpg": ("L", {}),
+    "cmyk.jpg": ("CMYK", {}),
+    "alpha.png": ("RGBA", {}),
+    "palette.png": ("P", {}),
+    "bits.png": ("1", {}),
+}
+
+
+def soft_picture(width: int = 120, height: int = 90) -> Image.Image:
+    """A picture of soft colours."""
+    coarse = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_pixels_do_not_depend_on_the_decoder(name: str, tmp_path: Path) -> None:
+    mode, settings = PLAIN[name]
+    path = tmp_path / name
+    soft_picture().convert(mode).save(path, **settings)
+    with open_image(path) as image:
+        expected = rgb_pixels(image, path)
+    np.testing.assert_array_equal(read_rgb(path), expected)
+
+
+@pytest.mark.parametrize("name", ["rgb.png", "rgb.jpg"])
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_a_file_that_was_cut_off_is_an_error(name: str, share: float, tmp_path: Path) -> None:
+    path = tmp_path / name
+    soft_picture().save(path)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    with pytest.raises(UserError):
+        read_rgb(path)
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+@pytest.mark.parametrize("size", [(160, 96), (157, 93)])
+def test_a_reduced_picture_is_the_mean_of_blocks(factor: int, size: tuple[int, int], tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    soft_picture(*size).save(path, quality=98, subsampling=0)
+    reduced = read_rgb_reduced(path, factor, size)
+    assert reduced is not None
+    assert reduced.shape == (-(-size[1] // factor), -(-size[0] // factor), 3)
+    whole = read_rgb(path)[: size[1] // factor * factor, : size[0] // factor * factor].astype(float)
+    means = whole.reshape(size[1] // factor, factor, size[0] // factor, factor, 3).mean(axis=(1, 3))
+    inner = reduced[: means.shape[0], : means.shape[1]]
+    assert np.abs(inner - means).mean() < 1.0
+    assert abs((inner - means).mean()) < 0.3
+
+
+def test_only_a_jpeg_of_the_right_size_is_reduced(tmp_path: Path) -> None:
+    soft_picture(157, 93).save(tmp_path / "a.png")
+    soft_picture(157, 93).save(tmp_path / "a.jpg")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    soft_picture(157, 93).save(tmp_path / "turned.jpg", exif=turned)
+    soft_picture(160, 96).save(tmp_path / "even.jpg", exif=turned)
+    assert read_rgb_reduced(tmp_path / "a.png", 2, (157, 93)) is None
+    assert read_rgb_reduced(tmp_path / "a.jpg", 2, (158, 93)) is None
+    assert read_rgb_reduced(tmp_path / "turned.jpg", 2, (93, 157)) is None
+    even = read_rgb_reduced(tmp_path / "even.jpg", 2, (96, 160))
+    assert even is not None
+    assert even.shape == (80, 48, 3)
+    means = read_rgb(tmp_path / "even.jpg").astype(float).reshape(80, 2, 48, 2, 3).mean(axis=(1, 3))
+    assert np.abs(even - means).mean() < 2

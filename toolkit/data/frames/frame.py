@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data.frames.image_file import open_image, orientation_of, rgb_pixels
+from toolkit.data.frames.image_file import open_image, orientation_of, read_rgb, read_rgb_reduced
 from toolkit.data.frames.objects import Objects
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
@@ -20,6 +20,7 @@ from toolkit.utils.arrays import Array, Pixels
 DepthType = Literal["z", "euclidean"]
 """Whether depth is z-depth, along the principal axis, or the Euclidean distance from the camera centre."""
 
+_REDUCTIONS = (8, 4, 2)  # JPEG can be decoded at these parts of its size
 _SATURATED = np.iinfo(np.uint16).max  # the stored value at which 16-bit depth saturates
 
 
@@ -65,8 +66,32 @@ class ImageFile:
         Raises:
             UserError: If the file is missing, truncated or not a picture.
         """
-        with open_image(self.path) as image:
-            return rgb_pixels(image, self.path)
+        return read_rgb(self.path)
+
+    def read_reduced(self, camera: Camera, target: Camera) -> tuple[Pixels, Camera] | None:
+        """The picture decoded at a half, a quarter or an eighth of its size, with the camera that is true of it.
+
+        Args:
+            camera: The camera of the picture in full size.
+            target: The camera that the picture is resampled to; it may be at most as large as what is returned.
+
+        Returns:
+            The picture (h, w, 3) uint8 RGB and its camera; None where the picture is not to become half as large, or
+            where the file must be decoded whole.
+
+        Raises:
+            UserError: If the file is missing, truncated, or not a picture.
+        """
+        shrink = min(camera.fx / target.fx, camera.fy / target.fy)
+        if shrink < _REDUCTIONS[-1]:
+            return None
+        factor = next(each for each in _REDUCTIONS if each <= shrink)
+        pixels = read_rgb_reduced(self.path, factor, (camera.width, camera.height))
+        if pixels is None:
+            return None
+        height, width = pixels.shape[:2]
+        cx, cy = (camera.cx + 0.5) / factor - 0.5, (camera.cy + 0.5) / factor - 0.5
+        return pixels, Camera(camera.fx / factor, camera.fy / factor, cx, cy, width, height, camera.distortion)
 
     def stored_size(self) -> tuple[int, int, int]:
         """The stored width and height [px], and the EXIF orientation (1 to 8), without decoding the pixels.
@@ -114,6 +139,28 @@ class SparseDepth:
         return self.pixels, _depth_z(camera, self.pixels, self.depth, self.depth_type)
 
 
+@dataclass(frozen=True, eq=False)
+class DepthGrid:
+    """A depth map in memory.
+
+    Attributes:
+        stored: The numbers (h, w) as they are stored.
+        valid: Which pixels (h, w) have depth.
+        scale: Metres per stored unit.
+        depth_type: Whether the depth map holds z-depth or Euclidean distance.
+    """
+
+    stored: NDArray[Any]
+    valid: NDArray[np.bool_]
+    scale: float
+    depth_type: DepthType
+
+    def depth_z(self, camera: Camera, pixels: NDArray[np.int64]) -> Array:
+        """The z-depth (N,) [m] of valid pixels (N, 2), (column, row), of the picture of ``camera``."""
+        depth = self.stored[pixels[:, 1], pixels[:, 0]].astype(np.float64) * self.scale
+        return _depth_z(camera, pixels.astype(np.float64), depth, self.depth_type)
+
+
 @dataclass(frozen=True)
 class DepthFile:
     """A depth map on disk: a 16-bit PNG, a float TIFF or a .npy array of the picture's size.
@@ -136,6 +183,17 @@ class DepthFile:
         Raises:
             UserError: If the file is missing, damaged, or of another size than the picture.
         """
+        grid = self.grid(camera)
+        rows, columns = np.nonzero(grid.valid)
+        pixels = np.stack([columns, rows], axis=-1)
+        return pixels.astype(np.float64), grid.depth_z(camera, pixels)
+
+    def grid(self, camera: Camera) -> "DepthGrid":
+        """The depth map as it is stored, and which of its pixels are valid.
+
+        Raises:
+            UserError: If the file is missing, damaged, or of another size than the picture.
+        """
         stored = self._stored()
         if stored.shape != (camera.height, camera.width):
             raise UserError(
@@ -143,13 +201,12 @@ class DepthFile:
                 f"its picture {camera.width} x {camera.height}",
                 remedy="resample the depth map to the picture's size with nearest neighbours",
             )
-        valid = np.isfinite(stored) & (stored > 0)
+        valid = stored > 0
         if stored.dtype == np.uint16:
             valid &= stored < _SATURATED
-        rows, columns = np.nonzero(valid)
-        pixels = np.stack([columns, rows], axis=-1).astype(np.float64)
-        depth = stored[rows, columns].astype(np.float64) * self.scale
-        return pixels, _depth_z(camera, pixels, depth, self.depth_type)
+        elif stored.dtype.kind == "f":
+            valid &= np.isfinite(stored)
+        return DepthGrid(stored, valid, self.scale, self.depth_type)
 
     def _stored(self) -> NDArray[Any]:
         if not self.path.is_file():

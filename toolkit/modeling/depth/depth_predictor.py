@@ -178,14 +178,10 @@ def load_depth_predictor(text: str, tasks: Mapping[str, Task], batch_size: int =
 def _picture_key(view: View) -> _Key:
     """What tells pictures apart. The name alone does not: two sources may give it to different pictures."""
     digest = hashlib.sha256(view.pixels.tobytes()).digest()
-    return view.frame.name, view.frame.camera, view.camera, len(view.points), digest
+    return view.frame.name, view.frame.camera, view.camera, len(view.labels or ()), digest
 
 
 def _without_truth(query: Query) -> Query:
     """The same question without any labels, so that no task can answer from them."""
-    nothing = np.empty(0)
-    views = tuple(
-        replace(view, frame=replace(view.frame, labels=None), points=nothing.reshape(0, 2), depth_z=nothing)
-        for view in query.views
-    )
+    views = tuple(replace(view, frame=replace(view.frame, labels=None), labels=None) for view in query.views)
     return replace(query, views=views)
