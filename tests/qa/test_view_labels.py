@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from toolkit.data.frames.frame import DepthFile, DepthType, Frame, ImageArray
+from toolkit.data.frames.frame import DepthFile, DepthType, Frame, ImageArray, ImageFile
+from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 from toolkit.geometry.canonical import Canonicalisation, Canvas, Crop, to_canonical
 from toolkit.qa.canonical_view import canonicalise
@@ -67,3 +68,25 @@ def test_without_labels_there_are_none() -> None:
     assert view.labels is None
     assert view.points.shape == (0, 2)
     assert view.depth_z.shape == (0,)
+
+
+def test_a_jpeg_decoded_smaller_shows_the_same_view(tmp_path: Path) -> None:
+    coarse = np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype=np.uint8)
+    picture = cv2.resize(coarse, (1203, 905), interpolation=cv2.INTER_CUBIC)
+    cv2.imwrite(str(tmp_path / "a.jpg"), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 98])
+    for distortion in ((), (0.05, 0, 0, 0, 0)):
+        camera = Camera(1000.0, 990.0, 611.0, 449.0, 1203, 905, distortion)
+        window = Canonicalisation(focal=180, canvas=Canvas(14)).window(camera, None)
+        reduced = canonicalise(Frame(ImageFile(tmp_path / "a.jpg"), camera), window)
+        whole = canonicalise(Frame(ImageArray(ImageFile(tmp_path / "a.jpg").read()), camera), window)
+        shown = reduced.mask
+        difference = reduced.pixels[shown].astype(float) - whole.pixels[shown]
+        assert np.abs(difference).mean() < 0.7
+        assert abs(difference.mean()) < 0.2
+
+
+def test_a_reduced_jpeg_of_another_size_is_an_error(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.jpg"), np.zeros((90, 120, 3), np.uint8))
+    camera = Camera(1000.0, 1000.0, 79.5, 44.5, 160, 90)
+    with pytest.raises(UserError, match="120 x 90 px, its intrinsics are for 160 x 90"):
+        canonicalise(Frame(ImageFile(tmp_path / "a.jpg"), camera), Canonicalisation(focal=200).window(camera, None))

@@ -41,4 +41,6 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """
     recipe, tasks = checked_recipe(folder)
     vlm = load_vlm(folder, device="cuda" if torch.cuda.is_available() else None)
-    return Checkpoint(folder, vlm, recipe, make_presenter(recipe, vlm.geometry.canvas).uncropped, tasks)
+    return Checkpoint(
+        folder, vlm, recipe, make_presenter(recipe, vlm.architecture.canvas(vlm.model.config)).uncropped, tasks
+    )

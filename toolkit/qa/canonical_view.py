@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data.frames.frame import Frame, ImageFile
+from toolkit.data.frames.frame import DepthFile, Frame, ImageFile
 from toolkit.data.frames.objects import SceneObject
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 from toolkit.geometry.canonical import coverage, resample, to_canonical
-from toolkit.qa.view_labels import ViewLabels, view_labels
+from toolkit.qa.view_labels import GridLabels, PointLabels, ViewLabels
 from toolkit.utils.arrays import Array, Pixels
 
 
@@ -64,8 +64,18 @@ def canonicalise(frame: Frame, camera: Camera, labelled: bool = True) -> View:
         UserError: If the picture cannot be read, or has another size than its camera says.
     """
     picture, source = _read_picture(frame, camera)
-    labels = view_labels(frame.labels, frame.camera, camera) if labelled and frame.labels is not None else None
-    view = View(frame, resample(picture, source, camera), camera, labels)
+    labels: ViewLabels | None = None
+    points: tuple[Array, Array] | None = None
+    if labelled and isinstance(frame.labels, DepthFile) and not frame.camera.distortion:
+        labels = GridLabels(frame.labels.grid(frame.camera), frame.camera, camera)
+    elif labelled and frame.labels is not None:
+        points = frame.labels.read(frame.camera)
+    pixels = resample(picture, source, camera)
+    if points is not None:
+        moved = to_canonical(frame.camera, camera, points[0])
+        inside = camera.contains(moved)
+        labels = PointLabels(moved[inside], points[1][inside], camera)
+    view = View(frame, pixels, camera, labels)
     if labelled and frame.objects is not None:
         view = replace(view, objects=_shown_objects(frame.objects.read(), frame.camera, camera))
     return view
@@ -78,18 +88,22 @@ def _read_picture(frame: Frame, camera: Camera) -> tuple[Pixels, Camera]:
         UserError: If the picture cannot be read, or has another size than its camera says.
     """
     if isinstance(frame.picture, ImageFile):
-        reduced = frame.picture.read_reduced(frame.camera, camera)
-        if reduced is not None:
-            return reduced
-    picture = frame.picture.read()
+        picture, factor = frame.picture.read_reduced(min(frame.camera.fx / camera.fx, frame.camera.fy / camera.fy))
+    else:
+        picture, factor = frame.picture.read(), 1
     height, width = picture.shape[:2]
-    if (width, height) != (frame.camera.width, frame.camera.height):
+    if (width, height) != (-(-frame.camera.width // factor), -(-frame.camera.height // factor)):
+        height, width = frame.picture.read().shape[:2]
         raise UserError(
             f"{frame.name}: the picture is {width} x {height} px, its intrinsics are for "
             f"{frame.camera.width} x {frame.camera.height}",
             remedy="give the intrinsics of this size: fx and cx scale with the width, fy and cy with the height",
         )
-    return picture, frame.camera
+    if factor == 1:
+        return picture, frame.camera
+    fx, fy, cx, cy = frame.camera.intrinsics[:4]
+    centre = (cx + 0.5) / factor - 0.5, (cy + 0.5) / factor - 0.5
+    return picture, Camera(fx / factor, fy / factor, *centre, width, height, frame.camera.distortion)
 
 
 def _shown_objects(objects: Sequence[SceneObject], camera: Camera, canonical: Camera) -> tuple[SceneObject, ...]:

@@ -18,7 +18,7 @@ from toolkit.qa.canonical_view import View
 from toolkit.qa.query import Point, Query, point_in
 from toolkit.qa.sample import NO_HINTS, Hints, Presenter, Sample, Turn
 from toolkit.qa.tasks.task import Task, label_of
-from toolkit.qa.view_labels import ViewLabels
+from toolkit.qa.view_labels import NO_LABELS
 
 MAX_REDRAWS = 50
 """How many Frames are tried for one Sample before it is an error that none can be asked about."""
@@ -269,12 +269,15 @@ def draw_query(
     view = views[0]
     # Without points, no random numbers are drawn for names: ordinary questions do not depend on the marker.
     names = presenter.names(rng, task.points, [point.name for point in taken]) if task.points else []
-    allowed = view.labels.inside(presenter.clearance) if view.labels is not None else ()
+    allowed = (NO_LABELS if view.labels is None else view.labels).inside(presenter.clearance)
     if len(allowed) < task.points or len(names) < task.points:
         return None
     for _ in range(_POINT_DRAWS if task.points else 1):
-        points = _draw_points(view, allowed, names, rng) if allowed and task.points else ()
-        clear = _are_clear(points, taken, presenter)
+        points: tuple[Point, ...] = ()
+        if task.points:
+            drawn = zip(names, *allowed.draw(rng, task.points), strict=True)
+            points = tuple(point_in(view, name, pixel, float(depth_z)) for name, pixel, depth_z in drawn)
+        clear = len(points) + len(taken) < 2 or _are_clear(points, taken, presenter)
         query = Query(views, points)
         query = replace(query, given=dict(task.given(query, rng)))
         if clear and task.accepts(query):
@@ -282,12 +285,6 @@ def draw_query(
             if task.metric.scorable(truth):
                 return query, truth
     return None
-
-
-def _draw_points(view: View, allowed: ViewLabels, names: Sequence[str], rng: np.random.Generator) -> tuple[Point, ...]:
-    """Points with these names at different labels of a View, drawn from the allowed ones."""
-    pixels, depth_z = allowed.take(rng.choice(len(allowed), len(names), replace=False, shuffle=True))
-    return tuple(point_in(view, *each) for each in zip(names, pixels, depth_z.tolist(), strict=True))
 
 
 def _are_clear(points: Sequence[Point], taken: Sequence[Point], presenter: Presenter) -> bool:

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data.frames.frame import DepthFile, DepthGrid, Labels
+from toolkit.data.frames.frame import DepthGrid
 from toolkit.geometry.camera import Camera
 from toolkit.geometry.canonical import to_canonical
 from toolkit.utils.arrays import Array
@@ -35,6 +35,9 @@ class ViewLabels(Protocol):
 
     def take(self, numbers: Sequence[int] | NDArray[np.int64]) -> tuple[Array, Array]:
         """Pixels (K, 2) and z-depth (K,) [m] of the labels with these numbers, 0 … len - 1."""
+
+    def draw(self, rng: np.random.Generator, count: int) -> tuple[Array, Array]:
+        """Pixels (count, 2) and z-depth (count,) [m] of different labels, drawn at random."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,14 @@ class PointLabels:
     def take(self, numbers: Sequence[int] | NDArray[np.int64]) -> tuple[Array, Array]:
         """Pixels (K, 2) and z-depth (K,) [m] of the labels with these numbers."""
         return self.points[numbers], self.depth_z[numbers]
+
+    def draw(self, rng: np.random.Generator, count: int) -> tuple[Array, Array]:
+        """Pixels (count, 2) and z-depth (count,) [m] of different labels, drawn at random."""
+        return self.take(rng.choice(len(self), count, replace=False, shuffle=True))
+
+
+NO_LABELS = PointLabels(np.empty((0, 2)), np.empty(0), Camera.from_focal(1, 1, 1.0))
+"""The labels of a View that has none."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +108,10 @@ class GridLabels:
         pixels = np.stack([column + columns.start, row + rows.start], axis=-1)
         return to_canonical(self.source, self.camera, pixels.astype(np.float64)), self.grid.depth_z(self.source, pixels)
 
+    def draw(self, rng: np.random.Generator, count: int) -> tuple[Array, Array]:
+        """Pixels (count, 2) and z-depth (count,) [m] of different labels, drawn at random."""
+        return self.take(rng.choice(len(self), count, replace=False, shuffle=True))
+
     @cached_property
     def points(self) -> Array:
         """All labelled pixels (N, 2), (u, v) in the View."""
@@ -131,23 +146,3 @@ def _shown(places: Array, length: int, margin: float) -> slice:
     """Which of increasing places along an axis of a View of ``length`` px keep ``margin`` px from its ends."""
     shown = np.flatnonzero((places >= margin - 0.5) & (places <= length - 0.5 - margin))
     return slice(int(shown[0]), int(shown[-1]) + 1) if len(shown) else slice(0, 0)
-
-
-def view_labels(labels: Labels | None, source: Camera, camera: Camera) -> ViewLabels:
-    """The labels of a Frame, as a View of its picture shows them.
-
-    Args:
-        labels: The Frame's labels, or None.
-        source: The camera of the Frame.
-        camera: The camera of the View.
-
-    Raises:
-        UserError: If the labels cannot be read.
-    """
-    if labels is None:
-        return PointLabels(np.empty((0, 2)), np.empty(0), camera)
-    if isinstance(labels, DepthFile) and not source.distortion:
-        return GridLabels(labels.grid(source), source, camera)
-    pixels, depth_z = labels.read(source)
-    moved = to_canonical(source, camera, pixels)
-    return PointLabels(moved, depth_z, camera).inside(0.0)

@@ -15,7 +15,6 @@ from toolkit.data.frames.image_file import (
     open_image,
     orientation_of,
     read_rgb,
-    read_rgb_reduced,
     rgb_pixels,
     turn_upright,
 )
@@ -98,7 +97,7 @@ def test_pixels_do_not_depend_on_the_decoder(name: str, tmp_path: Path) -> None:
     soft_picture().convert(mode).save(path, **settings)
     with open_image(path) as image:
         expected = rgb_pixels(image, path)
-    np.testing.assert_array_equal(read_rgb(path), expected)
+    np.testing.assert_array_equal(read_rgb(path)[0], expected)
 
 
 @pytest.mark.parametrize("name", ["rgb.png", "rgb.jpg"])
@@ -116,28 +115,25 @@ def test_a_file_that_was_cut_off_is_an_error(name: str, share: float, tmp_path: 
 def test_a_reduced_picture_is_the_mean_of_blocks(factor: int, size: tuple[int, int], tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     soft_picture(*size).save(path, quality=98, subsampling=0)
-    reduced = read_rgb_reduced(path, factor, size)
-    assert reduced is not None
+    reduced, done = read_rgb(path, factor)
+    assert done == factor
     assert reduced.shape == (-(-size[1] // factor), -(-size[0] // factor), 3)
-    whole = read_rgb(path)[: size[1] // factor * factor, : size[0] // factor * factor].astype(float)
+    whole = read_rgb(path)[0][: size[1] // factor * factor, : size[0] // factor * factor].astype(float)
     means = whole.reshape(size[1] // factor, factor, size[0] // factor, factor, 3).mean(axis=(1, 3))
     inner = reduced[: means.shape[0], : means.shape[1]]
     assert np.abs(inner - means).mean() < 1.0
     assert abs((inner - means).mean()) < 0.3
 
 
-def test_only_a_jpeg_of_the_right_size_is_reduced(tmp_path: Path) -> None:
+def test_only_a_jpeg_that_fills_its_last_pixels_is_reduced(tmp_path: Path) -> None:
     soft_picture(157, 93).save(tmp_path / "a.png")
-    soft_picture(157, 93).save(tmp_path / "a.jpg")
     turned = Image.Exif()
     turned[0x0112] = 6
     soft_picture(157, 93).save(tmp_path / "turned.jpg", exif=turned)
     soft_picture(160, 96).save(tmp_path / "even.jpg", exif=turned)
-    assert read_rgb_reduced(tmp_path / "a.png", 2, (157, 93)) is None
-    assert read_rgb_reduced(tmp_path / "a.jpg", 2, (158, 93)) is None
-    assert read_rgb_reduced(tmp_path / "turned.jpg", 2, (93, 157)) is None
-    even = read_rgb_reduced(tmp_path / "even.jpg", 2, (96, 160))
-    assert even is not None
-    assert even.shape == (80, 48, 3)
-    means = read_rgb(tmp_path / "even.jpg").astype(float).reshape(80, 2, 48, 2, 3).mean(axis=(1, 3))
+    assert read_rgb(tmp_path / "a.png", 2)[1] == 1
+    assert read_rgb(tmp_path / "turned.jpg", 2)[1] == 1
+    even, factor = read_rgb(tmp_path / "even.jpg", 2)
+    assert (even.shape, factor) == ((80, 48, 3), 2)
+    means = read_rgb(tmp_path / "even.jpg")[0].astype(float).reshape(80, 2, 48, 2, 3).mean(axis=(1, 3))
     assert np.abs(even - means).mean() < 2

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data.frames.image_file import open_image, orientation_of, read_rgb, read_rgb_reduced
+from toolkit.data.frames.image_file import open_image, orientation_of, read_rgb
 from toolkit.data.frames.objects import Objects
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
@@ -66,32 +66,22 @@ class ImageFile:
         Raises:
             UserError: If the file is missing, truncated or not a picture.
         """
-        return read_rgb(self.path)
+        return read_rgb(self.path)[0]
 
-    def read_reduced(self, camera: Camera, target: Camera) -> tuple[Pixels, Camera] | None:
-        """The picture decoded at a half, a quarter or an eighth of its size, with the camera that is true of it.
+    def read_reduced(self, shrink: float) -> tuple[Pixels, int]:
+        """The picture, decoded at a half, a quarter or an eighth of its size where the file allows it.
 
         Args:
-            camera: The camera of the picture in full size.
-            target: The camera that the picture is resampled to; it may be at most as large as what is returned.
+            shrink: The factor by which the picture will be shrunk, so that it may be decoded that much smaller.
 
         Returns:
-            The picture (h, w, 3) uint8 RGB and its camera; None where the picture is not to become half as large, or
-            where the file must be decoded whole.
+            The picture (h, w, 3) uint8 RGB, and the factor by which it is smaller than the file says: 1, 2, 4 or 8.
+            Its sides are those of the whole picture divided by the factor and rounded up.
 
         Raises:
             UserError: If the file is missing, truncated, or not a picture.
         """
-        shrink = min(camera.fx / target.fx, camera.fy / target.fy)
-        if shrink < _REDUCTIONS[-1]:
-            return None
-        factor = next(each for each in _REDUCTIONS if each <= shrink)
-        pixels = read_rgb_reduced(self.path, factor, (camera.width, camera.height))
-        if pixels is None:
-            return None
-        height, width = pixels.shape[:2]
-        cx, cy = (camera.cx + 0.5) / factor - 0.5, (camera.cy + 0.5) / factor - 0.5
-        return pixels, Camera(camera.fx / factor, camera.fy / factor, cx, cy, width, height, camera.distortion)
+        return read_rgb(self.path, next((each for each in _REDUCTIONS if each <= shrink), 1))
 
     def stored_size(self) -> tuple[int, int, int]:
         """The stored width and height [px], and the EXIF orientation (1 to 8), without decoding the pixels.

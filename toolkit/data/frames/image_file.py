@@ -122,44 +122,32 @@ def open_image(path: Path) -> Iterator[Image.Image]:
         raise _unreadable(path, error) from None
 
 
-def read_rgb(path: Path) -> NDArray[np.uint8]:
-    """A picture file as upright 8-bit RGB (height, width, 3); see ``rgb_pixels``.
+def read_rgb(path: Path, factor: int = 1) -> tuple[NDArray[np.uint8], int]:
+    """A picture file as upright 8-bit RGB; see ``rgb_pixels``.
 
     Plain PNG and JPEG files are decoded by OpenCV, which gives the same pixels in two thirds of the time. Whatever is
     unusual in a file, or wrong with it, is left to Pillow, whose faults are told in words.
 
-    Raises:
-        UserError: If the file is missing, damaged, too large, or no picture.
-    """
-    with open_image(path) as image:
-        decoded = _decode_plain(path, image)
-        return rgb_pixels(image, path) if decoded is None else turn_upright(decoded, orientation_of(image))
-
-
-def read_rgb_reduced(path: Path, factor: int, size: tuple[int, int]) -> NDArray[np.uint8] | None:
-    """A plain JPEG as upright 8-bit RGB, decoded at 1 / ``factor`` of its width and height.
-
-    The blocks of the JPEG are decoded to fewer pixels, each of which is the mean of ``factor`` x ``factor``.
-
     Args:
         path: The file.
-        factor: 2, 4 or 8.
-        size: The width and height [px] that the upright picture must have in full size.
+        factor: 1, 2, 4 or 8: a plain JPEG is decoded at this part of its width and height. Its blocks are then decoded
+            to fewer pixels, each of which is the mean of ``factor`` x ``factor``.
 
     Returns:
-        The picture (ceil(height / factor), ceil(width / factor), 3); None if the file is no plain JPEG of this size.
+        The picture (ceil(height / factor), ceil(width / factor), 3), and its factor, which is 1 for all other files.
 
     Raises:
         UserError: If the file is missing, damaged, too large, or no picture.
     """
     with open_image(path) as image:
         orientation = orientation_of(image)
-        upright = image.size[::-1] if orientation >= 5 else image.size
         # Where a turned picture does not fill its last pixels, they would come to lie at its left or upper border.
-        if image.format != "JPEG" or upright != size or (orientation != 1 and any(side % factor for side in size)):
-            return None
+        if image.format != "JPEG" or (orientation != 1 and any(side % factor for side in image.size)):
+            factor = 1
         decoded = _decode_plain(path, image, factor)
-        return None if decoded is None else turn_upright(decoded, orientation)
+        if decoded is None:
+            return rgb_pixels(image, path), 1
+        return turn_upright(decoded, orientation), factor
 
 
 def _decode_plain(path: Path, image: Image.Image, factor: int = 1) -> NDArray[np.uint8] | None:

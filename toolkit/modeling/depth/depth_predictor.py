@@ -178,7 +178,7 @@ def load_depth_predictor(text: str, tasks: Mapping[str, Task], batch_size: int =
 def _picture_key(view: View) -> _Key:
     """What tells pictures apart. The name alone does not: two sources may give it to different pictures."""
     digest = hashlib.sha256(view.pixels.tobytes()).digest()
-    return view.frame.name, view.frame.camera, view.camera, len(view.labels or ()), digest
+    return view.frame.name, view.frame.camera, view.camera, 0 if view.labels is None else len(view.labels), digest
 
 
 def _without_truth(query: Query) -> Query:
