@@ -36,7 +36,7 @@ class SettingError(UserError):
     Args:
         key: The name of the setting.
         problem: What is wrong with its value.
-        remedy: What to do about it.
+        remedy: What the user can do about it.
     """
 
     def __init__(self, key: str, problem: str, remedy: str = "") -> None:

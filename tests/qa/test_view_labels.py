@@ -9,7 +9,8 @@ import pytest
 from toolkit.data.frames.frame import DepthFile, DepthType, Frame, ImageArray, ImageFile
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
-from toolkit.geometry.canonical import Canonicalisation, Canvas, Crop, to_canonical
+from toolkit.geometry.canonical import Canonicalisation, Canvas, Crop
+from toolkit.geometry.resample import to_canonical
 from toolkit.qa.canonical_view import canonicalise
 from toolkit.qa.view_labels import GridLabels, PointLabels
 

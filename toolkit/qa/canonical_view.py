@@ -13,7 +13,7 @@ from toolkit.data.frames.frame import DepthFile, Frame, ImageFile
 from toolkit.data.frames.objects import SceneObject
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
-from toolkit.geometry.canonical import coverage, resample, to_canonical
+from toolkit.geometry.resample import coverage, resample, to_canonical
 from toolkit.qa.view_labels import GridLabels, PointLabels, ViewLabels
 from toolkit.utils.arrays import Array, Pixels
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from toolkit.data.frames.frame import DepthGrid
 from toolkit.geometry.camera import Camera
-from toolkit.geometry.canonical import to_canonical
+from toolkit.geometry.resample import to_canonical
 from toolkit.utils.arrays import Array
 
 

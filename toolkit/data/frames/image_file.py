@@ -182,7 +182,7 @@ def rgb_pixels(image: Image.Image, name: object) -> NDArray[np.uint8]:
 
     Args:
         image: The picture.
-        name: What messages call it.
+        name: The name of the picture in messages.
 
     Raises:
         UserError: If the numbers of the picture are no brightness of 8 or 16 bits.

@@ -1,0 +1,73 @@
+"""Resampling: the short way by resizing against warping, exact areas, and windows beside the picture."""
+
+import cv2
+import numpy as np
+import pytest
+
+from toolkit.geometry import resample as resampling
+from toolkit.geometry.camera import Camera
+from toolkit.geometry.canonical import Canonicalisation, Canvas, Crop
+from toolkit.geometry.resample import PADDING, coverage, resample
+from toolkit.utils.arrays import Array
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    """A generator that always draws the same."""
+    return np.random.default_rng(seed)
+
+
+@pytest.mark.parametrize("focal", [430.0, 520.0, 900.0])
+@pytest.mark.parametrize("crop", [None, Crop((150, 200), (120, 160))])
+def test_enlarging_is_within_one_grey_level_of_warping(focal: float, crop: Crop | None) -> None:
+    camera = Camera(400.0, 390.0, 118.0, 93.0, 230, 200)
+    picture = rng().integers(0, 256, (25, 29, 3), dtype=np.uint8)
+    picture = cv2.resize(picture, (230, 200), interpolation=cv2.INTER_CUBIC)
+    target = Canonicalisation(focal=focal, canvas=Canvas(28), crop=crop).window(camera, rng())
+    pixels, mask = resample(picture, camera, target), coverage(camera, target)
+    difference = pixels.astype(int) - resampling._warp(picture, camera, target)
+    assert np.abs(difference[mask]).max() <= 1
+    assert np.abs(difference[mask]).mean() < 0.1
+    assert abs(difference[mask].mean()) < 0.01
+    assert (pixels[~mask] == PADDING).all()
+
+
+def _mean_areas(values: Array, length: int) -> Array:
+    """The means over ``length`` equal parts of the first axis: differences of the integral, linear within a pixel."""
+    total = np.concatenate([np.zeros_like(values[:1]), values.cumsum(axis=0)])
+    ends = np.linspace(0, len(values), length + 1)
+    low = np.minimum(ends.astype(int), len(values) - 1)
+    share = (ends - low).reshape(-1, *[1] * (values.ndim - 1))
+    integral = total[low] * (1 - share) + total[low + 1] * share
+    return np.diff(integral, axis=0) * length / len(values)
+
+
+@pytest.mark.parametrize(("sx", "sy"), [(0.5, 0.5), (0.25, 0.5), (0.4, 0.3)])
+def test_shrinking_averages_areas(sx: float, sy: float) -> None:
+    camera = Camera(400.0, 400.0, 99.5, 79.5, 200, 160)
+    picture = rng().integers(0, 256, (160, 200, 3), dtype=np.uint8)
+    target = Camera(400 * sx, 400 * sy, 100 * sx - 0.5, 80 * sy - 0.5, round(200 * sx), round(160 * sy))
+    pixels = resample(picture, camera, target)
+    areas = _mean_areas(_mean_areas(picture.astype(float), target.height).swapaxes(0, 1), target.width).swapaxes(0, 1)
+    assert np.abs(pixels - areas).max() <= 0.51
+
+
+def test_a_window_between_pixels_is_warped() -> None:
+    camera = Camera(400.0, 400.0, 99.5, 79.5, 200, 160)
+    picture = rng().integers(0, 256, (160, 200, 3), dtype=np.uint8)
+    target = Camera(400.0, 400.0, 99.25, 79.5, 200, 160)
+    assert resampling._resized_window(picture, camera, target) is None
+    pixels, mask = resample(picture, camera, target), coverage(camera, target)
+    np.testing.assert_array_equal(pixels[mask], resampling._warp(picture, camera, target)[mask])
+
+
+@pytest.mark.parametrize("shift", [(-400, 0), (400, 0), (0, -300), (0, 300), (-20, 30)])
+def test_windows_beside_the_picture_are_padding(shift: tuple[int, int]) -> None:
+    camera = Camera(400.0, 400.0, 99.5, 79.5, 200, 160)
+    picture = rng().integers(0, 100, (160, 200, 3), dtype=np.uint8)
+    target = camera.window(*shift, 120, 90)
+    pixels, mask = resample(picture, camera, target), coverage(camera, target)
+    assert pixels.shape == (90, 120, 3)
+    assert (pixels[~mask] == PADDING).all()
+    left, top = shift
+    for v, u in np.argwhere(mask)[::97]:
+        np.testing.assert_array_equal(pixels[v, u], picture[v + top, u + left])
