@@ -1,5 +1,6 @@
 """Imports point down the layers, and no two siblings import each other, directly or in a circle."""
 
+import ast
 from collections import defaultdict
 from graphlib import TopologicalSorter
 
@@ -62,6 +63,15 @@ def test_no_two_modules_of_a_layer_have_one_name() -> None:
         if path.stem != "__init__":
             named[layer_of(name), path.stem].append(name)
     assert not {where: names for where, names in named.items() if len(names) > 1}
+
+
+def test_no_two_public_classes_have_one_name() -> None:
+    defined = defaultdict(list)
+    for name, path in FILES.items():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                defined[node.name].append(name)
+    assert not {name: modules for name, modules in defined.items() if len(modules) > 1}
 
 
 def test_the_drawing_shows_the_imports_of_today() -> None:

@@ -8,6 +8,7 @@ import pytest
 from tests.support.own_task import OWN, write_task
 from toolkit.errors import UserError
 from toolkit.qa.query import Query
+from toolkit.qa.tasks import registry
 from toolkit.qa.tasks.registry import get_task, load_tasks, task, task_names
 from toolkit.qa.tasks.task import Task, template_version
 
@@ -124,3 +125,13 @@ def test_the_template_version_follows_the_text(tmp_path: Path) -> None:
     template.unlink()
     with pytest.raises(UserError, match="there is no such template"):
         _ = template_version(get_task("own_version"))
+
+
+def test_installed_packages_are_asked_for_tasks_once_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(registry, "entry_points", lambda group: asked.append(group) or [])
+    registry._load_known.cache_clear()
+    for _ in range(3):
+        assert "metric_depth" in task_names()
+        get_task("metric_depth")
+    assert asked == [registry.ENTRY_POINTS]
