@@ -1,14 +1,15 @@
-"""Resampling: the short way by resizing against warping, exact areas, and windows beside the picture."""
+"""Resampling: enlarging against exact interpolation, exact areas, and windows beside the picture."""
 
 import cv2
 import numpy as np
 import pytest
+from scipy.ndimage import map_coordinates
 
 from toolkit.geometry import resample as resampling
 from toolkit.geometry.camera import Camera
 from toolkit.geometry.canonical import Canonicalisation, Canvas, Crop
 from toolkit.geometry.resample import PADDING, coverage, resample
-from toolkit.utils.arrays import Array
+from toolkit.utils.arrays import Array, Pixels
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -16,18 +17,26 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+def _interpolated(picture: Pixels, source: Camera, target: Camera) -> Array:
+    """The picture (H, W, 3) of ``target`` in floating-point numbers: bilinear, with the border repeated."""
+    fine = resampling._source_pixels(source, target, np.arange(target.height), 1, 1)
+    places = [fine[..., 1], fine[..., 0]]
+    channels = [map_coordinates(picture[..., k].astype(float), places, order=1, mode="nearest") for k in range(3)]
+    return np.stack(channels, axis=-1)
+
+
 @pytest.mark.parametrize("focal", [430.0, 520.0, 900.0])
 @pytest.mark.parametrize("crop", [None, Crop((150, 200), (120, 160))])
-def test_enlarging_is_within_one_grey_level_of_warping(focal: float, crop: Crop | None) -> None:
+def test_enlarging_interpolates_exactly(focal: float, crop: Crop | None) -> None:
     camera = Camera(400.0, 390.0, 118.0, 93.0, 230, 200)
     picture = rng().integers(0, 256, (25, 29, 3), dtype=np.uint8)
     picture = cv2.resize(picture, (230, 200), interpolation=cv2.INTER_CUBIC)
     target = Canonicalisation(focal=focal, canvas=Canvas(28), crop=crop).window(camera, rng())
     pixels, mask = resample(picture, camera, target), coverage(camera, target)
-    difference = pixels.astype(int) - resampling._warp(picture, camera, target)
-    assert np.abs(difference[mask]).max() <= 1
-    assert np.abs(difference[mask]).mean() < 0.1
-    assert abs(difference[mask].mean()) < 0.01
+    error = (pixels - _interpolated(picture, camera, target))[mask]
+    assert np.abs(error).max() < 0.7  # rounding alone makes 0.5
+    assert np.abs(error).mean() < 0.26  # rounding alone makes 0.25
+    assert abs(error.mean()) < 0.01
     assert (pixels[~mask] == PADDING).all()
 
 

@@ -170,7 +170,7 @@ def _decode_plain(path: Path, image: Image.Image, factor: int = 1) -> NDArray[np
 
 def _raw_mode(image: Image.Image) -> str:
     """How the pixels of an opened PNG or JPEG are stored: "RGB" or "L" for 8 bits a channel."""
-    arguments = image.tile[0].args if isinstance(image, ImageFile) and image.tile else None
+    arguments = image.tile[0][3] if isinstance(image, ImageFile) and image.tile else None
     return str(arguments[0]) if isinstance(arguments, tuple) else str(arguments)
 
 
