@@ -126,7 +126,8 @@ def read_rgb(path: Path, factor: int = 1) -> tuple[NDArray[np.uint8], int]:
     """A picture file as upright 8-bit RGB; see ``rgb_pixels``.
 
     Plain PNG and JPEG files are decoded by OpenCV, which gives the same pixels in two thirds of the time. Whatever is
-    unusual in a file, or wrong with it, is left to Pillow, whose faults are told in words.
+    unusual in a file, or wrong with it, is left to Pillow, whose faults are told in words. A JPEG that is damaged
+    in its middle may pass, however: libjpeg fills in what is lost, and OpenCV only warns of it on standard error.
 
     Args:
         path: The file.
@@ -151,7 +152,7 @@ def read_rgb(path: Path, factor: int = 1) -> tuple[NDArray[np.uint8], int]:
 
 
 def _decode_plain(path: Path, image: Image.Image, factor: int = 1) -> NDArray[np.uint8] | None:
-    """The stored pixels of an undamaged PNG or JPEG of 8 bits without transparency; None for all others.
+    """The stored pixels of a PNG or JPEG of 8 bits without transparency; None for others, and for what cannot be read.
 
     Returns:
         The picture (h, w, 3) RGB; with a ``factor`` of 2, 4 or 8, a JPEG at this part of its size.
