@@ -13,6 +13,8 @@ from PIL import Image
 
 from tests.support.command import Run
 from tests.support.paths import ROOT
+from tests.support.server import Answer as Completion
+from tests.support.server import Server
 from tests.support.walls import line, wall, write_manifest
 from toolkit.modeling.predictor import Reply
 
@@ -183,6 +185,25 @@ def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     assert shown.returncode == 0, shown.stderr
     if words and words != ("data",):
         assert "Example" in shown.stdout
+
+
+@pytest.mark.parametrize("like", [(), ("--like", "models/tiny")], ids=["the paper's settings", "--like"])
+def test_asking_a_server_imports_no_torch(like: tuple[str, ...]) -> None:
+    pytest.importorskip("openai", reason="the extra `remote` is not installed")
+    message = {"role": "assistant", "content": "2.40 meters"}
+    server = Server(lambda *_: Completion({"choices": [{"message": message, "finish_reason": "stop"}]}))
+    words = ["toolkit", "ask", "docs/hall.png", "how far is the red point", "--point", "red=118,112", "--focal", "289"]
+    code = (
+        f"import sys; sys.argv = {[*words, '--model', str(server.remote), *like]!r}\n"
+        "from toolkit.cli.main import main\n"
+        "main()\n"
+        "heavy = {'torch', 'transformers', 'scipy', 'datasets'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    server.close()
+    assert asked.returncode == 0, asked.stderr
+    assert asked.stdout.startswith("2.4 m")
 
 
 def photos(path: Path, *more: str) -> list[str]:

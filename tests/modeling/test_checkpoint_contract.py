@@ -1,5 +1,6 @@
 """A checkpoint's contract, with and without its weights."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from toolkit.config.load import load_recipe
 from toolkit.errors import UserError
 from toolkit.geometry.canonical import Canvas
 from toolkit.modeling.checkpoint import load_checkpoint
-from toolkit.modeling.checkpoint_contract import contract_for_remote, open_contract
+from toolkit.modeling.checkpoint_contract import CONTRACT, contract_for_remote, open_contract
 from toolkit.modeling.remote.address import RemoteModel
 from toolkit.qa.tasks.task import template_version
 from toolkit.training.train import train
@@ -42,9 +43,24 @@ def test_a_contract_needs_no_weights(folder: Path, weightless: Path) -> None:
         load_checkpoint(weightless)
 
 
-def test_a_contract_needs_the_configuration(weightless: Path) -> None:
+def rewrite(folder: Path, **changed: object) -> None:
+    saved = json.loads((folder / CONTRACT).read_text()) | changed
+    (folder / CONTRACT).write_text(json.dumps({key: value for key, value in saved.items() if value is not None}))
+
+
+def test_an_older_contract_does_not_say_the_canvas_so_it_needs_the_configuration(weightless: Path) -> None:
+    said = open_contract(weightless)
+    rewrite(weightless, canvas=None)
+    assert open_contract(weightless).presenter == said.presenter
     (weightless / "config.json").unlink()
     with pytest.raises(UserError, match=r"no config\.json"):
+        open_contract(weightless)
+
+
+@pytest.mark.parametrize("canvas", [28, {"multiple": 0}, {"square": "96 px"}])
+def test_a_canvas_that_is_none_is_refused(weightless: Path, canvas: object) -> None:
+    rewrite(weightless, canvas=canvas)
+    with pytest.raises(UserError, match=r"toolkit\.json: canvas: .* is no canvas"):
         open_contract(weightless)
 
 

@@ -23,6 +23,9 @@ _MAX_SIDE = 16_384
 """The longest side of a canonical picture [px]. A longer one means that the intrinsics are implausible."""
 
 
+_Side = Annotated[int, Field(ge=1, le=10**9)]
+
+
 @dataclass(frozen=True)
 class Canvas:
     """The picture sizes that a model takes without resizing.
@@ -32,8 +35,8 @@ class Canvas:
         square: If set, both sides must have exactly this length [px].
     """
 
-    multiple: int = 1
-    square: int | None = None
+    multiple: _Side = 1
+    square: _Side | None = None
 
     def fitted(self, length: int, up: bool) -> int:
         """The side [px] nearest to ``length`` that this canvas takes: not shorter if ``up``, otherwise not longer.
@@ -53,7 +56,6 @@ def _check_order(sides: tuple[int, int]) -> tuple[int, int]:
     return sides
 
 
-_Side = Annotated[int, Field(ge=1, le=10**9)]
 _Sides = Annotated[tuple[_Side, _Side], AfterValidator(_check_order)]
 
 

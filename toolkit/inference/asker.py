@@ -30,11 +30,9 @@ from toolkit.inference.points import (
     point_warnings,
 )
 from toolkit.inference.scene import Scene, open_scene
-from toolkit.modeling.checkpoint import Checkpoint, load_checkpoint
 from toolkit.modeling.checkpoint_contract import CONTRACT, contract_for_remote
 from toolkit.modeling.confidence.uncertainty import answer_interval
 from toolkit.modeling.predictor import Predictor, Reply
-from toolkit.modeling.vlm.vlm_predictor import VlmPredictor
 from toolkit.qa.canonical_view import View, canonicalise
 from toolkit.qa.parsing.units import unit_in, value_to_text
 from toolkit.qa.query import Query, point_in
@@ -45,6 +43,7 @@ from toolkit.qa.tasks.task import Task
 from toolkit.utils.resources import TINY, model_folder
 
 if TYPE_CHECKING:
+    from toolkit.modeling.checkpoint import Checkpoint
     from toolkit.modeling.confidence.consistency import ConsistencyCheck
     from toolkit.modeling.remote.address import RemoteModel
 
@@ -77,6 +76,8 @@ def load(model: str | Path | None = None, like: str | Path | None = None) -> "As
     if remote is None:
         if like is not None:
             raise UserError("--like is for models on a server", remedy="a checkpoint says itself how it is asked")
+        from toolkit.modeling.checkpoint import load_checkpoint  # imports torch; a model on a server does without
+
         return Asker.from_checkpoint(load_checkpoint(find_checkpoint() if model is None else Path(model_folder(model))))
     from toolkit.modeling.remote.remote_predictor import OpenAiPredictor
 
@@ -111,7 +112,7 @@ class Asker:
     caveats: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def from_checkpoint(cls, checkpoint: Checkpoint, max_new_tokens: int = MAX_NEW_TOKENS) -> "Asker":
+    def from_checkpoint(cls, checkpoint: "Checkpoint", max_new_tokens: int = MAX_NEW_TOKENS) -> "Asker":
         """Make an Asker for the model of a checkpoint.
 
         Args:
@@ -121,6 +122,8 @@ class Asker:
         shipped = is_shipped(checkpoint.folder)
         name = TINY if shipped else str(checkpoint.folder)
         warnings = caveats(checkpoint.folder) if shipped else {}
+        from toolkit.modeling.vlm.vlm_predictor import VlmPredictor  # imports torch
+
         predictor = VlmPredictor(checkpoint.vlm, name, _AT_ONCE, max_new_tokens)
         return cls(predictor, checkpoint.presenter, checkpoint.tasks, caveats=warnings)
 

@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transformers import AutoConfig
+from pydantic import TypeAdapter, ValidationError
 
 from toolkit.config.build_presenter import make_presenter, make_tasks
 from toolkit.config.load import differences, load_recipe
 from toolkit.config.recipe import TINY_RANDOM, Recipe
 from toolkit.errors import UserError, UserErrors
 from toolkit.geometry.canonical import Canvas
-from toolkit.modeling.hub import CONFIG, clear_errors, only_local
-from toolkit.modeling.vlm.architectures import architecture_of
 from toolkit.qa.sample import Presenter
 from toolkit.qa.tasks.task import Task, template_version
 from toolkit.utils.files import write_text
@@ -30,6 +28,7 @@ from toolkit.utils.resources import model_folder
 from toolkit.utils.versions import versions
 
 if TYPE_CHECKING:
+    from toolkit.config.build import RunPlan
     from toolkit.modeling.remote.address import RemoteModel
 
 CONTRACT = "toolkit.json"
@@ -55,6 +54,9 @@ _PAPER_RECIPE, _PAPER_CANVAS = "depthlm_qwen2_5_vl_3b", Canvas(multiple=28)
 _ALL_TASKS = "all_tasks"
 
 
+_CANVAS = TypeAdapter(Canvas)
+
+
 @dataclass(frozen=True)
 class Contract:
     """How a model is asked.
@@ -72,28 +74,26 @@ class Contract:
     tasks: Mapping[str, Task]
 
 
-def contract_to_json(
-    recipe: Recipe, tasks: Sequence[Task], licenses: Sequence[str], central: Mapping[str, Any]
-) -> dict[str, Any]:
+def contract_to_json(recipe: Recipe, plan: "RunPlan", central: Mapping[str, Any]) -> dict[str, Any]:
     """The content of ``toolkit.json``.
 
     Args:
         recipe: The recipe that the model was trained with.
-        tasks: The tasks that the model was trained on.
-        licenses: The licences of the training data.
+        plan: The data that the model was trained on, made canonical for the model's canvas.
         central: The central training label of each task, by the name of the task.
     """
     return {
         "schema": SCHEMA,
         **_enforced_to_json(recipe),
+        "canvas": to_json(plan.train.presenter.canonicalisation.canvas),
         "conventions": {
             "metric_depth": "euclidean distance [m]",
             "principal_axis_distance": "depth_z [m]",
             "camera_frame": "x right, y down, z forward",
             "pixel": "integer coordinates are pixel centres",
         },
-        "templates": {task.name: template_version(task) for task in tasks},
-        "data_licenses": list(licenses),
+        "templates": {task.name: template_version(task) for task, _ in plan.train.tasks},
+        "data_licenses": list(plan.licenses),
         "central_labels": to_json(central),
         "versions": versions(),
     }
@@ -109,12 +109,10 @@ def _enforced_to_json(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def save_contract(
-    recipe: Recipe, tasks: Sequence[Task], licenses: Sequence[str], central: Mapping[str, Any], folder: Path
-) -> None:
+def save_contract(recipe: Recipe, plan: "RunPlan", central: Mapping[str, Any], folder: Path) -> None:
     """Write the user's own tasks and ``toolkit.json`` into a checkpoint. See ``contract_to_json`` for the arguments."""
-    _save_tasks(tasks, recipe, folder)
-    write_text(folder / CONTRACT, json.dumps(contract_to_json(recipe, tasks, licenses, central), indent=2) + "\n")
+    _save_tasks([task for task, _ in plan.train.tasks], recipe, folder)
+    write_text(folder / CONTRACT, json.dumps(contract_to_json(recipe, plan, central), indent=2) + "\n")
 
 
 def _save_tasks(tasks: Sequence[Task], recipe: Recipe, folder: Path) -> None:
@@ -131,7 +129,22 @@ def open_contract(folder: Path) -> Contract:
         UserError: If the folder is not a checkpoint of this toolkit, or the templates have changed since training.
     """
     recipe, tasks = checked_recipe(folder)
-    return Contract(str(folder), recipe, make_presenter(recipe, canvas_of(folder)).uncropped, tasks)
+    return Contract(str(folder), recipe, make_presenter(recipe, _saved_canvas(folder)).uncropped, tasks)
+
+
+def _saved_canvas(folder: Path) -> Canvas:
+    """The picture sizes that a checkpoint takes. Older contracts do not say them; the model's configuration does."""
+    saved = read_contract(folder).get("canvas")
+    if saved is None:
+        return canvas_of(folder)
+    try:
+        return _CANVAS.validate_python(saved)
+    except ValidationError:
+        raise UserError(
+            f"{folder / CONTRACT}: canvas: {saved!r} is no canvas",
+            "it must hold multiple and square, two lengths in pixels",
+            "copy the checkpoint again",
+        ) from None
 
 
 def checked_recipe(folder: Path) -> tuple[Recipe, dict[str, Task]]:
@@ -182,6 +195,11 @@ def canvas_of(name: str | Path) -> Canvas:
     Raises:
         UserError: If there is no such model, or its architecture is not supported.
     """
+    from transformers import AutoConfig  # imports torch, which takes seconds; a model on a server needs neither
+
+    from toolkit.modeling.hub import clear_errors, only_local
+    from toolkit.modeling.vlm.architectures import architecture_of
+
     local = only_local(name)
     with clear_errors(name):
         config = AutoConfig.from_pretrained(str(name), local_files_only=local)
@@ -225,6 +243,8 @@ def _why_no_checkpoint(folder: Path) -> str:
     """Why a folder without ``toolkit.json`` is not a checkpoint, as the cause of an error."""
     if not folder.is_dir():
         return "it is a file" if folder.exists() else "there is no such folder"
+    from toolkit.modeling.hub import CONFIG
+
     if (folder.parent / CONTRACT).is_file():
         return f"it lies inside one: {folder.parent}"
     if (folder / CONFIG).is_file():

@@ -111,7 +111,7 @@ def _save_contract_and_data(run: Path, recipe: Recipe, plan: RunPlan, folder: Pa
         central = central_labels(plan.train)
         hash_sources([feed.source for feed in plan.train.feeds]).save(folder / TRAINED_ON_FILE)
     write_text(folder / RECIPE, dump_recipe(recipe))
-    save_contract(recipe, [task for task, _ in plan.train.tasks], plan.licenses, central, folder)
+    save_contract(recipe, plan, central, folder)
 
 
 def _draw_questions(plan: RunPlan) -> list[Sample]:

@@ -139,7 +139,7 @@ def finish_checkpoint(
         report.save(output / "evaluation")
     hash_sources([feed.source for feed in plan.train.feeds]).save(output / TRAINED_ON_FILE)
     write_text(output / "README.md", model_card(output.name, recipe, plan, report, effort))
-    save_contract(recipe, [task for task, _ in plan.train.tasks], plan.licenses, central, output)
+    save_contract(recipe, plan, central, output)
 
 
 def _run(learner: Vlm, recipe: Recipe, plan: RunPlan, output: Path, start: Path | None) -> TrainingResult:
