@@ -41,7 +41,10 @@ class PlainLoader:
         line = self.lines[index % len(self.lines)]
         rng = random.Random(index)
         image = Image.open(self.folder / line["image"]).convert("RGB")
-        fx, fy = line["intrinsics"][:2]
+        fx, fy, cx, cy = line["intrinsics"][:4]
+        if "distortion" in line:
+            matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+            image = Image.fromarray(cv2.undistort(np.array(image), matrix, np.array(line["distortion"])))
         sx, sy = FOCAL / fx, FOCAL / fy
         image = image.resize((round(image.width * sx), round(image.height * sy)))
         (u, v), depth = self._label(line, rng)
@@ -91,6 +94,7 @@ def write_data(folder: Path, kind: str, count: int = 12) -> Path:
     """A manifest with drawn pictures of one kind."""
     width, height, focal, ending = {
         "png": (640, 480, 560.0, "png"),
+        "lens": (640, 480, 560.0, "png"),
         "driving": (1242, 375, 721.5, "jpg"),
         "large": (4032, 3024, 3100.0, "jpg"),
     }[kind]
@@ -104,6 +108,8 @@ def write_data(folder: Path, kind: str, count: int = 12) -> Path:
             "depth_type": "z",
             "sequence": str(index),
         }
+        if kind == "lens":
+            line["distortion"] = [-0.28, 0.08, 0.0005, -0.0003, 0.0]
         rng = np.random.default_rng(index)
         if kind == "driving":
             depth = rng.integers(500, 20000, (height, width), dtype=np.uint16)
@@ -150,6 +156,8 @@ def main() -> None:
         compare("one question, samples", manifest, given.count, given.rounds)
         compare("eight questions as text, labels", manifest, given.count, given.rounds, 8, "text")
         if given.manifest is None:
+            lens = write_data(folder / "lens", "lens")
+            compare("640 x 480 PNG through a lens, samples", lens, given.count, given.rounds)
             driving = write_data(folder / "driving", "driving")
             compare("1242 x 375 JPEG with a depth map, samples", driving, given.count, given.rounds)
             large = write_data(folder / "large", "large", 4)

@@ -66,7 +66,42 @@ def test_a_window_between_pixels_is_warped() -> None:
     target = Camera(400.0, 400.0, 99.25, 79.5, 200, 160)
     assert resampling._resized_window(picture, camera, target) is None
     pixels, mask = resample(picture, camera, target), coverage(camera, target)
-    np.testing.assert_array_equal(pixels[mask], resampling._warp(picture, camera, target)[mask])
+    np.testing.assert_array_equal(pixels[mask], resampling._warp(picture, camera, target, (1, 1))[mask])
+
+
+LENS = (-0.25, 0.07, 0.001, -0.0007, 0.01)
+
+
+@pytest.mark.parametrize(("fx", "focal"), [(300.0, 430.0), (500.0, 430.0), (300.0, 200.0), (900.0, 430.0)])
+@pytest.mark.parametrize("crop", [None, Crop((60, 100), (50, 90))], ids=["whole", "window"])
+def test_a_kept_map_through_a_lens_changes_nothing(fx: float, focal: float, crop: Crop | None) -> None:
+    camera = Camera(fx, fx * 1.02, 118.0, 93.0, 230, 200, LENS)
+    picture = rng().integers(0, 256, (200, 230, 3), dtype=np.uint8)
+    target = Canonicalisation(focal=focal, canvas=Canvas(14), crop=crop).window(camera, rng(3))
+    mask = coverage(camera, target)
+    plain = resampling._warp(picture, camera, target, resampling._samples(camera, target))
+    for _ in range(2):
+        pixels = resample(picture, camera, target)
+        np.testing.assert_array_equal(pixels[mask], plain[mask])
+        assert (pixels[~mask] == PADDING).all()
+
+
+def test_one_map_serves_all_windows_of_a_camera() -> None:
+    camera = Camera(300.0, 310.0, 118.0, 93.0, 230, 200, LENS)
+    canonical = Canonicalisation(focal=430.0, canvas=Canvas(14), crop=Crop((300, 400), (50, 390)))
+    resampling._make_lens_map.cache_clear()
+    for seed in range(8):
+        target = canonical.window(camera, rng(seed))
+        resample(np.zeros((200, 230, 3), np.uint8), camera, target)
+    assert resampling._make_lens_map.cache_info().misses == 1
+
+
+def test_the_map_of_a_large_picture_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resampling, "_LENS_MAP_PIXELS", 1000)
+    camera = Camera(300.0, 310.0, 118.0, 93.0, 230, 200, LENS)
+    target = Canonicalisation(focal=430.0).window(camera, None)
+    assert resampling._lens_map(camera, target, (1, 1)) is None
+    assert resample(np.zeros((200, 230, 3), np.uint8), camera, target).shape == (target.height, target.width, 3)
 
 
 @pytest.mark.parametrize("shift", [(-400, 0), (400, 0), (0, -300), (0, 300), (-20, 30)])

@@ -4,6 +4,8 @@ Conventions: see ``toolkit.geometry.camera``.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -18,6 +20,11 @@ PADDING = 127
 
 _STRIP_PIXELS = 4_000_000
 """The number of supersampled pixels that are warped at a time, so that large pictures need little memory."""
+
+_LENS_MAP_PIXELS = 6_000_000
+"""The largest picture [supersampled px] whose map through a lens is kept; a map takes 8 bytes for each of these."""
+
+_LENS_MAP_STEP = 64  # px; the sides of kept maps are multiples of it
 
 _WHOLE_PIXEL = 1e-3  # px; a window that begins this near to a whole pixel of the scaled picture is cut from it
 
@@ -45,8 +52,10 @@ def resample(picture: Pixels, source: Camera, target: Camera) -> Pixels:
     resized = _resized_window(picture, source, target)
     if resized is not None:
         return resized
-    out = _warp(picture, source, target)
-    out[~coverage(source, target)] = PADDING
+    samples = _samples(source, target)
+    lens = _lens_map(source, target, samples)
+    out = _warp(picture, source, target, samples, lens)
+    out[~(coverage(source, target) if lens is None else lens.covered)] = PADDING
     return out
 
 
@@ -54,13 +63,11 @@ def _resized_window(picture: Pixels, source: Camera, target: Camera) -> Pixels |
     """The picture (H, W, 3) of ``target`` where that is a window of the scaled picture; None where it is not."""
     if source.distortion:
         return None
-    sx, sy = target.fx / source.fx, target.fy / source.fy
-    # The outer corner of the picture keeps its place when it is scaled, so the window begins at these pixels.
-    left, top = (source.cx + 0.5) * sx - 0.5 - target.cx, (source.cy + 0.5) * sy - 0.5 - target.cy
-    start_u, start_v = round(left), round(top)
-    if max(abs(left - start_u), abs(top - start_v)) > _WHOLE_PIXEL:
+    scaled, start = _scaled_camera(source, target)
+    if start is None:
         return None
-    height, width = round(source.height * sy), round(source.width * sx)
+    (start_u, start_v), (height, width) = start, (scaled.height, scaled.width)
+    sx, sy = target.fx / source.fx, target.fy / source.fy
     rows = slice(max(0, -start_v), min(target.height, height - start_v))
     columns = slice(max(0, -start_u), min(target.width, width - start_u))
     if height < 1 or width < 1 or rows.start >= rows.stop or columns.start >= columns.stop:
@@ -69,14 +76,29 @@ def _resized_window(picture: Pixels, source: Camera, target: Camera) -> Pixels |
         out = _padded(target, rows, columns)
         _scale(picture, sx, sy, out[rows, columns])
         return out
-    scaled = np.empty((height, width, 3), dtype=np.uint8)
-    _scale(picture, sx, sy, scaled)
-    shown = scaled[rows.start + start_v : rows.stop + start_v, columns.start + start_u : columns.stop + start_u]
+    enlarged = np.empty((height, width, 3), dtype=np.uint8)
+    _scale(picture, sx, sy, enlarged)
+    shown = enlarged[rows.start + start_v : rows.stop + start_v, columns.start + start_u : columns.stop + start_u]
     if shown.shape[:2] == (target.height, target.width):
         return shown
     out = _padded(target, rows, columns)
     out[rows, columns] = shown
     return out
+
+
+def _scaled_camera(source: Camera, target: Camera) -> tuple[Camera, tuple[int, int] | None]:
+    """The camera of the whole picture at the focal lengths of ``target``, without distortion.
+
+    Returns:
+        The camera, and the pixel (u, v) of it at which ``target`` begins; None if it begins between pixels.
+    """
+    sx, sy = target.fx / source.fx, target.fy / source.fy
+    # The outer corner of the picture keeps its place when it is scaled.
+    cx, cy = (source.cx + 0.5) * sx - 0.5, (source.cy + 0.5) * sy - 0.5
+    scaled = Camera(target.fx, target.fy, cx, cy, round(source.width * sx), round(source.height * sy))
+    left, top = cx - target.cx, cy - target.cy
+    start = round(left), round(top)
+    return scaled, start if max(abs(left - start[0]), abs(top - start[1])) <= _WHOLE_PIXEL else None
 
 
 def _padded(target: Camera, rows: slice, columns: slice) -> Pixels:
@@ -102,17 +124,95 @@ def _scale(picture: Pixels, sx: float, sy: float, out: Pixels) -> None:
         out[...] = made
 
 
-def _warp(picture: Pixels, source: Camera, target: Camera) -> Pixels:
-    """The picture (H, W, 3) of ``target``, from any camera; outside, the border of the picture is repeated."""
-    samples_u = max(1, int(np.ceil(source.fx / target.fx)))
-    samples_v = max(1, int(np.ceil(source.fy / target.fy)))
+@dataclass(frozen=True, eq=False)
+class _LensMap:
+    """Where the pixels of a camera without distortion lie in a picture with distortion.
+
+    Attributes:
+        u: The u coordinates (h, w) [px of the source] of evenly spaced samples of each pixel.
+        v: Their v coordinates (h, w).
+        covered: The mask (H, W) of the pixels whose centre the picture covers.
+    """
+
+    u: NDArray[np.float32]
+    v: NDArray[np.float32]
+    covered: NDArray[np.bool_]
+
+    def window(self, left: int, top: int, width: int, height: int) -> "_LensMap":
+        """The map of a window that lies within this one [px]."""
+        samples_v, samples_u = np.array(self.u.shape) // self.covered.shape
+        fine = (
+            slice(top * samples_v, (top + height) * samples_v),
+            slice(left * samples_u, (left + width) * samples_u),
+        )
+        return _LensMap(self.u[fine], self.v[fine], self.covered[top : top + height, left : left + width])
+
+
+def _lens_map(source: Camera, target: Camera, samples: tuple[int, int]) -> _LensMap | None:
+    """The map of ``target`` through the lens of ``source``: kept for each camera, whatever window of it is shown.
+
+    Args:
+        source: The camera of the original picture.
+        target: The camera of the result, without distortion.
+        samples: The number of samples in each target pixel along u and along v.
+
+    Returns:
+        The map; None without distortion, and for pictures that are too large to keep a map of.
+    """
+    scaled, start = _scaled_camera(source, target)
+    if start is None or min(start) < 0:
+        scaled, start = target, (0, 0)
+    # A window may reach beyond the picture by the padding that a canvas needs.
+    width = _rounded_up(max(scaled.width, start[0] + target.width))
+    height = _rounded_up(max(scaled.height, start[1] + target.height))
+    if not source.distortion or width * height * samples[0] * samples[1] > _LENS_MAP_PIXELS:
+        return None
+    kept = _make_lens_map(source, scaled.window(0, 0, width, height), samples)
+    return kept.window(*start, target.width, target.height)
+
+
+def _rounded_up(length: int) -> int:
+    """The length [px] of a map, a little longer than needed, so that different windows share one map."""
+    return -(-length // _LENS_MAP_STEP) * _LENS_MAP_STEP
+
+
+@lru_cache(maxsize=4)
+def _make_lens_map(source: Camera, target: Camera, samples: tuple[int, int]) -> _LensMap:
+    fine = _source_pixels(source, target, np.arange(target.height), *samples)
+    u, v = (np.ascontiguousarray(fine[..., axis]) for axis in range(2))
+    return _LensMap(u, v, coverage(source, target))
+
+
+def _samples(source: Camera, target: Camera) -> tuple[int, int]:
+    """The number of samples in each target pixel along u and v, so that they are at most one source pixel apart."""
+    return max(1, int(np.ceil(source.fx / target.fx))), max(1, int(np.ceil(source.fy / target.fy)))
+
+
+def _warp(
+    picture: Pixels, source: Camera, target: Camera, samples: tuple[int, int], lens: _LensMap | None = None
+) -> Pixels:
+    """The picture (H, W, 3) of ``target``, from any camera; outside, the border of the picture is repeated.
+
+    Args:
+        picture: The picture (h, w, 3) of ``source``.
+        source: The camera of the picture.
+        target: The camera of the result, without distortion.
+        samples: The number of samples in each target pixel along u and along v.
+        lens: The map of ``target``, if it is known.
+    """
+    samples_u, samples_v = samples
     averaged = samples_u * samples_v > 1
     # The mean is taken of 16-bit samples, so that the result is rounded only once and does not become brighter.
     given = picture.astype(np.uint16) << 8 if averaged else picture
     out = np.empty((target.height, target.width, 3), dtype=np.uint8)
     for rows in _strips(target, samples_u * samples_v):
-        fine = _source_pixels(source, target, rows, samples_u, samples_v)
-        warped = cv2.remap(given, fine[..., 0], fine[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        if lens is None:
+            fine = _source_pixels(source, target, rows, samples_u, samples_v)
+            u, v = fine[..., 0], fine[..., 1]
+        else:
+            lines = slice(rows[0] * samples_v, (rows[-1] + 1) * samples_v)
+            u, v = lens.u[lines], lens.v[lines]
+        warped = cv2.remap(given, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         if averaged:
             mean = cv2.resize(warped, (target.width, len(rows)), interpolation=cv2.INTER_AREA)
             out[rows] = (mean.astype(np.uint16) + 128) >> 8
