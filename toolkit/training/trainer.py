@@ -11,6 +11,8 @@ import datasets
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from peft import PeftModel
+from torch import nn
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import SFTConfig, SFTTrainer
 
@@ -19,6 +21,7 @@ from toolkit.errors import UserError
 from toolkit.modeling.vlm.vlm import Vlm
 from toolkit.qa.mixture import Mixture
 from toolkit.training.collator import FAULT, Collator, make_row
+from toolkit.training.labelled_rows import select_labelled_rows, trl_selects_rows
 from toolkit.utils.progress import Bar, processes
 
 _SORTED_STEPS = 16  # the samples of this many steps are sorted together
@@ -101,7 +104,7 @@ def make_trainer(
 
 
 class _Trainer(SFTTrainer):
-    """TRL's trainer, which raises the errors of worker processes as they were."""
+    """TRL's trainer, which scores no token without loss, and raises the errors of worker processes as they were."""
 
     def _issue_warnings_after_load(self, load_result: Any) -> None:
         """Issue no warnings.
@@ -121,6 +124,15 @@ class _Trainer(SFTTrainer):
             if FAULT in batch:
                 raise batch[FAULT]
         return batches, count
+
+    def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """The loss of a batch, without logits of the tokens that carry none."""
+        if trl_selects_rows(inputs["labels"].device):
+            return super().compute_loss(model, inputs, *args, **kwargs)
+        whole: Any = self.accelerator.unwrap_model(self.model)
+        plain: Any = whole.get_base_model() if isinstance(whole, PeftModel) else whole
+        with select_labelled_rows(plain, inputs) as chosen:
+            return super().compute_loss(model, chosen, *args, **kwargs)
 
 
 def arrange_samples(mixture: Mixture, steps: int, per_step: int) -> NDArray[np.int64]:

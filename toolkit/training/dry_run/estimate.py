@@ -36,7 +36,7 @@ class RunEstimate:
         longest: How many tokens the longest Sample may have: the largest pictures with the longest text that was seen.
         weights: The size of the weights [bytes].
         training: The size of gradients and optimiser states [bytes].
-        logits: The size of the logits of one batch in float32 [bytes], if they were all held at once.
+        logits: The size of the logits of one batch's tokens with loss, in float32 [bytes].
         trained: For each part of the model, how many parameters are trained and how many there are.
         frames: How many pictures the samples are drawn from.
         samples: How many samples the run trains on.
@@ -116,7 +116,7 @@ def estimate_run(vlm: Vlm, plan: RunPlan, recipe: Recipe, processes: int = 1) ->
         longest=longest,
         weights=_bytes_of(parameters),
         training=_bytes_of([weight for weight in parameters if weight.requires_grad]) * (1 + _ADAM_STATES),
-        logits=recipe.trainer.batch_size * longest * _vocabulary(vlm) * _FLOAT,
+        logits=recipe.trainer.batch_size * _most_labelled(vlm, [*samples, *rare]) * _vocabulary(vlm) * _FLOAT,
         trained=_count_parameters(vlm),
         frames=sum(len(feed.source) for feed in plan.train.feeds),
         samples=count,
@@ -132,6 +132,12 @@ def _mean_lengths(lengths: Sequence[TokenLengths]) -> TokenLengths:
     """The mean numbers of tokens of some samples, each rounded to a whole number."""
     parts = zip(*((each.image, each.prompt, each.answer) for each in lengths), strict=True)
     return TokenLengths(*(round(sum(part) / len(lengths)) for part in parts))
+
+
+def _most_labelled(vlm: Vlm, samples: Sequence[Sample]) -> int:
+    """The highest number of tokens with loss in one of some samples, auxiliary words included."""
+    collate, side = Collator(vlm), vlm.geometry.side
+    return max(collate.lengths(make_row(sample, side)).answer for sample in samples)
 
 
 def _longest_sample(vlm: Vlm, mixture: Mixture, recipe: Recipe, lengths: Sequence[TokenLengths]) -> int:
