@@ -263,7 +263,7 @@ class TrainerSettings(RecipeSection):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
         description="The type that the forward pass computes in. auto means bfloat16 on a GPU that supports it, and "
-        "float32 elsewhere.",
+        "float32 elsewhere. A CPU without instructions for bfloat16 computes in float32 whatever is asked for.",
     )
     gradient_checkpointing: bool = Field(
         False, description="Whether activations are computed again in the backward pass, which saves memory."

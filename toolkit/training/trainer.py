@@ -18,6 +18,7 @@ from trl import SFTConfig, SFTTrainer
 
 from toolkit.config.recipe import Recipe, TrainerSettings
 from toolkit.errors import UserError
+from toolkit.modeling.bfloat16 import cpu_has_bfloat16
 from toolkit.modeling.vlm.vlm import Vlm
 from toolkit.qa.mixture import Mixture
 from toolkit.training.collator import FAULT, Collator, make_row
@@ -259,10 +260,10 @@ def learning_rate(settings: TrainerSettings, processes: int) -> float:
 
 
 def use_bfloat16(recipe: Recipe) -> bool:
-    """Whether the forward pass of a recipe's run is computed in bfloat16."""
+    """Whether the forward pass of a recipe's run is computed in bfloat16. A CPU that is slow in it computes float32."""
     if recipe.trainer.precision == "auto":
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    return recipe.trainer.precision == "bfloat16"
+    return recipe.trainer.precision == "bfloat16" and (torch.cuda.is_available() or cpu_has_bfloat16())
 
 
 def _check_installed(packages: Sequence[str]) -> None:

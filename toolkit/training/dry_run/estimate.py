@@ -15,6 +15,7 @@ from toolkit.modeling.vlm.vlm import Vlm
 from toolkit.qa.mixture import Mixture
 from toolkit.qa.sample import Sample
 from toolkit.training.collator import Collator, TokenLengths, make_row
+from toolkit.training.trainer import use_bfloat16
 
 PROBED = 16
 """How many samples are rendered to count their tokens."""
@@ -43,6 +44,7 @@ class RunEstimate:
         decoder_layer: The class name of the language model's layers.
         redraws: How many drawn pictures could not be asked about, while ``PROBED`` samples were drawn.
         rounded: Whether weights that are trained in full have fewer than 32 bits.
+        widened: Whether the run computes in float32 although the recipe asks for bfloat16.
         questions: The mean number of questions per sample.
         questions_requested: The mean number of questions per sample that the recipe asks for.
     """
@@ -58,6 +60,7 @@ class RunEstimate:
     decoder_layer: str
     redraws: int
     rounded: bool
+    widened: bool
     questions: float
     questions_requested: float
 
@@ -86,6 +89,8 @@ class RunEstimate:
         if self.questions < self.questions_requested:
             asked = f"{self.questions:.1f} questions per picture, not {self.questions_requested:.1f}"
             yield f"note: {asked}: there is no room, or no colour, for more points"
+        if self.widened:
+            yield "note: this CPU has no instructions for bfloat16: the run computes in float32, which is faster"
         if self.rounded:
             yield "warning: the weights have 16 bits, which round small steps away: leave model.dtype at auto"
 
@@ -125,6 +130,7 @@ def estimate_run(vlm: Vlm, plan: RunPlan, recipe: Recipe, processes: int = 1) ->
         questions=sum(len(sample.turns) for sample in samples) / PROBED,
         questions_requested=sum(_questions_requested(plan.train, index) for index in indices) / PROBED,
         rounded=recipe.model.lora is None and any(p.requires_grad and p.element_size() < _FLOAT for p in parameters),
+        widened=recipe.trainer.precision == "bfloat16" and not use_bfloat16(recipe),
     )
 
 
