@@ -268,9 +268,6 @@ class TrainerSettings(RecipeSection):
     gradient_checkpointing: bool = Field(
         False, description="Whether activations are computed again in the backward pass, which saves memory."
     )
-    liger: bool = Field(
-        False, description="Whether the fused kernels of liger-kernel are used. The package must be installed."
-    )
     workers: Annotated[int, Field(ge=0)] = Field(
         0, description="The number of extra processes that render samples. With 0, the training process renders them."
     )

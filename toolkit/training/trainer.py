@@ -209,8 +209,6 @@ def sft_config(recipe: Recipe, folder: Path) -> SFTConfig:
     """
     settings = recipe.trainer
     _check_installed(settings.report_to)
-    if settings.liger:
-        _check_installed(["liger_kernel"])
     gpu = torch.cuda.is_available()
     return SFTConfig(
         output_dir=str(folder),
@@ -242,7 +240,6 @@ def sft_config(recipe: Recipe, folder: Path) -> SFTConfig:
         log_level="error",
         seed=recipe.seed,
         full_determinism=settings.full_determinism,
-        use_liger_kernel=settings.liger,
     )
 
 
@@ -271,5 +268,5 @@ def _check_installed(packages: Sequence[str]) -> None:
         if importlib.util.find_spec(package) is None:
             raise UserError(
                 f"the recipe asks for {package}, which is not installed",
-                remedy=f"pip install {package.replace('_', '-')}, or take it out of trainer",
+                remedy=f"pip install {package}, or take it out of trainer",
             )
