@@ -107,6 +107,11 @@ class ModelSettings(RecipeSection):
         description="The type of the weights. auto means float32 for full fine-tuning, and the type in the model's "
         "files with LoRA. trainer.precision sets the type that the forward pass computes in.",
     )
+    save_dtype: Literal["base", "float32"] = Field(
+        "base",
+        description="The type of the weights in the finished checkpoint. base means the type that the base model names "
+        "in its configuration; float32 keeps every digit that was learnt. Checkpoints to resume from are not rounded.",
+    )
     new_contract: bool = Field(
         False,
         description="Whether the recipe may show and word questions differently from the checkpoint that it starts "

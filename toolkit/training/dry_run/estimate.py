@@ -10,6 +10,7 @@ from toolkit.config.build import RunPlan
 from toolkit.config.recipe import Recipe
 from toolkit.data.sources.source import examples
 from toolkit.errors import UserError
+from toolkit.modeling.vlm.load_vlm import finished_dtype
 from toolkit.modeling.vlm.lora_targets import decoder_layer
 from toolkit.modeling.vlm.vlm import Vlm
 from toolkit.qa.mixture import Mixture
@@ -37,6 +38,8 @@ class RunEstimate:
         longest: How many tokens the longest Sample may have: the largest pictures with the longest text that was seen.
         weights: The size of the weights [bytes].
         training: The size of gradients and optimiser states [bytes].
+        finished: The size of the weights of the finished checkpoint, with its adapter if it has one [bytes].
+        finished_dtype: The type of the weights of the finished checkpoint.
         logits: The size of the logits of one batch's tokens with loss, in float32 [bytes].
         trained: For each part of the model, how many parameters are trained and how many there are.
         frames: How many pictures the samples are drawn from.
@@ -53,6 +56,8 @@ class RunEstimate:
     longest: int
     weights: int
     training: int
+    finished: int
+    finished_dtype: torch.dtype
     logits: int
     trained: dict[str, tuple[int, int]]
     frames: int
@@ -77,6 +82,8 @@ class RunEstimate:
             f"memory: {_size_to_text(self.weights)} weights + {_size_to_text(self.training)} gradients and optimiser "
             f"+ up to {_size_to_text(self.logits)} logits, and activations"
         )
+        dtype = str(self.finished_dtype).removeprefix("torch.")
+        yield f"finished checkpoint: {_size_to_text(self.finished)} of weights in {dtype}"
         parts = (f"{part} {some / 1e6:.2f} of {whole / 1e6:.2f} M" for part, (some, whole) in self.trained.items())
         yield f"parameters that are trained: {', '.join(parts)}"
         yield f"decoder layers, for FSDP to wrap: {self.decoder_layer}"
@@ -116,11 +123,14 @@ def estimate_run(vlm: Vlm, plan: RunPlan, recipe: Recipe, processes: int = 1) ->
     lengths, rare_lengths = ([collate.lengths(make_row(sample)) for sample in group] for group in (samples, rare))
     longest = _longest_sample(vlm, plan.train, recipe, [*lengths, *rare_lengths])
     parameters = list(vlm.model.parameters())
+    dtype = finished_dtype(recipe.model)
     return RunEstimate(
         mean=_mean_lengths(lengths),
         longest=longest,
         weights=_bytes_of(parameters),
         training=_bytes_of([weight for weight in parameters if weight.requires_grad]) * (1 + _ADAM_STATES),
+        finished=_finished_size(parameters, dtype, adapted=recipe.model.lora is not None),
+        finished_dtype=dtype,
         logits=recipe.trainer.batch_size * _most_labelled(vlm, [*samples, *rare]) * _vocabulary(vlm) * _FLOAT,
         trained=_count_parameters(vlm),
         frames=sum(len(feed.source) for feed in plan.train.feeds),
@@ -163,6 +173,13 @@ def _longest_sample(vlm: Vlm, mixture: Mixture, recipe: Recipe, lengths: Sequenc
 
 def _bytes_of(weights: Sequence[torch.Tensor]) -> int:
     return sum(weight.numel() * weight.element_size() for weight in weights)
+
+
+def _finished_size(weights: Sequence[torch.Tensor], dtype: torch.dtype, adapted: bool) -> int:
+    """The size of the finished checkpoint's weights [bytes]. An adapter's are merged, and also saved by themselves."""
+    adapter = [weight for weight in weights if weight.requires_grad] if adapted else []
+    merged = sum(weight.numel() for weight in weights) - sum(weight.numel() for weight in adapter)
+    return merged * dtype.itemsize + _bytes_of(adapter)
 
 
 def _size_to_text(count: float) -> str:
