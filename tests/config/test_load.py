@@ -181,3 +181,20 @@ def test_words_for_marks_need_marks(quick: Path) -> None:
     phases = "curriculum=[{share: 1, tasks: {metric_depth: 1}, point_words: true}]"
     assert load_recipe(quick, [phases]).curriculum[0].point_words
     assert "need reference: marker" in faults(quick, phases, "reference=text")
+
+
+def test_a_setting_that_is_gone_is_passed_over(quick: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    expected = load_recipe(quick)
+    text = quick.read_text()
+    quick.write_text(text.replace("trainer: {", "trainer: {liger: false, "))
+    assert load_recipe(quick) == expected
+    assert capsys.readouterr().err == ""
+    quick.write_text(text.replace("trainer: {", "trainer: {liger: true, "))
+    assert load_recipe(quick) == expected
+    line = next(number for number, each in enumerate(text.splitlines(), 1) if each.startswith("trainer:"))
+    assert f"quick.yaml, line {line}: trainer.liger is not used any more" in capsys.readouterr().err
+    for override in ("trainer.liger=true", "trainer={liger: true}"):
+        assert "liger" not in dump_recipe(load_recipe(quick, [override]))
+        assert f"command line, {override}: trainer.liger is not used any more" in capsys.readouterr().err
+    with pytest.raises(UserError, match="unknown key"):
+        load_recipe(quick, ["trainer.ligre=true"])

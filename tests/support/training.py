@@ -9,8 +9,10 @@ import torch
 from tests.support.tiny_architectures import build_twin
 from tests.support.walls import line, write_manifest
 from toolkit.config.load import load_recipe
-from toolkit.config.recipe import Recipe
-from toolkit.modeling.vlm.vlm import save_vlm
+from toolkit.config.recipe import Recipe, TinySettings
+from toolkit.modeling.vlm.load_vlm import vocabulary
+from toolkit.modeling.vlm.tiny import build_tiny
+from toolkit.modeling.vlm.vlm import cast_weights, save_vlm
 
 TINY = """\
 # toolkit train quick.yaml
@@ -54,6 +56,14 @@ def twin_recipe(name: str, folder: Path, *more: str) -> Recipe:
         "evaluation: {samples: 0}\n"
     )
     return load_recipe(folder / "twin.yaml", more)
+
+
+def save_bfloat16_base(folder: Path) -> Path:
+    """Save a tiny model in bfloat16, as published models are; its folder is returned."""
+    vlm = build_tiny(TinySettings(picture=32, patch=8, width=32, layers=1), vocabulary())
+    cast_weights(vlm, torch.bfloat16)
+    save_vlm(vlm, folder)
+    return folder
 
 
 QUICK = ["trainer.steps=1", "trainer.batch_size=2", "trainer.accumulate=1", "trainer.workers=0", "evaluation.samples=2"]

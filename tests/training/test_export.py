@@ -12,6 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from tests.support.tiny_architectures import TWINS
+from tests.support.training import save_bfloat16_base
 from toolkit.config.load import load_recipe
 from toolkit.errors import UserError
 from toolkit.evaluation.contamination import TRAINED_ON_FILE
@@ -63,10 +64,23 @@ def test_a_full_run_is_exported(quick: Path, tmp_path: Path) -> None:
     assert (exported.adapter, exported.difference) == (False, 0.0)
 
 
+@pytest.mark.parametrize("more", [[], ["model.lora.rank=4", "model.dtype=float32"]], ids=["full", "lora"])
+def test_what_is_exported_has_the_type_of_a_finished_checkpoint(more: list[str], quick: Path, tmp_path: Path) -> None:
+    base = save_bfloat16_base(tmp_path / "base")
+    settings = [f"model.name={base}", "evaluation.samples=0", "trainer.steps=2", *more]
+    train(load_recipe(quick, settings), tmp_path / "run")
+    finished = load_file(tmp_path / "run" / "model.safetensors")
+    for index, source in enumerate([tmp_path / "run", tmp_path / "run" / "training" / "checkpoint-2"]):
+        assert export(source, tmp_path / f"out{index}").difference < 0.01
+        exported = load_file(tmp_path / f"out{index}" / "model.safetensors")
+        assert {weight.dtype for weight in exported.values()} == {torch.bfloat16}
+        assert all(torch.equal(finished[name], exported[name]) for name in finished)
+
+
 def test_another_model_is_noticed(adapted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "toolkit.training.export.merge_adapters",
-        lambda vlm: type(vlm)(vlm.model.unload(), vlm.processor, vlm.architecture),
+        "toolkit.training.export.finish_weights",
+        lambda vlm, _: type(vlm)(vlm.model.unload(), vlm.processor, vlm.architecture),
     )
     with pytest.raises(UserError, match="answers differently"):
         export(adapted, tmp_path / "out")

@@ -10,10 +10,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.support.training import interrupt_at
+from tests.support.training import interrupt_at, save_bfloat16_base
+from toolkit.config.build import make_plan
 from toolkit.config.load import load_recipe
 from toolkit.errors import UserError
 from toolkit.modeling.checkpoint import load_checkpoint
+from toolkit.modeling.vlm.load_vlm import prepare_training
+from toolkit.modeling.vlm.vlm import Vlm
+from toolkit.training.dry_run.estimate import estimate_run
 from toolkit.training.dry_run.preview import preview, preview_samples
 from toolkit.training.open_run_model import open_base
 from toolkit.training.train import train
@@ -123,6 +127,48 @@ def test_a_lora_run_saves_adapter_and_merged_model(quick: Path, tmp_path: Path) 
     moved = {name for name in before if not torch.allclose(before[name], after[name], atol=1e-7)}
     assert moved
     assert all("language_model" in name and "_proj" in name for name in moved)
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ([], torch.bfloat16),
+        (["model.save_dtype=float32"], torch.float32),
+        (["model.lora.rank=4"], torch.bfloat16),
+        (["model.lora.rank=4", "model.save_dtype=float32"], torch.float32),
+    ],
+)
+def test_a_finished_model_has_its_bases_type(
+    more: list[str], expected: torch.dtype, quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[Vlm] = []
+    monkeypatch.setattr("toolkit.training.train.evaluate_held_out", lambda vlm, *_: measured.append(vlm))
+    base = save_bfloat16_base(tmp_path / "base")
+    recipe = load_recipe(quick, [f"model.name={base}", "trainer.steps=2", *more])
+    learner = prepare_training(open_base(recipe), recipe.model)
+    needed = estimate_run(learner, make_plan(recipe, learner.geometry.canvas), recipe)
+    train(recipe, tmp_path / "run")
+    saved = weights(tmp_path / "run")
+    assert {weight.dtype for weight in saved.values()} == {expected}
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    named = str(expected).removeprefix("torch.")
+    assert {config["dtype"], config["text_config"]["dtype"], config["vision_config"]["dtype"]} == {named}
+    adapter = tmp_path / "run" / "adapter" / "adapter_model.safetensors"
+    files = [saved, load_file(adapter) if adapter.is_file() else {}]
+    assert needed.finished == sum(weight.nbytes for file in files for weight in file.values())
+    assert f"of weights in {named}" in needed.to_text()
+    asked = measured[0].model.state_dict()
+    assert all(torch.equal(asked[name].float(), saved[name].float()) for name in asked if name in saved)
+
+
+def test_steps_to_resume_from_are_not_rounded(quick: Path, tmp_path: Path) -> None:
+    base = save_bfloat16_base(tmp_path / "base")
+    train(load_recipe(quick, [f"model.name={base}", "trainer.steps=2", "evaluation.samples=0"]), tmp_path / "run")
+    last, finished = weights(tmp_path / "run" / "training" / "checkpoint-2"), weights(tmp_path / "run")
+    assert {weight.dtype for weight in last.values()} == {torch.float32}
+    assert last.keys() == finished.keys()
+    assert all(torch.equal(last[name].to(torch.bfloat16), finished[name]) for name in last)
+    assert any(not torch.equal(last[name], finished[name].float()) for name in last)
 
 
 @pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
@@ -238,12 +284,9 @@ def test_accumulated_batches_weigh_tokens_alike(name: str, tmp_path: Path) -> No
     assert all(torch.allclose(one[key], two[key], atol=1e-3) for key in one)
 
 
-@pytest.mark.parametrize(
-    ("setting", "package"), [("model.attention=flash_attention_2", "flash"), ("trainer.liger=true", "liger")]
-)
-def test_optional_speed_ups_say_what_is_missing(setting: str, package: str, quick: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=f"{package}.*not installed") as caught:
-        train(load_recipe(quick, [setting]), tmp_path / "run")
+def test_an_optional_speed_up_says_what_is_missing(quick: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"flash.*not installed") as caught:
+        train(load_recipe(quick, ["model.attention=flash_attention_2"]), tmp_path / "run")
     assert "pip install" in caught.value.remedy
     assert not (tmp_path / "run" / "toolkit.json").exists()
 

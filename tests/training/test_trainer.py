@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import get_scheduler
 
+from tests.support.command import Run
 from toolkit.config.load import load_recipe
 from toolkit.data.synthetic.rooms import Rooms, RoomSettings
 from toolkit.geometry.canonical import Canonicalisation, Canvas
@@ -79,3 +80,16 @@ def test_the_learning_rate_falls_as_often_as_asked(tmp_path: Path) -> None:
 def test_where_all_show_as_many_the_order_stays() -> None:
     drawn = mixture(metric_depth=0.5, two_point_distance=0.5)
     assert np.array_equal(arrange_samples(drawn, STEPS, STEP), np.arange(STEPS * STEP))
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_a_cpu_computes_in_bfloat16_only_if_it_can(
+    able: bool, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toolkit.training.trainer.cpu_has_bfloat16", lambda: able)
+    for precision, expected in (("bfloat16", able), ("float32", False), ("auto", False)):
+        recipe = load_recipe("depth_plus_distance", [f"trainer.precision={precision}"])
+        assert sft_config(recipe, tmp_path).bf16 is expected
+    code, out, err = run("train", "depth_plus_distance", "trainer.precision=bfloat16", "--dry-run")
+    assert code == 0
+    assert ("computes in float32" in out + err) is not able

@@ -11,10 +11,14 @@ from pydantic import BaseModel, ValidationError
 
 from toolkit.config.recipe import ManifestSource, Recipe, RoomsSource, ShapesSource, TaskSettings
 from toolkit.errors import UserError, did_you_mean, raise_all
+from toolkit.utils.progress import err, is_first_process
 from toolkit.utils.resources import RECIPES
 
 KeyPath = tuple[str | int, ...]
 """The keys that lead to a value of a recipe, from the outermost to the innermost."""
+
+_RETIRED = {("trainer", "liger"): False}
+"""Settings that recipes do not have any more, each with the value that changed nothing. Old recipes may name them."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -95,6 +99,7 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     document = _read_document(path)
     for override in overrides:
         _apply_override(document, override)
+    _drop_retired(document)
     return _validate(document, str(path))
 
 
@@ -231,6 +236,16 @@ def _apply_override(document: _Document, override: str) -> None:
     for place in replaced:
         del document.places[place]
     document.places[tuple(keys)] = f"command line, {override}"
+
+
+def _drop_retired(document: _Document) -> None:
+    """Take out settings that do not exist any more, and print which of them had an effect."""
+    for (section, name), idle in _RETIRED.items():
+        settings = document.values.get(section)
+        if isinstance(settings, dict) and name in settings and settings.pop(name) != idle and is_first_process():
+            at = _place_to_text(document.places, (section, name))
+            err.print("[yellow]note:[/] ", end="")
+            err.print(f"{at}: {section}.{name} is not used any more", markup=False)
 
 
 def _validate(document: _Document, where: str) -> Recipe:

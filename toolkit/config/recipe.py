@@ -107,6 +107,11 @@ class ModelSettings(RecipeSection):
         description="The type of the weights. auto means float32 for full fine-tuning, and the type in the model's "
         "files with LoRA. trainer.precision sets the type that the forward pass computes in.",
     )
+    save_dtype: Literal["base", "float32"] = Field(
+        "base",
+        description="The type of the weights in the finished checkpoint. base means the type that the base model names "
+        "in its configuration; float32 keeps every digit that was learnt. Checkpoints to resume from are not rounded.",
+    )
     new_contract: bool = Field(
         False,
         description="Whether the recipe may show and word questions differently from the checkpoint that it starts "
@@ -263,13 +268,10 @@ class TrainerSettings(RecipeSection):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
         description="The type that the forward pass computes in. auto means bfloat16 on a GPU that supports it, and "
-        "float32 elsewhere.",
+        "float32 elsewhere. A CPU without instructions for bfloat16 computes in float32 whatever is asked for.",
     )
     gradient_checkpointing: bool = Field(
         False, description="Whether activations are computed again in the backward pass, which saves memory."
-    )
-    liger: bool = Field(
-        False, description="Whether the fused kernels of liger-kernel are used. The package must be installed."
     )
     workers: Annotated[int, Field(ge=0)] = Field(
         0, description="The number of extra processes that render samples. With 0, the training process renders them."

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from toolkit.config.build import HeldOutQuestions, make_questions
 from toolkit.config.build_presenter import make_tasks
 from toolkit.config.load import dump_recipe
@@ -29,7 +27,7 @@ from toolkit.modeling.checkpoint_contract import (
 from toolkit.modeling.constant_predictor import ConstantPredictor, FixedPredictor
 from toolkit.modeling.hub import CONFIG
 from toolkit.modeling.predictor import Predictor
-from toolkit.modeling.vlm.vlm import Vlm, load_vlm
+from toolkit.modeling.vlm.vlm import Vlm, load_to_ask
 from toolkit.modeling.vlm.vlm_predictor import VlmPredictor
 from toolkit.qa.mixture import Mixture
 from toolkit.qa.tasks.task import GENERAL, Task
@@ -171,11 +169,7 @@ def _open_checkpoint(folder: Path | None, recipe: Recipe) -> Predictor:
     """The model in a folder as a predictor, trained by this toolkit or not."""
     if folder is None:
         raise UserError("there is no checkpoint to ask", remedy="name its folder, or another --predictor")
-    vlm = (
-        load_vlm(folder, device="cuda" if torch.cuda.is_available() else None)
-        if is_stock(folder)
-        else _open_trained(folder, recipe)
-    )
+    vlm = load_to_ask(folder) if is_stock(folder) else _open_trained(folder, recipe)
     settings = recipe.evaluation
     return VlmPredictor(vlm, folder.name, settings.batch_size, settings.max_new_tokens)
 

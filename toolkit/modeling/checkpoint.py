@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from toolkit.config.build_presenter import make_presenter
 from toolkit.config.recipe import Recipe
 from toolkit.modeling.checkpoint_contract import checked_recipe
-from toolkit.modeling.vlm.vlm import Vlm, load_vlm
+from toolkit.modeling.vlm.vlm import Vlm, load_to_ask
 from toolkit.qa.sample import Presenter
 from toolkit.qa.tasks.task import Task
 
@@ -40,7 +38,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         UserError: If the folder is not a checkpoint of this toolkit, or the templates have changed since training.
     """
     recipe, tasks = checked_recipe(folder)
-    vlm = load_vlm(folder, device="cuda" if torch.cuda.is_available() else None)
+    vlm = load_to_ask(folder)
     return Checkpoint(
         folder, vlm, recipe, make_presenter(recipe, vlm.architecture.canvas(vlm.model.config)).uncropped, tasks
     )

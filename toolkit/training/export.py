@@ -13,7 +13,8 @@ from toolkit.errors import UserError
 from toolkit.evaluation.contamination import TRAINED_ON_FILE, hash_sources
 from toolkit.evaluation.evaluate import central_labels
 from toolkit.modeling.checkpoint_contract import CONTRACT, RECIPE, check_same_contract, read_contract, save_contract
-from toolkit.modeling.vlm.lora_targets import merge_adapters
+from toolkit.modeling.vlm.load_vlm import finished_dtype
+from toolkit.modeling.vlm.lora_targets import finish_weights
 from toolkit.modeling.vlm.vlm import Vlm, encode, load_vlm, save_vlm
 from toolkit.qa.sample import Sample
 from toolkit.training.open_run_model import open_adapted
@@ -67,12 +68,13 @@ def export(source: Path, dest: Path) -> ExportResult:
     before = open_adapted(recipe, adapter) if adapter else load_vlm(source)
     plan = make_plan(recipe, before.geometry.canvas)
     samples = _draw_questions(plan)
-    expected = _logits(before, samples)
+    expected, computed = _logits(before, samples), before.model.dtype
+    finished = source == run and adapter is None
     scratch = dest.with_name(f".{dest.name}.exporting")
     shutil.rmtree(scratch, ignore_errors=True)
     try:
-        save_vlm(merge_adapters(before), scratch)
-        difference = _largest_difference(expected, _logits(load_vlm(scratch), samples))
+        save_vlm(finish_weights(before, computed if finished else finished_dtype(recipe.model)), scratch)
+        difference = _largest_difference(expected, _logits(load_vlm(scratch, dtype=computed), samples))
         if not difference <= TOLERANCE:
             raise UserError(
                 f"{source}: the exported model answers differently",

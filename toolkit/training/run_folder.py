@@ -21,6 +21,7 @@ ADAPTER = "adapter"
 
 _FREE_TO_CHANGE = (
     "evaluation.",
+    "model.save_dtype",
     "output",
     "trainer.workers",
     "trainer.log_every",

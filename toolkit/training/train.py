@@ -25,9 +25,9 @@ from toolkit.modeling.checkpoint_contract import (
     adopt_base_contract,
     save_contract,
 )
-from toolkit.modeling.vlm.load_vlm import open_saved, prepare_training
-from toolkit.modeling.vlm.lora_targets import merge_adapters
-from toolkit.modeling.vlm.vlm import Vlm, save_vlm
+from toolkit.modeling.vlm.load_vlm import finished_dtype, open_saved, prepare_training
+from toolkit.modeling.vlm.lora_targets import finish_weights
+from toolkit.modeling.vlm.vlm import Vlm, load_to_ask, save_vlm
 from toolkit.modeling.vlm.vlm_predictor import VlmPredictor
 from toolkit.training.callbacks import BEST, EvaluationCallback, forget_best, read_best
 from toolkit.training.dry_run.estimate import estimate_run
@@ -102,22 +102,17 @@ def evaluate_held_out(vlm: Vlm, recipe: Recipe, plan: RunPlan, central: Mapping[
     return evaluate_predictor(predictor, recipe, HeldOutQuestions(plan.held_out, notes=plan.notes), central)
 
 
-def save_checkpoint(vlm: Vlm, recipe: Recipe, output: Path) -> Vlm:
-    """Save a trained model, without its contract.
+def save_checkpoint(vlm: Vlm, recipe: Recipe, output: Path) -> None:
+    """Save a trained model in the type of a finished checkpoint, without its contract.
 
     Args:
-        vlm: The model. If it has a LoRA adapter, the adapter is also saved by itself.
+        vlm: The model, whose weights are cast in place. If it has a LoRA adapter, it is also saved by itself.
         recipe: The recipe of the run.
         output: The folder of the checkpoint.
-
-    Returns:
-        The model as it was saved, with its LoRA adapter merged.
     """
     if recipe.model.lora is not None:
         vlm.model.save_pretrained(str(output / ADAPTER))
-        vlm = merge_adapters(vlm)
-    save_vlm(vlm, output)
-    return vlm
+    save_vlm(finish_weights(vlm, finished_dtype(recipe.model)), output)
 
 
 def finish_checkpoint(
@@ -156,11 +151,19 @@ def _run(learner: Vlm, recipe: Recipe, plan: RunPlan, output: Path, start: Path 
     trained = _gather(trainer, recipe, output) if sharded else learner
     report = None
     if trained and trainer.is_world_process_zero():
-        trained = save_checkpoint(_best_or_last(trained, recipe, output / TRAINING), recipe, output)
-        asked = any(map(len, plan.held_out.values()))
-        report = evaluate_held_out(trained, recipe, plan, central, output.name) if asked else None
+        save_checkpoint(_best_or_last(trained, recipe, output / TRAINING), recipe, output)
+        if any(map(len, plan.held_out.values())):
+            report = _evaluate_saved(trained.model.device, recipe, plan, central, output)
         finish_checkpoint(recipe, plan, central, output, report, _effort_to_text(seconds, steps, recipe))
     return TrainingResult(output, report, seconds, steps * per_step, moved)
+
+
+def _evaluate_saved(
+    device: torch.device, recipe: Recipe, plan: RunPlan, central: Mapping[str, Any], output: Path
+) -> Report:
+    """Evaluate the model that was saved, which may be rounded, and not the one that was trained."""
+    saved = load_to_ask(output, device, recipe.model.attention)
+    return evaluate_held_out(saved, recipe, plan, central, output.name)
 
 
 def _begin_run(learner: Vlm, recipe: Recipe, plan: RunPlan, output: Path, start: Path | None) -> None:

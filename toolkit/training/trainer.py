@@ -11,14 +11,18 @@ import datasets
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from peft import PeftModel
+from torch import nn
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import SFTConfig, SFTTrainer
 
 from toolkit.config.recipe import Recipe, TrainerSettings
 from toolkit.errors import UserError
+from toolkit.modeling.bfloat16 import cpu_has_bfloat16
 from toolkit.modeling.vlm.vlm import Vlm
 from toolkit.qa.mixture import Mixture
 from toolkit.training.collator import FAULT, Collator, make_row
+from toolkit.training.labelled_rows import select_labelled_rows, trl_selects_rows
 from toolkit.utils.progress import Bar, processes
 
 _SORTED_STEPS = 16  # the samples of this many steps are sorted together
@@ -101,7 +105,7 @@ def make_trainer(
 
 
 class _Trainer(SFTTrainer):
-    """TRL's trainer, which raises the errors of worker processes as they were."""
+    """TRL's trainer, which scores no token without loss, and raises the errors of worker processes as they were."""
 
     def _issue_warnings_after_load(self, load_result: Any) -> None:
         """Issue no warnings.
@@ -121,6 +125,15 @@ class _Trainer(SFTTrainer):
             if FAULT in batch:
                 raise batch[FAULT]
         return batches, count
+
+    def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """The loss of a batch, without logits of the tokens that carry none."""
+        if trl_selects_rows(inputs["labels"].device):
+            return super().compute_loss(model, inputs, *args, **kwargs)
+        whole: Any = self.accelerator.unwrap_model(self.model)
+        plain: Any = whole.get_base_model() if isinstance(whole, PeftModel) else whole
+        with select_labelled_rows(plain, inputs) as chosen:
+            return super().compute_loss(model, chosen, *args, **kwargs)
 
 
 def arrange_samples(mixture: Mixture, steps: int, per_step: int) -> NDArray[np.int64]:
@@ -196,8 +209,6 @@ def sft_config(recipe: Recipe, folder: Path) -> SFTConfig:
     """
     settings = recipe.trainer
     _check_installed(settings.report_to)
-    if settings.liger:
-        _check_installed(["liger_kernel"])
     gpu = torch.cuda.is_available()
     return SFTConfig(
         output_dir=str(folder),
@@ -229,7 +240,6 @@ def sft_config(recipe: Recipe, folder: Path) -> SFTConfig:
         log_level="error",
         seed=recipe.seed,
         full_determinism=settings.full_determinism,
-        use_liger_kernel=settings.liger,
     )
 
 
@@ -247,10 +257,10 @@ def learning_rate(settings: TrainerSettings, processes: int) -> float:
 
 
 def use_bfloat16(recipe: Recipe) -> bool:
-    """Whether the forward pass of a recipe's run is computed in bfloat16."""
+    """Whether the forward pass of a recipe's run is computed in bfloat16. A CPU that is slow in it computes float32."""
     if recipe.trainer.precision == "auto":
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    return recipe.trainer.precision == "bfloat16"
+    return recipe.trainer.precision == "bfloat16" and (torch.cuda.is_available() or cpu_has_bfloat16())
 
 
 def _check_installed(packages: Sequence[str]) -> None:
@@ -258,5 +268,5 @@ def _check_installed(packages: Sequence[str]) -> None:
         if importlib.util.find_spec(package) is None:
             raise UserError(
                 f"the recipe asks for {package}, which is not installed",
-                remedy=f"pip install {package.replace('_', '-')}, or take it out of trainer",
+                remedy=f"pip install {package}, or take it out of trainer",
             )

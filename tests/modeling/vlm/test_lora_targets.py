@@ -1,5 +1,6 @@
 """What learns: every parameter that should moves, and no other."""
 
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -10,8 +11,15 @@ from tests.support.architecture_batches import PROMPTS, every_architecture, one_
 from tests.support.tiny_architectures import build_twin
 from toolkit.config.recipe import LoraSettings, ModelPart
 from toolkit.errors import UserError
-from toolkit.modeling.vlm.lora_targets import PARTS, decoder_layer, lora_config, merge_adapters, set_trainable
-from toolkit.modeling.vlm.vlm import Vlm, encode
+from toolkit.modeling.vlm.lora_targets import (
+    PARTS,
+    decoder_layer,
+    finish_weights,
+    lora_config,
+    merge_adapters,
+    set_trainable,
+)
+from toolkit.modeling.vlm.vlm import Vlm, cast_weights, encode
 
 
 def train_once(vlm: Vlm) -> set[str]:
@@ -105,3 +113,17 @@ def test_an_architecture_whose_names_do_not_fit_is_an_error() -> None:
     wrong = Vlm(vlm.model, vlm.processor, build_twin("InternVL").architecture)
     with pytest.raises(UserError, match="nothing to train in the language part"):
         lora_config(wrong, LoraSettings())
+
+
+@pytest.mark.parametrize(("held", "saved"), [(torch.float32, torch.bfloat16), (torch.bfloat16, torch.float32)])
+def test_adapters_are_merged_in_the_wider_type(held: torch.dtype, saved: torch.dtype) -> None:
+    vlm = build_twin("LLaVA-SigLIP")
+    cast_weights(vlm, held)
+    model: Any = get_peft_model(vlm.model, lora_config(vlm, LoraSettings(rank=2)))
+    layer = next(module for module in model.modules() if hasattr(module, "lora_B"))
+    torch.nn.init.normal_(layer.lora_B["default"].weight)
+    step = layer.get_delta_weight("default").detach()
+    weight = layer.base_layer.weight.detach().clone()
+    finish_weights(replace(vlm, model=model), saved)
+    assert layer.base_layer.weight.dtype == saved
+    assert torch.equal(layer.base_layer.weight, (weight.float() + step).to(saved))

@@ -15,7 +15,16 @@ from tests.support.tiny_architectures import build_twin
 from toolkit.config.recipe import TinySettings
 from toolkit.errors import UserError
 from toolkit.modeling.vlm.tiny import build_tiny
-from toolkit.modeling.vlm.vlm import Vlm, conversation, encode, load_vlm, save_vlm
+from toolkit.modeling.vlm.vlm import (
+    Vlm,
+    cast_weights,
+    conversation,
+    encode,
+    load_to_ask,
+    load_vlm,
+    save_vlm,
+    stored_dtype,
+)
 
 STOCK_PROCESSORS = {
     "Qwen2.5-VL": "Qwen2_5_VLProcessor",
@@ -199,3 +208,43 @@ def test_weights_that_are_not_all_there(tiny_folder: Path, tmp_path: Path) -> No
     lost = next(name for name in weights if "multi_modal_projector" in name)
     save_file({name: weight for name, weight in weights.items() if name != lost}, folder / "model.safetensors")
     assert "1 of the model's weights" in _complaint(folder).problem
+
+
+def test_cast_weights_load_in_their_type_and_answer_as_before(tmp_path: Path) -> None:
+    for name in ("Qwen3-VL", "LLaVA-SigLIP"):
+        vlm = build_twin(name)
+        cast_weights(vlm, torch.bfloat16)
+        save_vlm(vlm, tmp_path / name)
+        again = load_vlm(tmp_path / name)
+        batch = encode(vlm, PROMPTS, one_and_two(vlm))
+        with torch.no_grad():
+            assert torch.equal(vlm.model(**batch).logits, again.model(**batch).logits)
+        assert again.model.dtype == stored_dtype(tmp_path / name) == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("whole", "text", "expected"),
+    [("float16", "bfloat16", torch.float16), (None, "bfloat16", torch.bfloat16), (None, None, torch.float32)],
+)
+def test_the_stored_type_is_the_one_that_the_configuration_names(
+    whole: str | None, text: str | None, expected: torch.dtype, tiny_folder: Path, tmp_path: Path
+) -> None:
+    config = json.loads((tiny_folder / "config.json").read_text())
+    config["dtype"] = whole
+    config["text_config"]["dtype"] = text
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert stored_dtype(tmp_path) == expected
+
+
+@pytest.mark.parametrize(("able", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_a_cpu_without_bfloat16_is_asked_in_float32(
+    able: bool, expected: torch.dtype, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vlm = build_twin("LLaVA-SigLIP")
+    cast_weights(vlm, torch.bfloat16)
+    save_vlm(vlm, tmp_path / "model")
+    monkeypatch.setattr("toolkit.modeling.vlm.vlm.cpu_has_bfloat16", lambda: able)
+    asked = load_to_ask(tmp_path / "model", "cpu").model
+    assert asked.dtype == expected
+    given = vlm.model.state_dict()
+    assert all(torch.equal(weight.float(), given[name].float()) for name, weight in asked.state_dict().items())

@@ -35,3 +35,14 @@ def test_questions_that_there_are_no_colours_for_are_told(quick: Path) -> None:
     needed = estimate_run(vlm, make_plan(recipe, vlm.geometry.canvas), recipe)
     assert (needed.questions_requested, needed.questions) == (1.5, 1)
     assert "1.0 questions per picture, not 1.5" in needed.to_text()
+
+
+def test_logits_are_counted_where_there_is_loss(quick: Path) -> None:
+    phase = "share: 1, tasks: {metric_depth: 1}, patch_words: 1"
+    for settings, images in (([], 0), ([f"curriculum=[{{{phase}}}]"], 16)):
+        recipe = load_recipe(quick, ["tasks={metric_depth: 1}", "trainer.batch_size=4", *settings])
+        vlm = open_base(recipe)
+        plan = make_plan(recipe, vlm.geometry.canvas)
+        answers = max(Collator(vlm).lengths(make_row(plan.train[index])).answer for index in range(16))
+        labelled = estimate_run(vlm, plan, recipe).logits / (4 * 4 * len(vlm.processor.tokenizer))
+        assert labelled == pytest.approx(answers + images, abs=1)

@@ -11,7 +11,7 @@ from toolkit.data.frames.objects import NAMES
 from toolkit.errors import UserError
 from toolkit.modeling.vlm.lora_targets import PARTS, lora_config, set_trainable
 from toolkit.modeling.vlm.tiny import build_tiny
-from toolkit.modeling.vlm.vlm import Vlm, load_vlm
+from toolkit.modeling.vlm.vlm import Vlm, load_vlm, stored_dtype
 from toolkit.qa.marker import SHAPES
 from toolkit.qa.sample import TEXT_GRID
 from toolkit.utils.colors import COLORS, PALETTE
@@ -51,6 +51,20 @@ def open_saved(settings: ModelSettings, name: str | Path) -> Vlm:
         UserError: If the model cannot be loaded.
     """
     return load_vlm(name, dtype=_dtype(settings), attn_implementation=settings.attention)
+
+
+def finished_dtype(settings: ModelSettings) -> torch.dtype:
+    """The type that the weights of a recipe's finished checkpoint are saved in.
+
+    Args:
+        settings: The section ``model`` of the recipe.
+
+    Raises:
+        UserError: If there is no such base model.
+    """
+    if settings.save_dtype == "float32" or settings.name == TINY_RANDOM:
+        return torch.float32
+    return stored_dtype(model_folder(settings.name))
 
 
 def prepare_training(vlm: Vlm, settings: ModelSettings) -> Vlm:

@@ -5,12 +5,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import get_args
 
+import torch
 from peft import LoraConfig, PeftModel
 from torch import nn
 
 from toolkit.config.recipe import LoraSettings, ModelPart
 from toolkit.errors import UserError, did_you_mean
-from toolkit.modeling.vlm.vlm import Vlm
+from toolkit.modeling.vlm.vlm import Vlm, cast_weights
 
 PARTS: tuple[ModelPart, ...] = get_args(ModelPart)
 
@@ -68,6 +69,20 @@ def merge_adapters(vlm: Vlm) -> Vlm:
     if not isinstance(vlm.model, PeftModel):
         return vlm
     return replace(vlm, model=vlm.model.merge_and_unload())
+
+
+def finish_weights(vlm: Vlm, dtype: torch.dtype) -> Vlm:
+    """Merge the adapters of a model, if it has any, and cast its weights to the type that they are saved in.
+
+    Adapters are merged in the wider one of both types, so that their sum with the weights is rounded once.
+    """
+    wider = torch.promote_types(vlm.model.dtype, dtype)
+    if wider != vlm.model.dtype:
+        cast_weights(vlm, wider)
+    merged = merge_adapters(vlm)
+    if dtype != wider:
+        cast_weights(merged, dtype)
+    return merged
 
 
 def decoder_layer(vlm: Vlm) -> str:

@@ -21,6 +21,7 @@ from transformers import (
 from transformers.processing_utils import ProcessorMixin
 from transformers.utils import logging as transformers_logging
 
+from toolkit.modeling.bfloat16 import cpu_has_bfloat16
 from toolkit.modeling.hub import CONFIG, check_weights, clear_errors, only_local
 from toolkit.modeling.vlm.architectures import (
     Architecture,
@@ -98,6 +99,55 @@ def load_vlm(
     check_weights(name, report)
     keep_sizes(processor, architecture, architecture.geometry(config))
     return Vlm(model.to(device) if device else model, processor, architecture)
+
+
+def load_to_ask(name: str | Path, device: str | torch.device | None = None, attn_implementation: str = "sdpa") -> Vlm:
+    """Load a model to ask it. On a CPU that is slow in bfloat16, it computes in float32, with the same weights.
+
+    Args:
+        name: A folder, or the id of a repository on the Hugging Face hub.
+        device: The device that the model is moved to; by default a GPU if there is one.
+        attn_implementation: The attention kernel, by its name in transformers.
+
+    Raises:
+        UserError: If the model cannot be loaded (see ``load_vlm``).
+    """
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    vlm = load_vlm(name, attn_implementation=attn_implementation, device=place)
+    if place.type == "cpu" and vlm.model.dtype == torch.bfloat16 and not cpu_has_bfloat16():
+        cast_weights(vlm, torch.float32)
+    return vlm
+
+
+def stored_dtype(name: str | Path) -> torch.dtype:
+    """The type of the weights that a model's configuration names; float32 if it names none.
+
+    Args:
+        name: A folder, or the id of a repository on the Hugging Face hub.
+
+    Raises:
+        UserError: If there is no such model.
+    """
+    local = only_local(name)
+    with clear_errors(name):
+        config = AutoConfig.from_pretrained(str(name), local_files_only=local)
+    named = config.dtype or config.get_text_config().dtype or torch.float32
+    return getattr(torch, named) if isinstance(named, str) else named
+
+
+def cast_weights(vlm: Vlm, dtype: torch.dtype) -> None:
+    """Cast the weights of a model to another type, in place. Buffers, such as rotary frequencies, keep their type.
+
+    Args:
+        vlm: The model.
+        dtype: The type that the weights, and the configuration that is saved with them, shall have.
+    """
+    for weight in vlm.model.parameters():
+        weight.data = weight.data.to(dtype)
+    config: Any = vlm.model.config
+    for part in (config, *(getattr(config, name) for name in config.sub_configs)):
+        if part is not None:
+            part.dtype = dtype
 
 
 def conversation(

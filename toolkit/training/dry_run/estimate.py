@@ -10,11 +10,13 @@ from toolkit.config.build import RunPlan
 from toolkit.config.recipe import Recipe
 from toolkit.data.sources.source import examples
 from toolkit.errors import UserError
+from toolkit.modeling.vlm.load_vlm import finished_dtype
 from toolkit.modeling.vlm.lora_targets import decoder_layer
 from toolkit.modeling.vlm.vlm import Vlm
 from toolkit.qa.mixture import Mixture
 from toolkit.qa.sample import Sample
 from toolkit.training.collator import Collator, TokenLengths, make_row
+from toolkit.training.trainer import use_bfloat16
 
 PROBED = 16
 """How many samples are rendered to count their tokens."""
@@ -36,13 +38,16 @@ class RunEstimate:
         longest: How many tokens the longest Sample may have: the largest pictures with the longest text that was seen.
         weights: The size of the weights [bytes].
         training: The size of gradients and optimiser states [bytes].
-        logits: The size of the logits of one batch in float32 [bytes], if they were all held at once.
+        finished: The size of the weights of the finished checkpoint, with its adapter if it has one [bytes].
+        finished_dtype: The type of the weights of the finished checkpoint.
+        logits: The size of the logits of one batch's tokens with loss, in float32 [bytes].
         trained: For each part of the model, how many parameters are trained and how many there are.
         frames: How many pictures the samples are drawn from.
         samples: How many samples the run trains on.
         decoder_layer: The class name of the language model's layers.
         redraws: How many drawn pictures could not be asked about, while ``PROBED`` samples were drawn.
         rounded: Whether weights that are trained in full have fewer than 32 bits.
+        widened: Whether the run computes in float32 although the recipe asks for bfloat16.
         questions: The mean number of questions per sample.
         questions_requested: The mean number of questions per sample that the recipe asks for.
     """
@@ -51,6 +56,8 @@ class RunEstimate:
     longest: int
     weights: int
     training: int
+    finished: int
+    finished_dtype: torch.dtype
     logits: int
     trained: dict[str, tuple[int, int]]
     frames: int
@@ -58,6 +65,7 @@ class RunEstimate:
     decoder_layer: str
     redraws: int
     rounded: bool
+    widened: bool
     questions: float
     questions_requested: float
 
@@ -74,6 +82,8 @@ class RunEstimate:
             f"memory: {_size_to_text(self.weights)} weights + {_size_to_text(self.training)} gradients and optimiser "
             f"+ up to {_size_to_text(self.logits)} logits, and activations"
         )
+        dtype = str(self.finished_dtype).removeprefix("torch.")
+        yield f"finished checkpoint: {_size_to_text(self.finished)} of weights in {dtype}"
         parts = (f"{part} {some / 1e6:.2f} of {whole / 1e6:.2f} M" for part, (some, whole) in self.trained.items())
         yield f"parameters that are trained: {', '.join(parts)}"
         yield f"decoder layers, for FSDP to wrap: {self.decoder_layer}"
@@ -86,6 +96,8 @@ class RunEstimate:
         if self.questions < self.questions_requested:
             asked = f"{self.questions:.1f} questions per picture, not {self.questions_requested:.1f}"
             yield f"note: {asked}: there is no room, or no colour, for more points"
+        if self.widened:
+            yield "note: this CPU has no instructions for bfloat16: the run computes in float32, which is faster"
         if self.rounded:
             yield "warning: the weights have 16 bits, which round small steps away: leave model.dtype at auto"
 
@@ -111,12 +123,15 @@ def estimate_run(vlm: Vlm, plan: RunPlan, recipe: Recipe, processes: int = 1) ->
     lengths, rare_lengths = ([collate.lengths(make_row(sample)) for sample in group] for group in (samples, rare))
     longest = _longest_sample(vlm, plan.train, recipe, [*lengths, *rare_lengths])
     parameters = list(vlm.model.parameters())
+    dtype = finished_dtype(recipe.model)
     return RunEstimate(
         mean=_mean_lengths(lengths),
         longest=longest,
         weights=_bytes_of(parameters),
         training=_bytes_of([weight for weight in parameters if weight.requires_grad]) * (1 + _ADAM_STATES),
-        logits=recipe.trainer.batch_size * longest * _vocabulary(vlm) * _FLOAT,
+        finished=_finished_size(parameters, dtype, adapted=recipe.model.lora is not None),
+        finished_dtype=dtype,
+        logits=recipe.trainer.batch_size * _most_labelled(vlm, [*samples, *rare]) * _vocabulary(vlm) * _FLOAT,
         trained=_count_parameters(vlm),
         frames=sum(len(feed.source) for feed in plan.train.feeds),
         samples=count,
@@ -125,6 +140,7 @@ def estimate_run(vlm: Vlm, plan: RunPlan, recipe: Recipe, processes: int = 1) ->
         questions=sum(len(sample.turns) for sample in samples) / PROBED,
         questions_requested=sum(_questions_requested(plan.train, index) for index in indices) / PROBED,
         rounded=recipe.model.lora is None and any(p.requires_grad and p.element_size() < _FLOAT for p in parameters),
+        widened=recipe.trainer.precision == "bfloat16" and not use_bfloat16(recipe),
     )
 
 
@@ -132,6 +148,12 @@ def _mean_lengths(lengths: Sequence[TokenLengths]) -> TokenLengths:
     """The mean numbers of tokens of some samples, each rounded to a whole number."""
     parts = zip(*((each.image, each.prompt, each.answer) for each in lengths), strict=True)
     return TokenLengths(*(round(sum(part) / len(lengths)) for part in parts))
+
+
+def _most_labelled(vlm: Vlm, samples: Sequence[Sample]) -> int:
+    """The highest number of tokens with loss in one of some samples, auxiliary words included."""
+    collate, side = Collator(vlm), vlm.geometry.side
+    return max(collate.lengths(make_row(sample, side)).answer for sample in samples)
 
 
 def _longest_sample(vlm: Vlm, mixture: Mixture, recipe: Recipe, lengths: Sequence[TokenLengths]) -> int:
@@ -151,6 +173,13 @@ def _longest_sample(vlm: Vlm, mixture: Mixture, recipe: Recipe, lengths: Sequenc
 
 def _bytes_of(weights: Sequence[torch.Tensor]) -> int:
     return sum(weight.numel() * weight.element_size() for weight in weights)
+
+
+def _finished_size(weights: Sequence[torch.Tensor], dtype: torch.dtype, adapted: bool) -> int:
+    """The size of the finished checkpoint's weights [bytes]. An adapter's are merged, and also saved by themselves."""
+    adapter = [weight for weight in weights if weight.requires_grad] if adapted else []
+    merged = sum(weight.numel() for weight in weights) - sum(weight.numel() for weight in adapter)
+    return merged * dtype.itemsize + _bytes_of(adapter)
 
 
 def _size_to_text(count: float) -> str:
