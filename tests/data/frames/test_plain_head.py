@@ -80,6 +80,26 @@ def heads(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes()[:900] for name in PLAIN}
 
 
+def check_damaged(path: Path, head: bytes) -> None:
+    """Check that Pillow opens a file with this head if it seems plain, and finds the same size."""
+    path.write_bytes(head)
+    size = plain_size(str(path))
+    try:
+        found = ImageFile(path).stored_size()
+    except UserError:
+        assert size is None
+        return
+    assert size is None or (*size, 1) == found
+
+
+@pytest.mark.parametrize("name", ["density.png", "pillow.jpg"])
+def test_every_single_byte_may_be_damaged(tmp_path: Path, heads: dict[str, bytes], name: str) -> None:
+    head = heads[name][:700]
+    for place in range(len(head)):
+        for other in {head[place] ^ 1, head[place] ^ 16, 0xFF, 0}:
+            check_damaged(tmp_path / name, head[:place] + bytes([other]) + head[place + 1 :])
+
+
 @given(
     name=st.sampled_from(list(PLAIN)),
     changes=st.lists(
@@ -102,12 +122,4 @@ def test_damaged_heads_that_seem_plain_are_opened_by_pillow(
     head = heads[name]
     for place, removed, added in changes:
         head = head[:place] + added + head[place + removed :]
-    path = tmp_path_factory.getbasetemp() / f"damaged_{name}"
-    path.write_bytes(head[:cut])
-    size = plain_size(str(path))
-    try:
-        found = ImageFile(path).stored_size()
-    except UserError:
-        assert size is None
-        return
-    assert size is None or (*size, 1) == found
+    check_damaged(tmp_path_factory.getbasetemp() / f"damaged_{name}", head[:cut])

@@ -25,7 +25,7 @@ TURN = [[0, -1, 0, 1.5], [1, 0, 0, 0], [0, 0, 1, -2], [0, 0, 0, 1]]
 PLAIN: list[Row] = [
     sound(),
     sound(depth_map=None, distortion=None, world_from_camera=None, sequence=None, depth_scale=None),
-    sound(sequence="a\u2028b", license='"{}\\', attribution="\u00e9"),
+    sound(sequence="a\u2028b", license='"\\', attribution="\u00e9"),
     sound(world_from_camera=TURN),
     sound(distortion=[0.1, 0, 0, 0.01, 0]),
     sound(distortion=[]),
@@ -106,6 +106,7 @@ UNUSUAL: list[Row] = [
         {"sequence": 7},
         {"sequence": "\ud800"},
         {"license": ["CC0"]},
+        {"license": "{CC0}"},
         {"colour": "red"},
         {"IMAGE": "a.png"},
     )
@@ -128,6 +129,9 @@ TEXTS = [
     json.dumps(sound()) + "\0",
     json.dumps(sound()) + "\0x",
     json.dumps(sound()) + ",",
+    json.dumps(sound()) + "null",
+    json.dumps(sound()) + " null " + json.dumps(sound()),
+    json.dumps(sound()) + "null}",
     json.dumps(sound())[:-1] + ",}",
     "[" + json.dumps(sound()) + "]",
     json.dumps(sound())[:40],
@@ -220,7 +224,7 @@ rows = st.builds(
     ),
 )
 edits = st.lists(
-    st.tuples(st.integers(0, 300), st.integers(0, 3), st.sampled_from([*' ,:{}[]"\\\0\t10.e-', "{}", "null", "NaN", ""])),
+    st.tuples(st.integers(0, 300), st.integers(0, 3), st.sampled_from([*' ,:{}[]"\\\0\t10.e-', "{}", "null", "NaN", "null}", ""])),
     max_size=3,
 )
 

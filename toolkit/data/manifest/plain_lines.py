@@ -138,15 +138,15 @@ def parse_lines(texts: Sequence[str]) -> list[ParsedLines]:
 
 
 def _parse(texts: Sequence[str]) -> "pa.Table | None":
-    """Lines as columns with one row for each line; None if a value is of another type, or a line is no JSON object.
+    """Lines as columns with one row for each line; None if a value is of another type, or braces are unusual.
 
-    Arrow would take two objects in one line for two lines, and one object in two lines for one line. As manifests hold
-    no object in an object, and strings end in their line, it can do neither unseen if every line begins with a brace.
+    Arrow itself would take two objects in one line for two lines, take one object in two lines for one line, and crash
+    where "null" follows an object.
     """
     import pyarrow as pa
     from pyarrow import json
 
-    if not all(text.lstrip().startswith("{") for text in texts) or any("\0" in text for text in texts):
+    if not all(map(_is_one_object, texts)):
         return None
     data = "\n".join(texts).encode()
     try:
@@ -158,6 +158,12 @@ def _parse(texts: Sequence[str]) -> "pa.Table | None":
     except pa.ArrowException:
         return None
     return columns.combine_chunks() if len(columns) == len(texts) else None
+
+
+def _is_one_object(text: str) -> bool:
+    """Whether the only braces of a line are its first and its last character, so that nothing follows its object."""
+    object_text = text.strip()
+    return object_text.startswith("{") and object_text.endswith("}") and text.count("{") == text.count("}") == 1
 
 
 @lru_cache(1)
