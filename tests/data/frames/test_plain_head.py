@@ -94,9 +94,9 @@ def check_damaged(path: Path, head: bytes) -> None:
 
 @pytest.mark.parametrize("name", ["density.png", "pillow.jpg"])
 def test_every_single_byte_may_be_damaged(tmp_path: Path, heads: dict[str, bytes], name: str) -> None:
-    head = heads[name][:700]
+    head = heads[name][: 700 if name.endswith(".jpg") else 120]
     for place in range(len(head)):
-        for other in {head[place] ^ 1, head[place] ^ 16, 0xFF, 0}:
+        for other in (head[place] ^ 16, 0xFF):
             check_damaged(tmp_path / name, head[:place] + bytes([other]) + head[place + 1 :])
 
 

@@ -224,7 +224,11 @@ rows = st.builds(
     ),
 )
 edits = st.lists(
-    st.tuples(st.integers(0, 300), st.integers(0, 3), st.sampled_from([*' ,:{}[]"\\\0\t10.e-', "{}", "null", "NaN", "null}", ""])),
+    st.tuples(
+        st.integers(0, 300),
+        st.integers(0, 3),
+        st.sampled_from([*' ,:{}[]"\\\0\t10.e-', "{}", "null", "NaN", "null}", ""]),
+    ),
     max_size=3,
 )
 

@@ -32,7 +32,7 @@ from toolkit.utils.progress import Bar, bar
 
 _SHOWN_FROM = 2_000  # the number of lines from which on a progress bar is shown
 _SHOWN_EVERY = 100  # the number of lines between two steps of it
-_PLAIN_FROM = 2_000  # the number of lines from which on it pays to import Arrow
+_PLAIN_FROM = 1 << 20  # the size of a manifest [bytes] from which on it pays to import Arrow
 _AHEAD = 2  # the number of batches that are parsed ahead
 _BATCH = 1 << 20  # characters of the lines that are parsed together
 
@@ -66,7 +66,7 @@ def build_index(path: Path, file: BinaryIO, depth_type: DepthType | None, decode
         UserErrors: If lines are faulty.
     """
     stamp = ManifestStamp.of(file).read(file)
-    builder, check = _Builder(stamp.lines), _Check(path, depth_type, decode, stamp.lines)
+    builder, check = _Builder(stamp.lines), _Check(path, depth_type, decode, stamp.size)
     last = 0
     with _progress(path, stamp.lines) as shown:
         for line, facts in check.facts(nonblank_lines(path, file)):
@@ -123,15 +123,15 @@ class _Check:
         path: The manifest.
         depth_type: The depth type of lines that state none, or None.
         decode: Whether pictures and depth maps are read whole.
-        lines: The number of lines of the manifest.
+        size: The size of the manifest [bytes].
     """
 
-    def __init__(self, path: Path, depth_type: DepthType | None, decode: bool, lines: int) -> None:
+    def __init__(self, path: Path, depth_type: DepthType | None, decode: bool, size: int) -> None:
         self.faults: list[UserError] = []
         self._path = path
         self._depth_type = depth_type
         self._decode = decode
-        self._plain = PlainLines(path.parent, depth_type) if lines >= _PLAIN_FROM else None
+        self._plain = PlainLines(path.parent, depth_type) if size >= _PLAIN_FROM else None
 
     def facts(self, lines: Iterable[NumberedLine]) -> Iterator[tuple[NumberedLine, LineFacts | None]]:
         """Each line with what the index keeps of it, or with None if it is faulty."""
