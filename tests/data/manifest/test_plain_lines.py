@@ -15,6 +15,7 @@ from PIL import Image
 from tests.data.manifest.test_manifest import HEIGHT, WIDTH, Row, mapped, pose, sound
 from toolkit.data.frames.frame import DepthType
 from toolkit.data.manifest import build_index as building
+from toolkit.data.manifest import plain_lines
 from toolkit.data.manifest.index import ManifestIndex
 from toolkit.data.manifest.parse_line import ManifestLine
 from toolkit.data.manifest.plain_lines import LineFacts, PlainLines, parse_lines
@@ -206,6 +207,11 @@ def test_an_object_in_two_lines_beside_two_in_one_line(folder: Path) -> None:
     text = json.dumps(sound())
     assert plainly_checked(folder, [text + text, text[:40], text[40:]]) == [None] * 3
     assert plainly_checked(folder, [text + text, '{"sequence":', '{"image": "a.png"}}']) == [None] * 3
+
+
+def test_lines_that_are_too_long_for_arrow(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain_lines, "_MOST_BYTES", 100)
+    assert plainly_checked(folder, [json.dumps(sound())]) == [None]
 
 
 numbers = st.sampled_from([0, 1, -0.0, 2.5, 5, 6, 7.5, 8, -0.5, 1e-320, 1e308, True, None, "1", float("nan")])

@@ -13,7 +13,7 @@ from toolkit.data.frames.image_file import LONGEST_SIDE, MOST_PIXELS
 
 _ENDINGS = (".png", ".jpg", ".jpeg")
 _HEAD = 1024  # bytes in which all segments of a plain JPEG before its pixels lie
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # opening a named pipe must not wait for a writer
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # opening a named pipe must not wait for a writer
 
 _PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}  # by colour type

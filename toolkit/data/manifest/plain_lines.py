@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _ALONE = 16  # lines; in fewer of them, the one that Arrow cannot parse is not looked for
 _REMEMBERED = 4096  # the number of sizes of pictures, and of cameras, that are kept in memory
+_MOST_BYTES = 1 << 30  # Arrow counts bytes with 32 bits
 _NUMBERS = ("intrinsics", "depth", "distortion")
 _TABLES = ("pixel_coords", "world_from_camera")
 
@@ -141,14 +142,14 @@ def _parse(texts: Sequence[str]) -> "pa.Table | None":
     """Lines as columns with one row for each line; None if a value is of another type, or braces are unusual.
 
     Arrow itself would take two objects in one line for two lines, take one object in two lines for one line, and crash
-    where "null" follows an object.
+    on a first line that is "null".
     """
     import pyarrow as pa
     from pyarrow import json
 
-    if not all(map(_is_one_object, texts)):
-        return None
     data = "\n".join(texts).encode()
+    if len(data) > _MOST_BYTES or not all(map(_is_one_object, texts)):
+        return None
     try:
         columns = json.read_json(
             pa.BufferReader(data),
