@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from tests.support.cameras import CAMERAS
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera, turn_pixels
-from toolkit.geometry.pose import checked_pose, inverse, rotation_angle, transform, turn_pose
+from toolkit.geometry.pose import checked_pose, inverse, rotation_angle, surely_poses, transform, turn_pose
 from toolkit.utils.arrays import Array
 
 RIGID_TURNS = [1, 3, 6, 8]
@@ -108,3 +108,30 @@ def test_relative_poses_do_not_change_with_the_world_frame(first: Array, second:
 def test_rotation_angle_keeps_its_digits_at_both_ends(angle: float, axis: tuple[float, float, float]) -> None:
     rotation = Rotation.from_rotvec(np.radians(angle) * np.array(axis)).as_matrix()
     assert rotation_angle(rotation) == pytest.approx(angle, rel=1e-6, abs=1e-12)
+
+
+@given(
+    changes=st.lists(
+        st.tuples(
+            st.integers(0, 3),
+            st.integers(0, 3),
+            st.floats(-2e-3, 2e-3) | st.sampled_from([-2.0, 1e200, np.inf, np.nan]),
+        ),
+        max_size=3,
+    ),
+    turn=vectors,
+)
+def test_what_surely_is_a_pose_is_accepted(changes: list[tuple[int, int, float]], turn: Array) -> None:
+    sound = pose_of(turn, np.ones(3))
+    other = sound.copy()
+    for row, column, more in changes:
+        other[row, column] += more
+    first, second = surely_poses(np.stack([sound, other]))
+    assert first
+    if second:
+        checked_pose(other)
+
+
+def test_a_mirroring_is_surely_no_pose() -> None:
+    assert surely_poses(np.diag([1.0, 1, -1, 1])[None]).tolist() == [False]
+    assert surely_poses(np.empty((0, 4, 4))).tolist() == []

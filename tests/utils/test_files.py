@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import UserError
-from toolkit.utils.files import write_bytes, write_text
+from toolkit.utils.files import write_bytes, write_parts, write_text
 
 
 def test_files_and_their_folders_are_written(tmp_path: Path) -> None:
@@ -14,6 +14,8 @@ def test_files_and_their_folders_are_written(tmp_path: Path) -> None:
     assert path.read_bytes() == "Länge 3 m\n".encode()
     write_bytes(path, b"\x00\xff")
     assert path.read_bytes() == b"\x00\xff"
+    write_parts(path, [b"a", memoryview(b"bc"), b""])
+    assert path.read_bytes() == b"abc"
     assert list(path.parent.iterdir()) == [path]
 
 

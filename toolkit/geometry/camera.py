@@ -239,6 +239,8 @@ class Camera:
 
     def turned(self, orientation: int) -> "Camera":
         """The camera of the upright picture, if this is the camera of the stored picture with an EXIF orientation."""
+        if orientation == 1:
+            return self
         cx, cy = turn_pixels([self.cx, self.cy], (self.width, self.height), orientation).tolist()
         fx, fy, width, height = self.fx, self.fy, self.width, self.height
         if orientation >= 5:
@@ -262,6 +264,8 @@ def turn_pixels(pixels: ArrayLike, size: tuple[int, int], orientation: int) -> A
         size: The width and the height of the stored picture [px].
         orientation: The EXIF orientation of the stored picture, 1 to 8.
     """
+    if orientation == 1:
+        return np.array(pixels, dtype=np.float64)
     centre = (np.array(size) - 1) / 2
     turn = np.array(EXIF_TURNS[orientation])
     return (np.asarray(pixels, dtype=np.float64) - centre) @ turn.T + np.abs(turn) @ centre

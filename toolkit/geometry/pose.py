@@ -9,7 +9,7 @@ Transforms are named ``b_from_a`` for the frames that they connect, so that name
 """
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from toolkit.errors import UserError
 from toolkit.geometry.camera import EXIF_TURNS
@@ -17,6 +17,7 @@ from toolkit.utils.arrays import Array
 
 _ROTATION_TOLERANCE = 1e-3  # the largest element by which R R^T may differ from the identity
 _LAST_ROW_TOLERANCE = 1e-6  # the largest element by which the last row may differ from 0 0 0 1
+_SURELY = 0.9  # the part of a tolerance within which another order of sums makes no difference
 
 
 def turn_pose(world_from_camera: Array, orientation: int) -> Array:
@@ -71,6 +72,17 @@ def checked_pose(values: ArrayLike) -> Array:
             remedy=remedy,
         )
     return pose
+
+
+def surely_poses(matrices: Array) -> NDArray[np.bool_]:
+    """Which of many matrices (N, 4, 4) ``checked_pose`` surely accepts; it judges one, this judges a million."""
+    rotations, last = matrices[:, :3, :3], matrices[:, 3]
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers that are not finite, or whose squares are not
+        skew = np.abs(rotations @ rotations.swapaxes(1, 2) - np.eye(3)).max(axis=(1, 2))
+        shift = np.abs(last - (0, 0, 0, 1)).max(axis=1)
+        right_handed = np.linalg.det(rotations) > 0
+    rigid = (skew <= _SURELY * _ROTATION_TOLERANCE) & (shift <= _SURELY * _LAST_ROW_TOLERANCE)
+    return np.asarray(rigid & right_handed & np.isfinite(matrices).all(axis=(1, 2)))
 
 
 def inverse(b_from_a: Array) -> Array:

@@ -30,6 +30,21 @@ def write_bytes(path: Path, data: bytes) -> None:
         scratch.write_bytes(data)
 
 
+def write_parts(path: Path, parts: Iterable[bytes | memoryview]) -> None:
+    """Write parts one after another to a temporary file beside ``path``, then rename it. Missing folders are made.
+
+    Args:
+        path: The file.
+        parts: Its bytes; they are not copied.
+
+    Raises:
+        UserError: If the file cannot be written.
+    """
+    with _temporary_file(path) as scratch, scratch.open("wb") as file:
+        for part in parts:
+            file.write(part)
+
+
 def write_lines(path: Path, lines: Iterable[str]) -> None:
     """Write lines of UTF-8 text one by one to a temporary file beside ``path``, then rename it.
 

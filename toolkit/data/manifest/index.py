@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from toolkit.data.sources.overview import Overview, WordColumn
 from toolkit.errors import UserError
-from toolkit.utils.files import write_bytes
+from toolkit.utils.files import write_parts
 
 ROW = np.dtype(
     [
@@ -161,7 +161,7 @@ class ManifestIndex:
         names = json.dumps(self.names, ensure_ascii=False).encode("utf-8", "surrogatepass")
         sizes = {"rows": len(self.rows), "posed": len(self.posed), "names": len(names)}
         head = json.dumps({"format": _FORMAT, "stamp": asdict(self.stamp), **sizes}).encode().ljust(_HEAD)
-        write_bytes(file, b"".join((head, self.rows.tobytes(), self.posed.tobytes(), names)))
+        write_parts(file, (head, _bytes_of(self.rows), _bytes_of(self.posed), names))
         return _map_again(file, self.stamp)
 
     def _column(self, key: str) -> WordColumn:
@@ -213,6 +213,10 @@ def keep_index(index: ManifestIndex, manifest: Path) -> ManifestIndex:
         except UserError:  # the folder cannot be written to; the next one may, and without any the index still works
             continue
     return index
+
+
+def _bytes_of(array: NDArray[Any]) -> memoryview:
+    return array.view(np.uint8).data
 
 
 def _map_index(path: Path) -> ManifestIndex | None:

@@ -172,8 +172,8 @@ def manifest_lines(path: Path) -> Iterator[tuple[int, str]]:
         UserError: If the manifest cannot be read.
     """
     with _open_manifest(path) as file:
-        for number, _, text in nonblank_lines(path, file):
-            yield number, text
+        for line in nonblank_lines(path, file):
+            yield line.number, line.text
 
 
 def _open_manifest(path: Path) -> BinaryIO:

@@ -90,10 +90,11 @@ class ManifestLine:
             return None
         frame = Frame(image, camera.turned(self.orientation), labels, pose, self.word("sequence"), self.word("license"))
         if decode:
-            self._decode(frame)
+            self.decode(frame)
         return frame
 
-    def _decode(self, frame: Frame) -> None:
+    def decode(self, frame: Frame) -> None:
+        """Read the picture and the labels of the line's Frame whole, to find damaged files."""
         with self._gather_faults("image"):
             frame.picture.read()
         with self._gather_faults("depth_map"):
@@ -133,7 +134,7 @@ class ManifestLine:
         with self._gather_faults("intrinsics"):
             intrinsics = _numbers(self.row.get("intrinsics"), "give [fx, fy, cx, cy, width, height] in pixels")
             camera = Camera.from_intrinsics(intrinsics)
-            _check_fov(camera)
+            check_fov(camera)
         if camera is not None and self.has("distortion"):
             with self._gather_faults("distortion"):
                 distortion = _numbers(self.row["distortion"], "give [k1, k2, p1, p2, k3], or leave it out")
@@ -270,7 +271,7 @@ def _parsed(line: str) -> Mapping[str, Any]:
     return row
 
 
-def _check_fov(camera: Camera) -> None:
+def check_fov(camera: Camera) -> None:
     """Check that the field of view of a camera is possible.
 
     Raises:
