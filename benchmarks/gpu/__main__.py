@@ -32,6 +32,7 @@ from toolkit.errors import UserError
 from toolkit.utils.files import write_text
 
 _TWIN_WARNING = "there is no GPU: a small twin of the model was used, and the figures say nothing about a GPU"
+_MFU = "model FLOPs (6 per weight and token, 12 L H Q T for attention) / time / measured rate of matrix products"
 _NOT_SHARDED = "not sharded: accelerate shards on GPUs only"
 _TWIN_LEAST = 15  # seconds that a part takes without a GPU
 _RESERVE = 5  # seconds that are kept to end the last part
@@ -179,6 +180,7 @@ def run(bench: Bench, parts: list[Part]) -> None:
     if probe["status"] != "done":
         raise UserError("the device cannot be probed", cause="\n".join(probe["log"]))
     bench.results["probe"] = probe
+    bench.results["mfu_is"] = _MFU
     bench.results["note"] = "" if bench.gpu else _TWIN_WARNING
     rate = probe["matmul_flops_per_second"] / 1e9
     print(f"{probe['device']}: {rate:.0f} GFLOP/s in {probe['matmul_dtype']}, side {probe['matmul_side']}", flush=True)

@@ -18,7 +18,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu.plan import ASK, GRACE, PARTS, PREPARE, PROBE, Surroundings
+from benchmarks.gpu.device import GIB, between, mark
+from benchmarks.gpu.plan import ASK, GRACE, MODEL, PARTS, PICTURES, PREPARE, PROBE, Surroundings
 from benchmarks.loader import write_data
 from toolkit.errors import UserError
 from toolkit.utils.files import write_text
@@ -42,7 +43,7 @@ def probe(given: Surroundings, report: Report) -> None:
     figures: dict[str, Any] = {
         "gpu": gpu,
         "device": torch.cuda.get_device_name() if gpu else f"CPU ({platform.machine()})",
-        "memory_gib": torch.cuda.get_device_properties(0).total_memory / 2**30 if gpu else None,
+        "memory_gib": torch.cuda.get_device_properties(0).total_memory / GIB if gpu else None,
         "python": platform.python_version(),
         "cores": os.cpu_count(),
         "versions": {name: version_of(name) for name in _PACKAGES},
@@ -57,8 +58,6 @@ def probe(given: Surroundings, report: Report) -> None:
 
 def _time_product(left: torch.Tensor, right: torch.Tensor) -> float:
     """How long one product of two matrices takes, after one as a warm-up [s]."""
-    from benchmarks.gpu.timed_training import between, mark
-
     left @ right
     start = mark()
     left @ right
@@ -75,7 +74,6 @@ def prepare(given: Surroundings, report: Report) -> None:
         UserError: If the disk has too little room for the model.
     """
     from benchmarks.gpu.random_model import REAL, TWIN, write_model
-    from benchmarks.gpu.timed_training import MODEL, PICTURES
 
     folder = Path(given.folder)
     free = shutil.disk_usage(folder).free

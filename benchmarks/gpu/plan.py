@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+MODEL, PICTURES = "model", "pictures"
+"""The subfolders of the model and of the pictures."""
+
 WARM_UP = 4  # one step of this many is not timed
 
 GRACE = 10

@@ -2,7 +2,6 @@
 
 import gc
 import os
-import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer_utils import SaveStrategy
 from trl import SFTTrainer
 
+from benchmarks.gpu.device import between, mark, now, peak_memory, reset_peak_memory
 from benchmarks.gpu.flops import Flops, forward_flops, training_flops
-from benchmarks.gpu.plan import WARM_UP, Surroundings, Trial
+from benchmarks.gpu.plan import MODEL, PICTURES, WARM_UP, Surroundings, Trial
 from toolkit.config.build import RunPlan, make_plan
 from toolkit.config.load import load_recipe
 from toolkit.config.recipe import Recipe
@@ -27,11 +27,6 @@ from toolkit.training.open_run_model import open_base
 from toolkit.training.trainer import make_dataset, make_trainer
 
 RECIPE = "depthlm_qwen2_5_vl_3b"
-MODEL, PICTURES = "model", "pictures"
-"""The subfolders of the model and of the pictures."""
-
-GIB = 2**30  # bytes
-_KIB = 2**10  # bytes
 _LOADED = 8  # samples that are rendered to measure the loader
 _TWIN = (  # about a seventh of the recipe's sizes
     "canonical.focal=150",
@@ -84,11 +79,11 @@ class StepClock(TrainerCallback):
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Stamp the start of the first step."""
-        self.stamps.append(_now())
+        self.stamps.append(now())
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Stamp the end of a step, when the device has finished it."""
-        self.stamps.append(_now())
+        self.stamps.append(now())
         control.should_training_stop |= time.time() + self.stamps[-1] - self.stamps[-2] > self._until
 
     def on_log(
@@ -297,41 +292,3 @@ def _release(learner: Vlm) -> None:
     learner.model.zero_grad(set_to_none=True)
     gc.collect()
     torch.cuda.empty_cache()
-
-
-def reset_peak_memory() -> None:
-    """Forget the highest use of the GPU's memory so far."""
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-
-
-def peak_memory() -> dict[str, float]:
-    """The highest use of memory so far [GiB]: of the GPU, or without one of this process."""
-    if not torch.cuda.is_available():
-        return {"peak_process_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB / GIB}
-    return {
-        "peak_allocated_gib": torch.cuda.max_memory_allocated() / GIB,
-        "peak_reserved_gib": torch.cuda.max_memory_reserved() / GIB,
-    }
-
-
-def _now() -> float:
-    """The time [s of ``time.perf_counter``] when the device has finished its work."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()
-
-
-def mark() -> Any:
-    """A mark in the device's work, without waiting for it; without a GPU, the time [s]."""
-    if not torch.cuda.is_available():
-        return time.perf_counter()
-    event = torch.cuda.Event(enable_timing=True)
-    event.record()
-    return event
-
-
-def between(start: Any, end: Any) -> float:
-    """The time between two marks [s]."""
-    return end - start if isinstance(start, float) else start.elapsed_time(end) / 1000

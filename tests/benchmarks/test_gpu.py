@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,15 @@ from toolkit.errors import UserError
 def real() -> Qwen2_5_VLForConditionalGeneration:
     with torch.device("meta"):
         return Qwen2_5_VLForConditionalGeneration(make_config(REAL, make_tokenizer()))
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """One thread, as the benchmark uses for the twin."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def weights(module: nn.Module) -> int:
@@ -54,6 +64,7 @@ def test_operations_of_a_sample_are_counted_by_hand(real: Qwen2_5_VLForCondition
     assert training_flops(found, lora=True).total == found.vision + 2 * (found.language + found.head)
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_a_batch_that_does_not_fit_is_halved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from trl import SFTTrainer
 
