@@ -153,7 +153,9 @@ def _run(learner: Vlm, recipe: Recipe, plan: RunPlan, output: Path, start: Path 
     if trained and trainer.is_world_process_zero():
         save_checkpoint(_best_or_last(trained, recipe, output / TRAINING), recipe, output)
         if any(map(len, plan.held_out.values())):
-            report = _evaluate_saved(trained.model.device, recipe, plan, central, output)
+            device = trained.model.device
+            trained.model.to("cpu")  # leaves its place to the model as it was saved
+            report = _evaluate_saved(device, recipe, plan, central, output)
         finish_checkpoint(recipe, plan, central, output, report, _effort_to_text(seconds, steps, recipe))
     return TrainingResult(output, report, seconds, steps * per_step, moved)
 
