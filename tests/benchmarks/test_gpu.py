@@ -12,12 +12,12 @@ import torch
 from torch import nn
 from transformers import Qwen2_5_VLForConditionalGeneration
 
-from benchmarks.gpu import __main__ as gpu
-from benchmarks.gpu import child, packages
-from benchmarks.gpu.flops import forward_flops, language_layer_weights, training_flops, vision_layer_weights
-from benchmarks.gpu.plan import PARTS, PREPARE, Part, Surroundings, Trial
-from benchmarks.gpu.random_model import REAL, make_config, make_tokenizer
-from benchmarks.gpu.timed_training import time_training
+from benchmarks import gpu
+from benchmarks.gpu_parts import child, packages
+from benchmarks.gpu_parts.flops import forward_flops, language_layer_weights, training_flops, vision_layer_weights
+from benchmarks.gpu_parts.plan import PARTS, PREPARE, Part, Surroundings, Trial
+from benchmarks.gpu_parts.random_model import REAL, make_config, make_tokenizer
+from benchmarks.gpu_parts.timed_training import time_training
 from toolkit.errors import UserError
 
 

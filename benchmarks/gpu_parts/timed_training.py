@@ -14,9 +14,9 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer_utils import SaveStrategy
 from trl import SFTTrainer
 
-from benchmarks.gpu.device import between, mark, now, peak_memory, reset_peak_memory
-from benchmarks.gpu.flops import Flops, forward_flops, training_flops
-from benchmarks.gpu.plan import MODEL, PICTURES, WARM_UP, Surroundings, Trial
+from benchmarks.gpu_parts.device import between, mark, now, peak_memory, reset_peak_memory
+from benchmarks.gpu_parts.flops import Flops, forward_flops, training_flops
+from benchmarks.gpu_parts.plan import MODEL, PICTURES, WARM_UP, Surroundings, Trial
 from toolkit.config.build import RunPlan, make_plan
 from toolkit.config.load import load_recipe
 from toolkit.config.recipe import Recipe

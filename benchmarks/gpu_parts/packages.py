@@ -24,7 +24,7 @@ def check_packages() -> None:
         raise UserError(
             f"packages are missing: {', '.join(missing)}",
             remedy="install them. For a machine without a network, run on another one, in the same checkout: "
-            f"bash benchmarks/gpu/wheels.sh {python}",
+            f"bash benchmarks/gpu_parts/wheels.sh {python}",
         )
 
 

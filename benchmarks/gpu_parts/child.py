@@ -1,4 +1,4 @@
-"""One part of the benchmark, in a process of its own: ``python -m benchmarks.gpu.child PART SURROUNDINGS``.
+"""One part of the benchmark, in a process of its own: ``python -m benchmarks.gpu_parts.child PART SURROUNDINGS``.
 
 What it finds is written to ``PART.json`` in the folder of the benchmark, again and again, so that a part that is ended
 leaves what it had.
@@ -18,8 +18,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu.device import GIB, between, mark
-from benchmarks.gpu.plan import ASK, GRACE, MODEL, PARTS, PICTURES, PREPARE, PROBE, Surroundings
+from benchmarks.gpu_parts.device import GIB, between, mark
+from benchmarks.gpu_parts.plan import ASK, GRACE, MODEL, PARTS, PICTURES, PREPARE, PROBE, Surroundings
 from benchmarks.loader import write_data
 from toolkit.errors import UserError
 from toolkit.utils.files import write_text
@@ -73,7 +73,7 @@ def prepare(given: Surroundings, report: Report) -> None:
     Raises:
         UserError: If the disk has too little room for the model.
     """
-    from benchmarks.gpu.random_model import REAL, TWIN, write_model
+    from benchmarks.gpu_parts.random_model import REAL, TWIN, write_model
 
     folder = Path(given.folder)
     free = shutil.disk_usage(folder).free
@@ -97,11 +97,11 @@ def run_part(name: str, given: Surroundings, report: Report) -> None:
     elif name == PREPARE.name:
         prepare(given, report)
     elif name == ASK.name:
-        from benchmarks.gpu.timed_asking import time_asking
+        from benchmarks.gpu_parts.timed_asking import time_asking
 
         time_asking(given, report)
     else:
-        from benchmarks.gpu.timed_training import time_training
+        from benchmarks.gpu_parts.timed_training import time_training
 
         (trial,) = (part.trial for part in PARTS if part.name == name)
         assert trial is not None, name

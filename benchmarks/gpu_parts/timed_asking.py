@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.gpu.device import peak_memory, reset_peak_memory
-from benchmarks.gpu.plan import MODEL, PICTURES, Surroundings, Trial
-from benchmarks.gpu.timed_training import trial_recipe
+from benchmarks.gpu_parts.device import peak_memory, reset_peak_memory
+from benchmarks.gpu_parts.plan import MODEL, PICTURES, Surroundings, Trial
+from benchmarks.gpu_parts.timed_training import trial_recipe
 from toolkit.config.build_presenter import make_presenter, make_tasks
 from toolkit.data.frames.frame import Frame
 from toolkit.data.manifest.manifest import load_manifest
