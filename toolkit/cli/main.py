@@ -178,30 +178,36 @@ def evaluate(
     to_json: Json = False,
 ) -> None:
     """Measure a checkpoint on a recipe's held-out pictures, and compare it with the best constant answer."""
-    settings = recipe_of(recipe, [*(overrides or []), *([f"evaluation.samples={limit}"] if limit else [])], include)
-    if tasks:
-        from toolkit.config.build import recipe_with_tasks
+    from toolkit.evaluation.ranks import joined_ranks
 
-        settings = recipe_with_tasks(settings, tasks.split(","))
-    from toolkit.evaluation.evaluate import EvaluationSetup, evaluate_recipe, is_stock
-    from toolkit.modeling.checkpoint_contract import read_contract
-    from toolkit.utils.files import make_folder
-    from toolkit.utils.progress import err
+    with joined_ranks() as ranks:
+        settings = recipe_of(recipe, [*(overrides or []), *([f"evaluation.samples={limit}"] if limit else [])], include)
+        if tasks:
+            from toolkit.config.build import recipe_with_tasks
 
-    measured = None if checkpoint == "-" else Path(model_folder(checkpoint))
-    if measured is not None and not is_stock(measured):
-        read_contract(measured)  # before anything is written into its folder
-    shipped = measured is not None and is_shipped(measured)  # nothing may be written into the toolkit's own folder
-    words = [
-        *([f"first-{limit}"] if limit else []),
-        *([TINY] if shipped else []),
-        Path(recipe).stem,
-        *(tasks.split(",") if tasks else []),
-        re.sub(r"[^\w.-]+", "-", predictor).strip("-"),
-    ]
-    folder = output or (Path("runs") if measured is None or shipped else measured) / "evaluation" / "-".join(words)
-    make_folder(folder)
-    report = evaluate_recipe(measured, settings, EvaluationSetup(predictor, check, allow_overlap), folder)
+            settings = recipe_with_tasks(settings, tasks.split(","))
+        from toolkit.evaluation.evaluate import EvaluationSetup, evaluate_recipe, is_stock
+        from toolkit.modeling.checkpoint_contract import read_contract
+        from toolkit.utils.files import make_folder
+        from toolkit.utils.progress import err
+
+        measured = None if checkpoint == "-" else Path(model_folder(checkpoint))
+        if measured is not None and not is_stock(measured):
+            read_contract(measured)  # before anything is written into its folder
+        shipped = measured is not None and is_shipped(measured)  # nothing may be written into the toolkit's own folder
+        words = [
+            *([f"first-{limit}"] if limit else []),
+            *([TINY] if shipped else []),
+            Path(recipe).stem,
+            *(tasks.split(",") if tasks else []),
+            re.sub(r"[^\w.-]+", "-", predictor).strip("-"),
+        ]
+        folder = output or (Path("runs") if measured is None or shipped else measured) / "evaluation" / "-".join(words)
+        make_folder(folder)
+        setup = EvaluationSetup(predictor, check, allow_overlap, ranks)
+        report = evaluate_recipe(measured, settings, setup, folder)
+    if not ranks.is_first:
+        return
     err.print(f"wrote {folder}")
     if to_json:
         print_json(report.to_json())
