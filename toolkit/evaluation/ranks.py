@@ -75,10 +75,9 @@ def joined_ranks() -> Iterator[Ranks]:
         return
     import torch
     from torch import distributed
-    from torch.distributed.rendezvous import rendezvous
 
     try:
-        store, number, count = next(rendezvous("env://"))
+        store, number, count = next(distributed.rendezvous("env://"))
     except ValueError as error:
         raise UserError(
             f"the environment variable WORLD_SIZE is {processes()}, but the other processes cannot be found",
