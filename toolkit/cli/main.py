@@ -194,15 +194,7 @@ def evaluate(
         measured = None if checkpoint == "-" else Path(model_folder(checkpoint))
         if measured is not None and not is_stock(measured):
             read_contract(measured)  # before anything is written into its folder
-        shipped = measured is not None and is_shipped(measured)  # nothing may be written into the toolkit's own folder
-        words = [
-            *([f"first-{limit}"] if limit else []),
-            *([TINY] if shipped else []),
-            Path(recipe).stem,
-            *(tasks.split(",") if tasks else []),
-            re.sub(r"[^\w.-]+", "-", predictor).strip("-"),
-        ]
-        folder = output or (Path("runs") if measured is None or shipped else measured) / "evaluation" / "-".join(words)
+        folder = output or _report_folder(measured, recipe, tasks, predictor, limit)
         make_folder(folder)
         setup = EvaluationSetup(predictor, check, allow_overlap, ranks)
         report = evaluate_recipe(measured, settings, setup, folder)
@@ -213,6 +205,19 @@ def evaluate(
         print_json(report.to_json())
     else:
         console().print(report.to_table())
+
+
+def _report_folder(measured: Path | None, recipe: str, tasks: str | None, predictor: str, limit: int | None) -> Path:
+    """The folder for the report of an evaluation whose output the user does not name."""
+    shipped = measured is not None and is_shipped(measured)  # nothing may be written into the toolkit's own folder
+    words = [
+        *([f"first-{limit}"] if limit else []),
+        *([TINY] if shipped else []),
+        Path(recipe).stem,
+        *(tasks.split(",") if tasks else []),
+        re.sub(r"[^\w.-]+", "-", predictor).strip("-"),
+    ]
+    return (Path("runs") if measured is None or shipped else measured) / "evaluation" / "-".join(words)
 
 
 @app.command("compare", epilog="Example: toolkit compare runs/a/evaluation/mine-vlm runs/b/evaluation/mine-vlm")

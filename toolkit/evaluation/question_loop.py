@@ -76,8 +76,8 @@ def ask_all(
     Args:
         predictor: The predictor that answers.
         asked: The questions.
-        progress: A function that is called after each batch with the number of its questions, times the number of
-            ranks.
+        progress: A function that is called after each batch with the number of questions that were answered
+            meanwhile. Other ranks are taken to be as fast as this one.
         batch_size: How many questions the predictor is given at once. It changes no answer.
         ranks: The processes that share the questions, in whole batches. All of them call this together.
 
