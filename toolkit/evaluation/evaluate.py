@@ -110,14 +110,9 @@ def evaluate_recipe(
 
     Raises:
         UserError: If the checkpoint and the recipe do not fit together, if the checkpoint was trained on pictures that
-            the recipe holds out, or if the predictor cannot be made.
+            the recipe holds out, or if the predictor cannot be made or does not share its questions.
     """
-    if setup.kind != "vlm" and setup.ranks.count > 1:
-        raise UserError(
-            f"--predictor {setup.predictor} does not share its questions among {setup.ranks.count} processes",
-            cause="only the model of a checkpoint does",
-            remedy="give the same command without torchrun",
-        )
+    _check_shared(setup)
     stock = folder is not None and is_stock(folder)
     if folder is not None and not stock:
         recipe = adopt_contract(folder, recipe)
@@ -130,6 +125,20 @@ def evaluate_recipe(
     central = _trained_central_labels(folder, questions.held_out)
     kept = None if output is None else EvaluationFolder(output, _input_files(folder, recipe, setup))
     return evaluate_predictor(predictor, recipe, replace(questions, notes=tuple(notes)), central, setup, kept)
+
+
+def _check_shared(setup: EvaluationSetup) -> None:
+    """Check that the predictor shares its questions if there are several processes.
+
+    The answers of others depend on what they answered before (depth maps that are remembered, lines that are used up),
+    or do not come sooner (a server is asked several questions at the same time anyway).
+    """
+    if setup.kind != "vlm" and setup.ranks.count > 1:
+        raise UserError(
+            f"--predictor {setup.predictor} does not share its questions among {setup.ranks.count} processes",
+            cause="only the model of a checkpoint does",
+            remedy="give the same command without torchrun",
+        )
 
 
 def _input_files(folder: Path | None, recipe: Recipe, setup: EvaluationSetup) -> tuple[Path, ...]:
