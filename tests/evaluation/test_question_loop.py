@@ -1,6 +1,7 @@
 """Evaluation: known predictors get the numbers that arithmetic gives them."""
 
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from toolkit.evaluation.sample_record import read_records, rescored
 from toolkit.modeling.constant_predictor import ConstantPredictor
 from toolkit.modeling.predictor import Reply
 from toolkit.modeling.remote.unanswered_questions import QuestionFault, Unanswered
+from toolkit.qa.mixture import Mixture
 from toolkit.qa.sample import Sample
 from toolkit.qa.tasks.registry import get_task
 
@@ -194,6 +196,44 @@ def test_progress_counts_every_question() -> None:
     told: list[int] = []
     ask_all(Scripted(lambda _: "1 m"), EvaluationRun(held_out("metric_depth", count=10)), told.append, batch_size=4)
     assert told == [0, 4, 4, 2]
+
+
+def test_the_next_questions_are_rendered_while_the_predictor_answers() -> None:
+    ninth = threading.Event()
+
+    class Slow(Scripted):
+        """Answers the first batch only once a question of the third one is rendered."""
+
+        def answer(self, samples: Sequence[Sample]) -> list[Reply]:
+            assert ninth.wait(timeout=60)
+            return super().answer(samples)
+
+    class Watched(Mixture):
+        def __getitem__(self, index: int) -> Sample:
+            if index == 8:
+                ninth.set()
+            return super().__getitem__(index)
+
+    (mixture,) = held_out("metric_depth", count=20).values()
+    watched = Watched(mixture.tasks, mixture.feeds, mixture.presenter, mixture.seed, mixture.length)
+    records = ask_all(Slow(lambda sample: sample.completion), EvaluationRun({"metric_depth": watched}), batch_size=4)
+    assert [record.index for record in records] == list(range(20))
+
+
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_a_picture_that_cannot_be_read_fails_in_its_place(ahead: int, tmp_path: Path) -> None:
+    class Damaged(Mixture):
+        def __getitem__(self, index: int) -> Sample:
+            if index in (10, 15):
+                raise UserError(f"{index}.png: the picture cannot be read")
+            return super().__getitem__(index)
+
+    (mixture,) = held_out("metric_depth", count=20).values()
+    damaged = Damaged(mixture.tasks, mixture.feeds, mixture.presenter, mixture.seed, mixture.length)
+    asked = EvaluationRun({"metric_depth": damaged}, part=tmp_path / "part", ahead=ahead)
+    with pytest.raises(UserError, match=r"^10\.png: the picture cannot be read$"):
+        ask_all(Scripted(lambda _: "1 m"), asked, batch_size=4)
+    assert len((tmp_path / "part").read_text().splitlines()) == 1 + 8  # two whole batches were answered
 
 
 def test_nothing_to_ask() -> None:

@@ -178,19 +178,37 @@ def evaluate(
     to_json: Json = False,
 ) -> None:
     """Measure a checkpoint on a recipe's held-out pictures, and compare it with the best constant answer."""
-    settings = recipe_of(recipe, [*(overrides or []), *([f"evaluation.samples={limit}"] if limit else [])], include)
-    if tasks:
-        from toolkit.config.build import recipe_with_tasks
+    from toolkit.evaluation.ranks import joined_ranks
 
-        settings = recipe_with_tasks(settings, tasks.split(","))
-    from toolkit.evaluation.evaluate import EvaluationSetup, evaluate_recipe, is_stock
-    from toolkit.modeling.checkpoint_contract import read_contract
-    from toolkit.utils.files import make_folder
-    from toolkit.utils.progress import err
+    with joined_ranks() as ranks:
+        settings = recipe_of(recipe, [*(overrides or []), *([f"evaluation.samples={limit}"] if limit else [])], include)
+        if tasks:
+            from toolkit.config.build import recipe_with_tasks
 
-    measured = None if checkpoint == "-" else Path(model_folder(checkpoint))
-    if measured is not None and not is_stock(measured):
-        read_contract(measured)  # before anything is written into its folder
+            settings = recipe_with_tasks(settings, tasks.split(","))
+        from toolkit.evaluation.evaluate import EvaluationSetup, evaluate_recipe, is_stock
+        from toolkit.modeling.checkpoint_contract import read_contract
+        from toolkit.utils.files import make_folder
+        from toolkit.utils.progress import err
+
+        measured = None if checkpoint == "-" else Path(model_folder(checkpoint))
+        if measured is not None and not is_stock(measured):
+            read_contract(measured)  # before anything is written into its folder
+        folder = output or _report_folder(measured, recipe, tasks, predictor, limit)
+        make_folder(folder)
+        setup = EvaluationSetup(predictor, check, allow_overlap, ranks)
+        report = evaluate_recipe(measured, settings, setup, folder)
+    if not ranks.is_first:
+        return
+    err.print(f"wrote {folder}")
+    if to_json:
+        print_json(report.to_json())
+    else:
+        console().print(report.to_table())
+
+
+def _report_folder(measured: Path | None, recipe: str, tasks: str | None, predictor: str, limit: int | None) -> Path:
+    """The folder for the report of an evaluation whose output the user does not name."""
     shipped = measured is not None and is_shipped(measured)  # nothing may be written into the toolkit's own folder
     words = [
         *([f"first-{limit}"] if limit else []),
@@ -199,14 +217,7 @@ def evaluate(
         *(tasks.split(",") if tasks else []),
         re.sub(r"[^\w.-]+", "-", predictor).strip("-"),
     ]
-    folder = output or (Path("runs") if measured is None or shipped else measured) / "evaluation" / "-".join(words)
-    make_folder(folder)
-    report = evaluate_recipe(measured, settings, EvaluationSetup(predictor, check, allow_overlap), folder)
-    err.print(f"wrote {folder}")
-    if to_json:
-        print_json(report.to_json())
-    else:
-        console().print(report.to_table())
+    return (Path("runs") if measured is None or shipped else measured) / "evaluation" / "-".join(words)
 
 
 @app.command("compare", epilog="Example: toolkit compare runs/a/evaluation/mine-vlm runs/b/evaluation/mine-vlm")

@@ -12,7 +12,9 @@ from toolkit.config.load import dump_recipe
 from toolkit.config.recipe import ManifestSource, Recipe
 from toolkit.errors import UserError
 from toolkit.evaluation.contamination import find_contamination, read_trained_on
-from toolkit.evaluation.question_loop import EvaluationRun, ask_all
+from toolkit.evaluation.kept_answers import forget_answers
+from toolkit.evaluation.question_loop import AT_ONCE, EvaluationRun, ask_all
+from toolkit.evaluation.ranks import ALONE, Ranks
 from toolkit.evaluation.reports.report import Report, make_report, read_report
 from toolkit.modeling.checkpoint import load_checkpoint
 from toolkit.modeling.checkpoint_contract import (
@@ -49,7 +51,7 @@ _RECIPE_DIGITS = 12  # hexadecimal digits of the recipe's hash that a report nam
 
 @dataclass(frozen=True)
 class EvaluationSetup:
-    """Which predictor is evaluated, and what is checked.
+    """Which predictor is evaluated, what is checked, and which processes share the work.
 
     Attributes:
         predictor: The predictor. ``vlm`` is the checkpoint, ``constant`` the best constant answer, ``constant:2.0 m``
@@ -57,11 +59,13 @@ class EvaluationSetup:
             ``file:PATH`` the replay of answers from a file.
         check: Whether answers are checked against the predictor's own depths.
         allow_overlap: Whether a checkpoint may be evaluated on pictures that it was trained on.
+        ranks: The processes that share the questions. All of them evaluate together, and the first one writes.
     """
 
     predictor: str = "vlm"
     check: bool = False
     allow_overlap: bool = False
+    ranks: Ranks = ALONE
 
     @property
     def kind(self) -> str:
@@ -99,13 +103,14 @@ def evaluate_recipe(
             contract.
         recipe: The recipe whose tasks are asked, about its sources. It must show questions as the checkpoint was
             trained. Where it does not say how, the checkpoint's settings are taken.
-        setup: Which predictor answers, and what is checked.
+        setup: Which predictor answers, what is checked, and which processes share the questions.
         output: The folder for the report. An interrupted evaluation goes on there. None writes nothing.
 
     Raises:
         UserError: If the checkpoint and the recipe do not fit together, if the checkpoint was trained on pictures that
-            the recipe holds out, or if the predictor cannot be made.
+            the recipe holds out, or if the predictor cannot be made or does not share its questions.
     """
+    _check_shared(setup)
     stock = folder is not None and is_stock(folder)
     if folder is not None and not stock:
         recipe = adopt_contract(folder, recipe)
@@ -117,7 +122,21 @@ def evaluate_recipe(
     predictor = _make_predictor(folder, recipe, setup, questions.held_out)
     central = _trained_central_labels(folder, questions.held_out)
     kept = None if output is None else EvaluationFolder(output, _input_files(folder, recipe, setup))
-    return evaluate_predictor(predictor, recipe, replace(questions, notes=tuple(notes)), central, setup.check, kept)
+    return evaluate_predictor(predictor, recipe, replace(questions, notes=tuple(notes)), central, setup, kept)
+
+
+def _check_shared(setup: EvaluationSetup) -> None:
+    """Check that the predictor shares its questions if there are several processes.
+
+    The answers of others depend on what they answered before (depth maps that are remembered, lines that are used up),
+    or do not come sooner (a server is asked several questions at the same time anyway).
+    """
+    if setup.kind != "vlm" and setup.ranks.count > 1:
+        raise UserError(
+            f"--predictor {setup.predictor} does not share its questions among {setup.ranks.count} processes",
+            cause="only the model of a checkpoint does",
+            remedy="give the same command without torchrun",
+        )
 
 
 def _input_files(folder: Path | None, recipe: Recipe, setup: EvaluationSetup) -> tuple[Path, ...]:
@@ -196,7 +215,7 @@ def evaluate_predictor(
     recipe: Recipe,
     questions: HeldOutQuestions,
     central: Mapping[str, Any],
-    check: bool = False,
+    setup: EvaluationSetup = EvaluationSetup(),
     kept: EvaluationFolder | None = None,
 ) -> Report:
     """Ask a predictor all questions, with a progress bar, and compute its results.
@@ -206,7 +225,7 @@ def evaluate_predictor(
         recipe: The recipe that the questions come from.
         questions: The questions.
         central: The middle of the training labels of each task, by the task's name. It is a floor of the results.
-        check: Whether answers are checked against the predictor's own depths.
+        setup: What is checked, and which processes share the questions.
         kept: Where answers are kept as they come, so that an interrupted evaluation goes on. None keeps nothing.
 
     Raises:
@@ -217,14 +236,15 @@ def evaluate_predictor(
     if kept is not None:
         _check_no_other_evaluation(kept.folder, predictor.name, digest)
     part, key = (kept.folder / _PART_FILE, _sha256(predictor.name, written, kept.stamp)) if kept else (None, "")
-    asked = EvaluationRun(questions.held_out, check, part, key)
+    asked = EvaluationRun(questions.held_out, setup.check, part, key)
+    batch_size = predictor.batch_size if isinstance(predictor, VlmPredictor) else AT_ONCE
     with bar("evaluating", asked.count) as progress:
-        records = ask_all(predictor, asked, progress.advance)
+        records = ask_all(predictor, asked, progress.advance, batch_size, setup.ranks)
     about = {"recipe": digest, "versions": versions(), "notes": [*questions.notes, *predictor.notes]}
     report = make_report(predictor.name, records, asked.tasks, central, about)
-    if kept is not None:
+    if kept is not None and setup.ranks.is_first:
         report.save(kept.folder)
-        (kept.folder / _PART_FILE).unlink(missing_ok=True)
+        forget_answers(kept.folder / _PART_FILE)
     return report
 
 

@@ -1,14 +1,19 @@
-"""The loop that asks a predictor all held-out questions, keeps every answer, and goes on after an interruption."""
+"""The loop that asks a predictor all held-out questions, keeps every answer, and goes on after an interruption.
+
+The next questions are rendered in another thread while the predictor answers.
+"""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from toolkit.errors import UserError
-from toolkit.evaluation.sample_record import SampleRecord, images_of, parse_record, points_of
+from toolkit.evaluation.kept_answers import KeptAnswers
+from toolkit.evaluation.ranks import ALONE, Ranks
+from toolkit.evaluation.sample_record import SampleRecord, parse_record, unanswered_record
 from toolkit.modeling.confidence.consistency import ConsistencyCheck, check_consistency
 from toolkit.modeling.confidence.uncertainty import answer_interval
 from toolkit.modeling.predictor import Predictor, Reply
@@ -16,9 +21,10 @@ from toolkit.modeling.remote.unanswered_questions import ServerFault, Unanswered
 from toolkit.qa.mixture import Mixture
 from toolkit.qa.sample import Sample
 from toolkit.qa.tasks.task import Task
-from toolkit.utils.files import write_text
+from toolkit.utils.background import made_ahead
 
-_AT_ONCE = 64  # questions that are held in memory together
+AT_ONCE = 64
+"""How many questions a predictor is given together if it does not matter to it."""
 
 _DIGITS = 4  # decimal places of probabilities; the seventh changes with the size of a batch
 
@@ -34,12 +40,14 @@ class EvaluationRun:
             nothing.
         key: A text that is the same for the same evaluation. Answers kept under another key are neither used nor
             overwritten.
+        ahead: How many batches are rendered while the predictor answers an earlier one.
     """
 
     held_out: Mapping[str, Mixture]
     check: bool = False
     part: Path | None = None
     key: str = ""
+    ahead: int = 2
 
     @property
     def count(self) -> int:
@@ -52,50 +60,95 @@ class EvaluationRun:
         return {name: task for name, mixture in self.held_out.items() for task, _ in mixture.tasks if task.name == name}
 
 
+_Question = tuple[str, int]
+"""The name of the task that asks a question, and the question's number among those of the task."""
+
+
 def ask_all(
     predictor: Predictor,
     asked: EvaluationRun,
     progress: Callable[[int], None] = lambda done: None,
-    batch_size: int = _AT_ONCE,
+    batch_size: int = AT_ONCE,
+    ranks: Ranks = ALONE,
 ) -> list[SampleRecord]:
     """Ask a predictor all questions.
 
     Args:
         predictor: The predictor that answers.
         asked: The questions.
-        progress: A function that is called after each batch with the number of its questions.
-        batch_size: How many questions are held in memory at once. It changes no answer.
+        progress: A function that is called after each batch with the number of questions that were answered
+            meanwhile. Other ranks are taken to be as fast as this one.
+        batch_size: How many questions the predictor is given at once. It changes no answer.
+        ranks: The processes that share the questions, in whole batches. All of them call this together.
 
     Returns:
-        One record for each question, task by task.
+        One record for each question, task by task; the same in all ranks.
 
     Raises:
         UserError: If there is no question to ask, or the file holds answers of another evaluation.
     """
     if not asked.count:
         raise UserError("there is nothing to measure", remedy="raise evaluation.samples, or hold out more pictures")
-    records = _read_kept(asked)
+    kept = KeptAnswers(asked.part, _header(asked), asked.tasks) if asked.part else None
+    records = _shared(kept.unite() if kept and ranks.is_first else [], asked, ranks)
     progress(len(records))
-    for name, mixture in asked.held_out.items():
-        done = sum(record.task == name for record in records)
-        for start in range(done, len(mixture), batch_size):
-            fresh = _ask_batch(predictor, asked, name, range(start, min(start + batch_size, len(mixture))))
-            _keep_records(asked, fresh)
-            records += fresh
-            progress(len(fresh))
-    return records
+    left = asked.count - len(records)
+    batches = ranks.share(_open_batches(asked, {(record.task, record.index) for record in records}, batch_size))
+    fresh: list[SampleRecord] = []
+    questions = [question for batch in batches for question in batch]
+    with made_ahead(partial(_render, asked), questions, asked.ahead * batch_size) as rendered:
+        for batch in batches:
+            answered = _ask_batch(predictor, asked, [next(rendered) for _ in batch])
+            if kept:
+                kept.add(ranks.number, answered)
+            fresh += answered
+            step = min(len(batch) * ranks.count, left)
+            left -= step
+            progress(step)
+    records += _shared(fresh, asked, ranks)
+    order = {name: number for number, name in enumerate(asked.held_out)}
+    return sorted(records, key=lambda record: (order[record.task], record.index))
 
 
-def _ask_batch(predictor: Predictor, asked: EvaluationRun, name: str, indices: Sequence[int]) -> list[SampleRecord]:
-    task, mixture = asked.tasks[name], asked.held_out[name]
-    samples = [mixture[index] for index in indices]
+def _shared(own: list[SampleRecord], asked: EvaluationRun, ranks: Ranks) -> list[SampleRecord]:
+    """The records of all ranks, of which each one gives its own."""
+    if ranks.count == 1:
+        return own
+    return [parse_record(line, asked.tasks) for line in ranks.gather([record.to_json_line() for record in own])]
+
+
+def _open_batches(asked: EvaluationRun, answered: Collection[_Question], batch_size: int) -> list[list[_Question]]:
+    """The batches of all questions, without those that are answered. Each one is of one task."""
+    batches = [
+        [(name, index) for index in range(start, min(start + batch_size, len(mixture)))]
+        for name, mixture in asked.held_out.items()
+        for start in range(0, len(mixture), batch_size)
+    ]
+    still = ([question for question in batch if question not in answered] for batch in batches)
+    return [batch for batch in still if batch]
+
+
+def _render(asked: EvaluationRun, question: _Question) -> tuple[Sample, SampleRecord]:
+    """The Sample of a question, and its record without an answer."""
+    name, index = question
+    sample = asked.held_out[name][index]
+    return sample, unanswered_record(sample, index)
+
+
+def _ask_batch(
+    predictor: Predictor, asked: EvaluationRun, rendered: Sequence[tuple[Sample, SampleRecord]]
+) -> list[SampleRecord]:
+    """Ask the questions of one batch, which are of one task."""
+    samples = [sample for sample, _ in rendered]
+    task = asked.tasks[samples[0].task]
     replies = _replies(predictor, samples)
     values = [task.read(reply.text, sample.query) for sample, reply in zip(samples, replies, strict=True)]
     checks: Sequence[ConsistencyCheck | None] = [None] * len(samples)
     if asked.check:
-        checks = check_consistency(samples, values, asked.tasks, mixture.presenter, partial(_replies, predictor))
-    rows = zip(indices, samples, replies, values, checks, strict=True)
-    return [_make_record(task, index, sample, reply, value, check) for index, sample, reply, value, check in rows]
+        presenter = asked.held_out[task.name].presenter
+        checks = check_consistency(samples, values, asked.tasks, presenter, partial(_replies, predictor))
+    rows = zip(rendered, replies, values, checks, strict=True)
+    return [_answer(record, task, sample, reply, value, check) for (sample, record), reply, value, check in rows]
 
 
 def _replies(predictor: Predictor, samples: Sequence[Sample]) -> Sequence[Reply]:
@@ -108,69 +161,25 @@ def _replies(predictor: Predictor, samples: Sequence[Sample]) -> Sequence[Reply]
         return [reply or Reply("") for reply in unanswered.replies]
 
 
-def _make_record(
-    task: Task, index: int, sample: Sample, reply: Reply, value: Any, check: ConsistencyCheck | None
+def _answer(
+    record: SampleRecord, task: Task, sample: Sample, reply: Reply, value: Any, check: ConsistencyCheck | None
 ) -> SampleRecord:
-    return SampleRecord(
-        task=sample.task,
-        index=index,
-        source=sample.source,
-        images=images_of(sample),
-        sample_sha256=sample.fingerprint(),
-        cameras=tuple(tuple(view.camera.intrinsics) for view in sample.query.views),
-        points=points_of(sample),
-        given=dict(sample.query.given),
-        prompt=sample.prompt,
+    """The record of a question with its answer."""
+    return replace(
+        record,
         answer=reply.text,
         probability=None if reply.probability is None else round(reply.probability, _DIGITS),
         value=value,
-        truth=sample.truth,
         interval=_rounded_interval(task, sample, reply),
         implied=check.implied if check else None,
         agrees=check.agrees if check else None,
         scores=task.metric.score(sample.truth, value),
-        redraws=sample.redraws,
     )
 
 
 def _rounded_interval(task: Task, sample: Sample, reply: Reply) -> tuple[float, float] | None:
     found = answer_interval(reply, lambda text: task.number_in(text, sample.query))
     return None if found is None else (round(found[0], _DIGITS), round(found[1], _DIGITS))
-
-
-def _read_kept(asked: EvaluationRun) -> list[SampleRecord]:
-    """The answers of an interrupted evaluation. If its last line is cut short, that question is asked again."""
-    part = asked.part
-    if part is None:
-        return []
-    # The last character may be cut short, as well as the last line.
-    first, *lines = part.read_text(encoding="utf-8", errors="replace").split("\n") if part.is_file() else [""]
-    if first != _header(asked) and any(lines):
-        raise UserError(
-            f"{part}: another evaluation was interrupted here, and its answers are kept",
-            cause="its questions, the way of asking or the model were others, or a file that it depends on has changed "
-            "(model, manifest, task, template)",
-            remedy="to begin anew, delete the file or choose another --output; to go on with it, give its command "
-            "again, with all files as they were",
-        )
-    kept = list(_parse_whole_lines(lines, asked.tasks))
-    write_text(part, "".join(f"{line}\n" for line in (_header(asked), *(record.to_json_line() for record in kept))))
-    return kept
-
-
-def _keep_records(asked: EvaluationRun, fresh: Sequence[SampleRecord]) -> None:
-    if asked.part is not None:
-        with asked.part.open("a", encoding="utf-8") as file:
-            file.writelines(record.to_json_line() + "\n" for record in fresh)
-
-
-def _parse_whole_lines(lines: Sequence[str], tasks: Mapping[str, Task]) -> Iterator[SampleRecord]:
-    """The records of the lines before the first one that is cut short."""
-    for line in lines:
-        try:
-            yield parse_record(line, tasks)
-        except (ValueError, KeyError, TypeError):
-            return
 
 
 def _header(asked: EvaluationRun) -> str:

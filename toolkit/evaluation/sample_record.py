@@ -17,6 +17,8 @@ from toolkit.qa.canonical_view import View
 from toolkit.qa.query import Point, Query
 from toolkit.qa.sample import Sample
 from toolkit.qa.tasks.task import Task
+from toolkit.qa.view_labels import NO_LABELS
+from toolkit.utils.arrays import Array
 from toolkit.utils.json import to_json
 
 SCHEMA = 2
@@ -91,14 +93,41 @@ class SampleRecord:
         return json.dumps({"schema": SCHEMA, **to_json(self)}, ensure_ascii=False)
 
 
-def images_of(sample: Sample) -> tuple[Mapping[str, str], ...]:
+def unanswered_record(sample: Sample, index: int) -> SampleRecord:
+    """The record of a question that is not answered yet.
+
+    Args:
+        sample: The Sample that asks the question.
+        index: The number of the question among those of the task.
+    """
+    return SampleRecord(
+        task=sample.task,
+        index=index,
+        source=sample.source,
+        images=_images_of(sample),
+        sample_sha256=sample.fingerprint(),
+        cameras=tuple(tuple(view.camera.intrinsics) for view in sample.query.views),
+        points=_points_of(sample),
+        given=dict(sample.query.given),
+        prompt=sample.prompt,
+        answer="",
+        probability=None,
+        value=None,
+        truth=sample.truth,
+        interval=None,
+        redraws=sample.redraws,
+    )
+
+
+def _images_of(sample: Sample) -> tuple[Mapping[str, str], ...]:
     """The name, the fingerprint and the sequence of each picture of a Sample."""
     frames = [view.frame for view in sample.query.views]
     return tuple({"name": frame.name, "id": picture_id(frame), "sequence": frame.sequence} for frame in frames)
 
 
-def points_of(sample: Sample) -> tuple[Mapping[str, Any], ...]:
+def _points_of(sample: Sample) -> tuple[Mapping[str, Any], ...]:
     """The points of a Sample with their true depths and the range of the labels around them."""
+    labels = [_all_labels(view) for view in sample.query.views]
     return tuple(
         {
             "name": point.name,
@@ -106,17 +135,28 @@ def points_of(sample: Sample) -> tuple[Mapping[str, Any], ...]:
             "pixel": [_rounded(x) for x in point.pixel],
             "depth_z": _rounded(point.depth_z),
             "distance": _rounded(point.distance),
-            "around": _depths_around(sample.query.views[point.view], point),
+            "around": _depths_around(*labels[point.view], point),
         }
         for point in sample.query.points
     )
 
 
-def _depths_around(view: View, point: Point) -> list[float] | None:
-    """The smallest and the largest depth_z [m] among the labels around a point; None where there are too few."""
-    near = np.all(np.abs(view.points - point.pixel) <= _EDGE_RADIUS, axis=-1)
-    near[near] &= np.linalg.norm(view.points[near] - point.pixel, axis=-1) <= _EDGE_RADIUS
-    depths = view.depth_z[near]
+def _all_labels(view: View) -> tuple[Array, Array]:
+    """All labelled pixels (N, 2) of a View and their depth_z (N,) [m]. Unlike the View's own, they are not kept."""
+    return NO_LABELS.take([]) if view.labels is None else view.labels.take(np.arange(len(view.labels)))
+
+
+def _depths_around(pixels: Array, depth_z: Array, point: Point) -> list[float] | None:
+    """The smallest and the largest depth_z [m] among labels around a point; None where there are too few.
+
+    Args:
+        pixels: The labelled pixels (N, 2).
+        depth_z: Their depth_z (N,) [m].
+        point: The point.
+    """
+    near = np.all(np.abs(pixels - point.pixel) <= _EDGE_RADIUS, axis=-1)
+    near[near] &= np.linalg.norm(pixels[near] - point.pixel, axis=-1) <= _EDGE_RADIUS
+    depths = depth_z[near]
     return [_rounded(depths.min()), _rounded(depths.max())] if len(depths) >= _FEWEST_LABELS else None
 
 

@@ -23,7 +23,7 @@ class VlmPredictor:
     def __init__(self, vlm: Vlm, name: str, batch_size: int = 32, max_new_tokens: int = 64) -> None:
         self.name = name
         self._vlm = vlm
-        self._batch_size = batch_size
+        self.batch_size = batch_size
         self._max_new_tokens = max_new_tokens
 
     def answer(self, samples: Sequence[Sample]) -> list[Reply]:
@@ -37,5 +37,5 @@ class VlmPredictor:
             [sample.turns[0].prompt for sample in samples],
             [sample.images for sample in samples],
             max_new_tokens=self._max_new_tokens,
-            batch_size=self._batch_size,
+            batch_size=self.batch_size,
         )
