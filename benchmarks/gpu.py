@@ -5,7 +5,7 @@
 A Qwen2.5-VL 3B with random weights is trained through the recipe depthlm_qwen2_5_vl_3b, with one and with eight
 questions a picture, with SDPA and, if it is installed, flash attention; with FSDP, with DeepSpeed if it is installed,
 and with LoRA. Then 256 points of one picture are asked. The JSON file holds answers per second, the highest use of
-memory, and the share of the rate of bfloat16 matrix products that is measured in the same run (see ``gpu_parts/flops.py``).
+memory, and the share of the rate of bfloat16 matrix products that is measured in the same run (``gpu_parts/flops.py``).
 
 Every part runs in a process of its own, with a time limit of its own. A part that fails leaves the other figures; the
 file is written after each part. The last parts are skipped, and said to be, if the time runs out. Without a GPU, the
@@ -28,10 +28,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a lent machine has not installed the toolkit
 
-from benchmarks.gpu_parts.packages import ROOT, check_packages  # noqa: E402
-from benchmarks.gpu_parts.plan import GRACE, PARTS, PREPARE, PROBE, Part, Surroundings  # noqa: E402
-from toolkit.errors import UserError  # noqa: E402
-from toolkit.utils.files import write_text  # noqa: E402
+from benchmarks.gpu_parts.packages import ROOT, check_packages
+from benchmarks.gpu_parts.plan import GRACE, PARTS, PREPARE, PROBE, Part, Surroundings
+from toolkit.errors import UserError
+from toolkit.utils.files import write_text
 
 _TWIN_WARNING = "there is no GPU: a small twin of the model was used, and the figures say nothing about a GPU"
 _MFU = "model FLOPs (6 per weight and token, 12 L H Q T for attention) / time / measured rate of matrix products"

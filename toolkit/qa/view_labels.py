@@ -71,7 +71,7 @@ class PointLabels:
         return self.take(rng.choice(len(self), count, replace=False, shuffle=True))
 
 
-NO_LABELS = PointLabels(np.empty((0, 2)), np.empty(0), Camera.from_focal(1, 1, 1.0))
+NO_LABELS = PointLabels(np.empty((0, 2)), np.empty(0), Camera(1.0, 1.0, 0.0, 0.0, 1, 1))
 """The labels of a View that has none."""
 
 

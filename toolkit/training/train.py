@@ -154,7 +154,7 @@ def _run(learner: Vlm, recipe: Recipe, plan: RunPlan, output: Path, start: Path 
         save_checkpoint(_best_or_last(trained, recipe, output / TRAINING), recipe, output)
         if any(map(len, plan.held_out.values())):
             device = trained.model.device
-            trained.model.to("cpu")  # leaves its place to the model as it was saved
+            trained.model.cpu()  # leaves its place to the model as it was saved
             report = _evaluate_saved(device, recipe, plan, central, output)
         finish_checkpoint(recipe, plan, central, output, report, _effort_to_text(seconds, steps, recipe))
     return TrainingResult(output, report, seconds, steps * per_step, moved)
