@@ -5,7 +5,7 @@ Conventions: see ``toolkit.geometry.camera``.
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -46,6 +46,18 @@ class Labels(Protocol):
 
         Returns:
             All labelled pixels (N, 2) of the Frame's picture, and their z-depth (N,) [m] without NaN.
+        """
+
+
+@runtime_checkable
+class DepthMap(Labels, Protocol):
+    """Depth labels on the pixels of the picture, which need not be listed to draw some of them."""
+
+    def grid(self, camera: Camera) -> "DepthGrid":
+        """The depth map of a Frame, and which of its pixels are valid.
+
+        Args:
+            camera: The camera of the Frame.
         """
 
 

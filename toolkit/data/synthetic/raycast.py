@@ -189,9 +189,15 @@ def cast_rays(scene: RoomScene, camera: Camera, world_from_camera: Array) -> Ray
 
 @lru_cache(maxsize=4)
 def _camera_rays(camera: Camera) -> Array:
-    """The viewing rays (3, H * W) of all pixel centres in the camera frame, with z = 1, row after row."""
-    columns, rows = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
-    rays = np.ascontiguousarray(camera.rays(np.stack([columns.ravel(), rows.ravel()], axis=-1)).T)
+    """The viewing rays (3, H * W) of all pixel centres in the camera frame, with z = 1, row after row.
+
+    The camera has no distortion, so that u alone tells x, and v alone tells y.
+    """
+    upper_row, left_column = np.zeros((camera.width, 2)), np.zeros((camera.height, 2))
+    upper_row[:, 0], left_column[:, 1] = np.arange(camera.width), np.arange(camera.height)
+    rays = np.ones((3, camera.height, camera.width))
+    rays[0], rays[1] = camera.rays(upper_row)[:, 0], camera.rays(left_column)[:, 1, None]
+    rays = rays.reshape(3, -1)
     rays.flags.writeable = False
     return rays
 

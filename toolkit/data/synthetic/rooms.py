@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from toolkit.data.frames.frame import Frame, Picture
+from toolkit.data.frames.frame import DepthGrid, Frame, Picture
 from toolkit.data.sources.overview import Overview, WordColumn
 from toolkit.data.synthetic.drawing import LICENSE, add_noise, draw_camera, make_generator, settings_digest
 from toolkit.data.synthetic.furniture import RoomSpace, furnish
@@ -147,6 +147,11 @@ class RoomDepth:
         depth_z = _hits(self.key).depth_z
         rows, columns = np.indices(depth_z.shape, dtype=np.float64)
         return np.stack([columns.ravel(), rows.ravel()], axis=-1), depth_z.flatten()
+
+    def grid(self, camera: Camera) -> DepthGrid:
+        """The depth map, in which every pixel is valid."""
+        depth_z = _hits(self.key).depth_z
+        return DepthGrid(depth_z, np.ones(depth_z.shape, dtype=bool), 1.0, "z")
 
 
 @dataclass(frozen=True, eq=False)
