@@ -1,5 +1,6 @@
 # make demo    set up, teach the tiny VLM a new kind of scene, measure it, ask it a question
-# make test    set up, run the tests
+# make test    set up, run the tests, one process for each core
+# make test-fast   the same without the slow tests, for the inner loop
 # make check   set up, lint, format check, types
 # make lowest  try the lowest versions of all dependencies, in an environment of their own
 VENV ?= .venv
@@ -8,9 +9,11 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.13 py
 	$(if $(shell $(name) -c 'import sys; print(1 if sys.version_info >= (3, 11) else "")' 2>/dev/null),$(name))))
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Files of tests stay together, since their fixtures train models; slow ones begin (tests/conftest.py).
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 OFFLINE := HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: demo test check lowest format clean
+.PHONY: demo test test-fast check lowest format clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "error: there is no Python of 3.11 or later on the path" >&2; \
@@ -24,7 +27,10 @@ demo: $(STAMP)
 	$(OFFLINE) PATH="$(abspath $(BIN)):$$PATH" bash benchmarks/demo.sh
 
 test: $(STAMP)
-	$(OFFLINE) $(BIN)/python -m pytest
+	$(OFFLINE) $(PYTEST)
+
+test-fast: $(STAMP)
+	$(OFFLINE) $(PYTEST) -m "not slow"
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -2,10 +2,13 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# Processes that run tests side by side, and what they start, have one thread each; one process alone has two.
+os.environ["OMP_NUM_THREADS"] = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"
 
 import pytest
 import torch
@@ -14,8 +17,29 @@ from tests.support.command import Run
 from tests.support.training import TINY
 from tests.support.walls import line, write_manifest
 from toolkit.cli.main import main
+from toolkit.utils import plotting
 
-torch.set_num_threads(2)
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that hold slow tests, so that no process is left alone with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _reports_without_figures() -> Iterator[None]:
+    """Draw no figures, which take longer than a small run, as where matplotlib is not installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("toolkit.evaluation.reports.report.can_draw", lambda: False)
+        yield
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw the figures of reports in this test."""
+    monkeypatch.setattr("toolkit.evaluation.reports.report.can_draw", plotting.can_draw)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.support.command import Run
 from tests.support.walls import line, write_manifest
@@ -53,6 +54,18 @@ def test_everyone_is_asked_the_same_questions(
     before = (folders[2] / "report.json").read_bytes()
     assert run("rescore", folders[2])[0] == 0
     assert (folders[2] / "report.json").read_bytes() == before
+
+
+@pytest.mark.usefixtures("figures")
+def test_a_report_shows_a_figure_of_each_task(run: Run, quick: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the extra `plots` is not installed")
+    code, _, err = run("eval", "-", quick, "--predictor", "constant:2 m", "--output", tmp_path / "out")
+    assert code == 0, err
+    written = (tmp_path / "out" / "report.md").read_text()
+    for task in ("metric_depth", "two_point_distance"):
+        assert f"({task}.png)" in written
+        with Image.open(tmp_path / "out" / f"{task}.png") as figure:
+            assert figure.width > 1000 and len(figure.convert("RGB").getcolors(1 << 24) or ()) > 50
 
 
 def test_without_a_checkpoint_the_recipe_says_how_to_ask(run: Run, quick: Path, tmp_path: Path) -> None:

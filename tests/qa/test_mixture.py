@@ -37,9 +37,15 @@ def mixture(seed: int = 3, **tasks: float) -> Mixture:
     return Mixture(chosen, feeds, PRESENTER, seed, SAMPLES)
 
 
+def build_again() -> None:
+    """Build the mixture again, in a worker process."""
+    global _of_worker
+    _of_worker = mixture()
+
+
 def fingerprint(index: int) -> str:
-    """The fingerprint of a sample, for worker processes, which build the mixture again."""
-    return mixture()[index].fingerprint()
+    """The fingerprint of a sample, for worker processes."""
+    return _of_worker[index].fingerprint()
 
 
 def fingerprint_of(job: tuple[Mixture, int]) -> str:
@@ -57,7 +63,7 @@ def test_samples_depend_on_seed_and_index_alone() -> None:
     shuffled = {int(index): restarted[int(index)].fingerprint() for index in order}
     assert [shuffled[index] for index in range(SAMPLES)] == alone
     for workers in (1, 4):
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), build_again) as pool:
             assert list(pool.map(fingerprint, range(SAMPLES), chunksize=50)) == alone
 
 

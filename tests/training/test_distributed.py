@@ -28,21 +28,30 @@ def losses(output: Path) -> list[float]:
     return [entry["loss"] for entry in state["log_history"] if "loss" in entry]
 
 
+PYTHON = [sys.executable, "-m"]
+LAUNCHERS = {
+    # --multi_gpu starts one process each; without GPUs they talk over gloo. Both take a port that is free.
+    "accelerate": ["accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port", "0"],
+    "torchrun": ["torch.distributed.run", "--nproc_per_node", "2", "--standalone"],
+}
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> list[float]:
+    """The losses of one process with twice the batch."""
+    home = tmp_path_factory.mktemp("one")
+    (home / "quick.yaml").write_text(TINY)
+    run([*PYTHON, "toolkit"], home / "quick.yaml", home / "run", "trainer.batch_size=4")
+    return losses(home / "run")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["accelerate", "torchrun"])
-def test_two_processes_equal_one_with_twice_the_batch(launcher: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_two_processes_equal_one_with_twice_the_batch(launcher: str, expected: list[float], tmp_path: Path) -> None:
     recipe = tmp_path / "quick.yaml"
     recipe.write_text(TINY)
-    python = [sys.executable, "-m"]
-    two = {
-        # --multi_gpu starts one process each; without GPUs they talk over gloo.
-        "accelerate": [*python, "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"],
-        "torchrun": [*python, "torch.distributed.run", "--nproc_per_node", "2"],
-    }[launcher]
-    port = ["--main_process_port" if launcher == "accelerate" else "--master_port", "29511"]
-    said = run([*two, *port, "-m", "toolkit"], recipe, tmp_path / "two", "trainer.batch_size=2")
-    run([*python, "toolkit"], recipe, tmp_path / "one", "trainer.batch_size=4")
-    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-3)
+    said = run([*PYTHON, *LAUNCHERS[launcher], "-m", "toolkit"], recipe, tmp_path / "two", "trainer.batch_size=2")
+    assert losses(tmp_path / "two") == pytest.approx(expected, rel=1e-3)
     assert said.count("saved ") == 1  # one process reports
     assert f"trained on {STEPS * 4} samples" in said
 

@@ -1,8 +1,6 @@
 """Resuming: a run that was killed gives, to the bit, the weights of one that was not."""
 
-import os
 import random
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.support.killable import KillableRun
 from tests.support.paths import ROOT
 from tests.support.tiny_architectures import TWINS
 from tests.support.training import TINY, interrupt_at, twin_recipe
@@ -25,27 +24,14 @@ def same(one: Path, other: Path) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-def start(recipe: Path, output: Path, *more: str) -> subprocess.Popen[str]:
-    words = [sys.executable, "-m", "toolkit", "train", str(recipe), *more, "--output", str(output)]
-    return subprocess.Popen(
-        words, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | {"HF_HUB_OFFLINE": "1"}
-    )
-
-
-def kill_after(run: subprocess.Popen[str], steps: int, delay: float) -> bool:
-    """Kill -9 some seconds after so many steps were logged; False if the run ended before."""
+def kill_after(run: KillableRun, steps: int, delay: float) -> bool:
+    """Kill a run some seconds after so many steps were logged; False if it ended before."""
     seen = 0
-    assert run.stderr is not None
-    for text in run.stderr:
+    for text in run.lines():
         seen += text.startswith("step ")
-        if seen >= steps:
-            try:
-                run.wait(delay)
-            except subprocess.TimeoutExpired:
-                run.send_signal(signal.SIGKILL)
-                run.wait()
-                return True
-    run.wait()
+        if seen >= steps and not run.ends_within(delay):
+            run.kill()
+            return True
     return False
 
 
@@ -57,14 +43,14 @@ def test_ten_kills_change_nothing(tmp_path: Path) -> None:
     train(load_recipe(recipe, more), tmp_path / "whole")
     chance = random.Random(0)
     killed = sum(
-        kill_after(start(recipe, tmp_path / "killed", *more), chance.randint(1, 2), chance.uniform(0, 0.1))
+        kill_after(KillableRun(recipe, tmp_path / "killed", *more), chance.randint(1, 2), chance.uniform(0, 0.1))
         for _ in range(KILLS)
     )
     assert killed == KILLS
-    last = start(recipe, tmp_path / "killed", *more)
-    _, said = last.communicate()
-    assert last.returncode == 0, said
-    assert "missing keys" not in said  # weights are loaded before: names in files only look missing
+    words = [sys.executable, "-m", "toolkit", "train", str(recipe), *more, "--output", str(tmp_path / "killed")]
+    last = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert last.returncode == 0, last.stderr
+    assert "missing keys" not in last.stderr  # weights are loaded before: names in files only look missing
     assert same(tmp_path / "whole", tmp_path / "killed")
 
 

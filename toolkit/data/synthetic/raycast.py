@@ -197,9 +197,8 @@ def _camera_rays(camera: Camera) -> Array:
     upper_row[:, 0], left_column[:, 1] = np.arange(camera.width), np.arange(camera.height)
     rays = np.ones((3, camera.height, camera.width))
     rays[0], rays[1] = camera.rays(upper_row)[:, 0], camera.rays(left_column)[:, 1, None]
-    rays = rays.reshape(3, -1)
     rays.flags.writeable = False
-    return rays
+    return rays.reshape(3, -1)
 
 
 def _cast_room(scene: RoomScene, origin: Array, rays: Array) -> RayHits:
