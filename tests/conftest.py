@@ -1,9 +1,13 @@
 """Fixtures of all tests; helpers that are no fixtures are in ``tests/support``."""
 
 import os
+import secrets
 import sys
+import tempfile
 from pathlib import Path
 
+_STATE = tempfile.TemporaryDirectory(prefix="toolkit-state-")  # the user's own is never touched
+os.environ["XDG_STATE_HOME"] = _STATE.name
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -14,8 +18,16 @@ from tests.support.command import Run
 from tests.support.training import TINY
 from tests.support.walls import line, write_manifest
 from toolkit.cli.main import main
+from toolkit.qa.tasks.trust import let_run
 
 torch.set_num_threads(2)
+
+
+@pytest.fixture(autouse=True)
+def trusts_nothing_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test trusts, the next one does not."""
+    monkeypatch.setenv("XDG_STATE_HOME", os.path.join(_STATE.name, secrets.token_hex(8)))
+    let_run()
 
 
 @pytest.fixture
