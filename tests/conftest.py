@@ -3,11 +3,9 @@
 import os
 import secrets
 import sys
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-_STATE = tempfile.TemporaryDirectory(prefix="toolkit-state-")  # the user's own is never touched
-os.environ["XDG_STATE_HOME"] = _STATE.name
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -23,10 +21,19 @@ from toolkit.qa.tasks.trust import let_run
 torch.set_num_threads(2)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A state folder in place of the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("state")
+        patch.setenv("XDG_STATE_HOME", str(folder))
+        yield folder
+
+
 @pytest.fixture(autouse=True)
-def trusts_nothing_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+def trusts_nothing_yet(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test trusts, the next one does not."""
-    monkeypatch.setenv("XDG_STATE_HOME", os.path.join(_STATE.name, secrets.token_hex(8)))
+    monkeypatch.setenv("XDG_STATE_HOME", str(state / secrets.token_hex(8)))
     let_run()
 
 

@@ -205,12 +205,12 @@ def canvas_of(name: str | Path) -> Canvas:
     """
     from transformers import AutoConfig  # imports torch, which takes seconds; a model on a server needs neither
 
-    from toolkit.modeling.hub import clear_errors, only_local
+    from toolkit.modeling.hub import clear_errors, loading_options
     from toolkit.modeling.vlm.architectures import architecture_of
 
-    local = only_local(name)
+    options = loading_options(name)
     with clear_errors(name):
-        config = AutoConfig.from_pretrained(str(name), local_files_only=local)
+        config = AutoConfig.from_pretrained(str(name), **options)
     return architecture_of(config).canvas(config)
 
 
