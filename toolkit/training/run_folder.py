@@ -12,6 +12,7 @@ from toolkit.config.load import differences, load_recipe
 from toolkit.config.recipe import Recipe
 from toolkit.errors import UserError, UserErrors
 from toolkit.modeling.checkpoint_contract import CONTRACT, RECIPE
+from toolkit.qa.tasks.trust import check_run
 from toolkit.utils.progress import is_first_process, processes
 
 TRAINING = "training"
@@ -25,6 +26,9 @@ ADAPTER = "adapter"
 
 _PICKLES = ("*.pt", "*.pth", "pytorch_model*.bin", "adapter_model*.bin", "optimizer*.bin")
 """The files of a ``checkpoint-N`` that torch reads as pickles."""
+
+_UNCHECKED = ("*/.metadata", "global_step*")
+"""What sharded runs of FSDP and DeepSpeed resume from: pickles that these libraries read whatever is in them."""
 
 _FREE_TO_CHANGE = (
     "evaluation.",
@@ -73,6 +77,8 @@ def _check_plain(start: Path, older: Sequence[Path]) -> None:
         start: The checkpoint to go on from. Only the structure of its pickles is read, not the numbers.
         older: Checkpoints of fewer steps, which the error names as a way out.
     """
+    if any(path for pattern in _UNCHECKED for path in start.glob(pattern)):
+        check_run(start.parent.parent)
     faults = [
         UserError(f"{file}: {fault}")
         for file in sorted(path for pattern in _PICKLES for path in start.glob(pattern))

@@ -30,6 +30,7 @@ from toolkit.modeling.vlm.lora_targets import finish_weights
 from toolkit.modeling.vlm.vlm import Vlm, load_to_ask, save_vlm
 from toolkit.modeling.vlm.vlm_predictor import VlmPredictor
 from toolkit.qa.tasks.registry import remember_loaded
+from toolkit.qa.tasks.trust import remember_run
 from toolkit.training.callbacks import BEST, EvaluationCallback, forget_best, read_best
 from toolkit.training.dry_run.estimate import estimate_run
 from toolkit.training.model_card import model_card
@@ -191,6 +192,8 @@ def _fit(
             evaluate = partial(evaluate_held_out, recipe=recipe, plan=plan, central=central, name=output.name)
             callbacks.append(EvaluationCallback(recipe, learner, output / TRAINING, evaluate))
         trainer = make_trainer(learner, plan.train, recipe, output / TRAINING, callbacks)
+        if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+            remember_run(output)
         trainer.train(resume_from_checkpoint=str(start) if start else None)
     return trainer
 

@@ -2,7 +2,8 @@
 
 These files run without a question: those of the toolkit, those that the user names on the command line, and those whose
 content the user has trusted before. The SHA-256 hashes of trusted contents are in a small file in the user's state
-folder: ``$XDG_STATE_HOME/3dqa-toolkit/trusted.json``, by default in ``~/.local/state``.
+folder: ``$XDG_STATE_HOME/3dqa-toolkit/trusted.json``, by default in ``~/.local/state``. It also holds the folders of
+sharded runs, since what these resume from can run code.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from toolkit.errors import UserError
@@ -147,7 +148,7 @@ def _check_remembered(files: Sequence[TaskFile]) -> None:
     Raises:
         UserError: If some were not, or if the file that remembers them is damaged.
     """
-    known = _remembered()
+    known = _remembered().sha256
     strange = [file for file in files if file.digest not in known]
     if not strange:
         return
@@ -168,50 +169,84 @@ def _shown(path: Path) -> str:
 
 def remember(files: Sequence[TaskFile]) -> None:
     """Trust the contents of files from now on. If that cannot be written down, a note says so."""
-    if not is_first_process():
-        return
+    if is_first_process():
+        _write_down(sha256={file.digest: str(file.path) for file in files})
+
+
+def remember_run(folder: Path) -> None:
+    """Trust the pickles of a sharded run that this machine writes. If that cannot be written down, a note says so."""
+    _write_down(runs={str(resolved(folder)): ""})
+
+
+def check_run(folder: Path) -> None:
+    """Check that this machine has written a sharded run, or that the user trusts it.
+
+    Raises:
+        UserError: If neither is so.
+    """
+    if not _consent.get().others and str(resolved(folder)) not in _remembered().runs:
+        raise UserError(
+            f"{folder}: it is not known that this sharded run was written on this machine",
+            cause="what sharded runs resume from are pickles, which can run code",
+            remedy="if you have trained it yourself, give the same command with --trust",
+        )
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """What is trusted, as the file in the user's state folder holds it.
+
+    Attributes:
+        sha256: The hashes of contents, each with the path at which it was trusted first.
+        runs: The folders of sharded runs, each with an empty text.
+    """
+
+    sha256: dict[str, str] = field(default_factory=dict)
+    runs: dict[str, str] = field(default_factory=dict)
+
+
+def _write_down(**fresh: dict[str, str]) -> None:
+    """Add to what is trusted. If that is impossible, a note says so."""
     try:
-        _write_down(files)
+        known = asdict(_remembered())
+        if all(fresh[key].keys() <= known[key].keys() for key in fresh):
+            return
+        path = _state_file()
+        if path is None:
+            raise UserError("there is no folder for it", "neither HOME nor XDG_STATE_HOME is set")
+        more = {key: known[key] | {**values, **known[key]} for key, values in fresh.items()}
+        write_text(path, json.dumps({"schema": _SCHEMA, **known, **more}, indent=2) + "\n")
     except UserError as error:
-        err.print("[yellow]note:[/] it cannot be remembered which task files are trusted: ", end="")
+        err.print("[yellow]note:[/] what is trusted cannot be remembered: ", end="")
         err.print(f"{error.problem}: {error.cause}", markup=False)
 
 
-def _write_down(files: Sequence[TaskFile]) -> None:
-    known = _remembered()
-    fresh = {file.digest: str(file.path) for file in files if file.digest not in known}
-    if not fresh:
-        return
-    path = _state_file()
-    if path is None:
-        raise UserError("there is no folder for it", "neither HOME nor XDG_STATE_HOME is set")
-    write_text(path, json.dumps({"schema": _SCHEMA, "sha256": {**known, **fresh}}, indent=2) + "\n")
-
-
-def _remembered() -> dict[str, str]:
-    """The hashes of trusted contents, each with the path at which it was trusted first; none if there is no such file.
+def _remembered() -> _Memory:
+    """What was trusted before; nothing if there is no such file.
 
     Raises:
-        UserError: If the file that holds them is damaged.
+        UserError: If the file is damaged.
     """
     path = _state_file()
     if path is None:
-        return {}
+        return _Memory()
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
-        return {}
+        return _Memory()
     except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from None
-    known = content.get("sha256") if isinstance(content, dict) and content.get("schema") == _SCHEMA else None
-    if not isinstance(known, dict):
-        raise _damaged(path, f"it does not hold schema {_SCHEMA} and sha256, the hashes of trusted files")
-    return known
+    if not isinstance(content, dict) or content.get("schema") != _SCHEMA:
+        raise _damaged(path, f"it does not hold schema {_SCHEMA}")
+    parts = [content.get("sha256", {}), content.get("runs", {})]
+    if not all(isinstance(part, dict) for part in parts):
+        raise _damaged(path, "sha256 and runs must be mappings")
+    return _Memory(*parts)
 
 
 def _damaged(path: Path, cause: str) -> UserError:
     remedy = "delete it, or set XDG_STATE_HOME to another folder; then pass --trust"
-    return UserError(f"{path}: which task files are trusted cannot be read", cause, remedy)
+    return UserError(f"{path}: what is trusted cannot be read", cause, remedy)
 
 
 def _state_file() -> Path | None:
