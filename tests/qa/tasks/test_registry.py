@@ -135,3 +135,13 @@ def test_installed_packages_are_asked_for_tasks_once_a_process(monkeypatch: pyte
         assert "metric_depth" in task_names()
         get_task("metric_depth")
     assert asked == [registry.ENTRY_POINTS]
+
+
+def test_a_task_of_an_imported_module_is_pickled_without_loading_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+
+    @task("own_imported")
+    class Imported(type(get_task("metric_depth"))):  # type: ignore[misc]
+        pass
+
+    assert type(pickle.loads(pickle.dumps(get_task("own_imported")))) is Imported

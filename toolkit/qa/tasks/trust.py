@@ -17,8 +17,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from toolkit.errors import UserError
-from toolkit.utils.files import write_text
-from toolkit.utils.progress import err, is_first_process
 from toolkit.utils.resources import TASKS
 
 _LARGEST = 1 << 20  # bytes of one task file
@@ -169,6 +167,8 @@ def _shown(path: Path) -> str:
 
 def remember(files: Sequence[TaskFile]) -> None:
     """Trust the contents of files from now on. If that cannot be written down, a note says so."""
+    from toolkit.utils.progress import is_first_process
+
     if is_first_process():
         _write_down(sha256={file.digest: str(file.path) for file in files})
 
@@ -207,6 +207,9 @@ class _Memory:
 
 def _write_down(**fresh: dict[str, str]) -> None:
     """Add to what is trusted. If that is impossible, a note says so."""
+    from toolkit.utils.files import write_text
+    from toolkit.utils.progress import err
+
     try:
         known = asdict(_remembered())
         if all(fresh[key].keys() <= known[key].keys() for key in fresh):
