@@ -1,6 +1,7 @@
 """Fixtures of all tests; helpers that are no fixtures are in ``tests/support``."""
 
 import os
+import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.support.command import Run
 from tests.support.training import TINY
 from tests.support.walls import line, write_manifest
 from toolkit.cli.main import main
+from toolkit.qa.tasks.trust import let_run
 from toolkit.utils import plotting
 
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
@@ -40,6 +42,22 @@ def _reports_without_figures() -> Iterator[None]:
 def figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw the figures of reports in this test."""
     monkeypatch.setattr("toolkit.evaluation.reports.report.can_draw", plotting.can_draw)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A state folder in place of the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("state")
+        patch.setenv("XDG_STATE_HOME", str(folder))
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def trusts_nothing_yet(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test trusts, the next one does not."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(state / secrets.token_hex(8)))
+    let_run()
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ loaded = cache(load_checkpoint)
 @pytest.fixture
 def says(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the model answer 2.42 m at once, without computing anything."""
-    monkeypatch.setattr("toolkit.inference.asker.load_checkpoint", loaded)
+    monkeypatch.setattr("toolkit.modeling.checkpoint.load_checkpoint", loaded)
 
     def generate(vlm: object, prompts: Sequence[str], *_: object, **__: object) -> list[Reply]:
         return [Reply("2.42 m") for _ in prompts]
@@ -311,7 +311,7 @@ def test_damaged_files_are_never_a_traceback(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("words", [("a.png", QUESTION, *RED), ("a.png", "how far is it", "--grid", "3x3")])
 @pytest.mark.parametrize(
-    "at", ["toolkit.inference.asker.load_checkpoint", "toolkit.modeling.vlm.vlm_predictor.generate"]
+    "at", ["toolkit.modeling.checkpoint.load_checkpoint", "toolkit.modeling.vlm.vlm_predictor.generate"]
 )
 def test_ctrl_c(run: Run, folder: Path, words: tuple[str, ...], at: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> None:

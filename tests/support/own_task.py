@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from toolkit.qa.tasks.registry import load_tasks
+from toolkit.qa.tasks.trust import name_files
+
 OWN = '''\
 from toolkit import Query, Task, metrics, task
 
@@ -29,3 +32,9 @@ def write_task(folder: Path, name: str, code: str = OWN) -> Path:
     path.write_text(code.replace("{name}", name))
     (folder / f"{name}.jinja").write_text(WORDS)
     return path
+
+
+def load_own(path: Path) -> None:
+    """Load a file that the user names."""
+    name_files([path])
+    load_tasks(path)

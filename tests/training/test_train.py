@@ -350,7 +350,7 @@ def test_an_answer_that_cannot_be_read_back_is_an_error(quick: Path, tmp_path: P
     path = write_task(tmp_path, "own_mute")
     words = "{% block question %}Own {{ points[0] }}?{% endblock %}{% block answer %}yes{% endblock %}"
     (tmp_path / "own_mute.jinja").write_text(words)
-    recipe = load_recipe(quick, ["tasks={own_mute: 1}"]).model_copy(update={"include": (path,)})
+    recipe = load_recipe(quick, ["tasks={own_mute: 1}", f"include=[{path}]"])
     with pytest.raises(UserError, match="the answer 'yes' cannot be read back"):
         train(recipe, tmp_path / "run")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from toolkit.cli.options import Include, Json, console, include_tasks, print_json
+from toolkit.cli.options import Include, Json, Trust, console, include_tasks, print_json
 from toolkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def ask(
     check: Annotated[bool, typer.Option("--check", help="Check the answer against the model's own depths.")] = False,
     save: Annotated[Path | None, typer.Option(metavar="PNG", help="Write the picture as the model saw it.")] = None,
     include: Include = None,
+    trust: Trust = False,
     to_json: Json = False,
 ) -> None:
     """Ask a trained model about one picture, or about two."""
@@ -101,7 +102,7 @@ def ask(
             {"--point": named, "--raw": raw, "--check": check, "--save": save, "a second picture": images[1:]}
         )
         where = _make_grid(grid, scene.size) if grid is not None else _read_points(points, scene.size)
-        answers = _ask_many(load_asker(model, include, like), scene, question, where, grid, task)
+        answers = _ask_many(load_asker(model, include, like, trust), scene, question, where, grid, task)
         if to_json:
             print_json(answers_to_json(answers))
         else:
@@ -109,7 +110,7 @@ def ask(
         return
     if save:
         _check_save(save, images)
-    answer = load_asker(model, include, like).ask(scene, question, task=task, raw=raw, check=check)
+    answer = load_asker(model, include, like, trust).ask(scene, question, task=task, raw=raw, check=check)
     if save:
         from toolkit.utils.contact_sheet import save_png
 
@@ -222,17 +223,16 @@ def camera_flags(intrinsics: str | None, focal: float | None, fov: float | None)
     return CameraFlags(None if intrinsics is None else parse_intrinsics(intrinsics), focal, fov)
 
 
-def load_asker(model: str | None, include: list[Path] | None, like: Path | None) -> "Asker":
+def load_asker(model: str | None, include: list[Path] | None, like: Path | None, trust: bool) -> "Asker":
     """Load the model to ask, and before it the user's own tasks."""
     from toolkit.inference.asker import load
 
-    if include:
-        include_tasks(include)
+    include_tasks(include, trust)
     # The imports of torch and transformers make hundreds of thousands of objects that stay. The garbage collector would
     # go through all of them again and again, which takes a fifth of the whole time.
     gc.disable()
     try:
-        return load(model, like)
+        return load(model, like, trust)
     finally:
         gc.freeze()
         gc.enable()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from toolkit.cli.ask import Focal, Fov, Intrinsics, Like, Model, camera_flags, load_asker
-from toolkit.cli.options import Include
+from toolkit.cli.options import Include, Trust
 from toolkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def cloud(
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Take every n-th pixel of --depth in both directions.")] = 1,
     include: Include = None,
+    trust: Trust = False,
 ) -> None:
     """Make a metric point cloud of a picture, by asking a model on a grid, or from a depth map."""
     file = _depth_file(output, depth, against, (depth_scale, depth_type))
@@ -60,7 +61,7 @@ def cloud(
         made = cloud_from_depth(scene, file, every=every)
     else:
         grid = Grid(columns, levels, ratio, questions)
-        asker = load_asker(model, include, like)
+        asker = load_asker(model, include, like, trust)
         with bar("asking", 0) as progress:
             made = cloud_from_model(asker, scene, grid, None, file, SurveyProgress(progress.extend, progress.advance))
     _save_and_print(made, output, against)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from toolkit.cli.options import Include, Json, Output, Overrides, RecipeName, console, print_json, recipe_of
+from toolkit.cli.options import Include, Json, Output, Overrides, RecipeName, Trust, console, print_json, recipe_of
 
 if TYPE_CHECKING:
     from toolkit.config.recipe import Recipe
@@ -52,18 +52,23 @@ def data_preview(
     held_out: Annotated[bool, typer.Option("--held-out", help="Show the held-out samples.")] = False,
     output: Output = None,
     include: Include = None,
+    trust: Trust = False,
 ) -> None:
     """Show what the model will see: marked pictures, prompts, the tokens that carry loss, lengths, memory."""
-    print_preview(recipe_of(recipe, overrides, include), count, output or Path("runs") / "preview", held_out)
+    print_preview(recipe_of(recipe, overrides, include, trust), count, output or Path("runs") / "preview", held_out)
 
 
 @data.command("validate", epilog="Example: toolkit data validate data/manifest.jsonl")
 def data_validate(
-    path: Annotated[Path, typer.Argument(metavar="MANIFEST_OR_RECIPE")], overrides: Overrides = None
+    path: Annotated[Path, typer.Argument(metavar="MANIFEST_OR_RECIPE")],
+    overrides: Overrides = None,
+    trust: Trust = False,
 ) -> None:
     """Check every line of a manifest, or a recipe and everything that it names. All faults are reported together."""
     from toolkit.config.validate import validate
+    from toolkit.qa.tasks.trust import let_run
 
+    let_run(others=trust)
     print(validate(path, overrides or []))
 
 
@@ -135,6 +140,7 @@ def data_mix(
     count: Annotated[int, typer.Option(min=1, help="Draw so many samples of each source and task.")] = 200,
     processes: Annotated[int, typer.Option(min=1, help="How many processes train together.")] = 1,
     include: Include = None,
+    trust: Trust = False,
     json_: Json = False,
 ) -> None:
     """Show what a training run would see: per source and task the share, samples, epochs and spread of distances."""
@@ -143,7 +149,7 @@ def data_mix(
     from toolkit.training.dry_run.mixture_summary import summarise_mixture, to_table, totals_to_text
     from toolkit.utils.json import to_json
 
-    settings = adopt_base_contract(recipe_of(recipe, overrides, include))
+    settings = adopt_base_contract(recipe_of(recipe, overrides, include, trust))
     plan = make_plan(settings, recipe_canvas(settings))
     streams = summarise_mixture(plan.train, count, processes)
     if json_:

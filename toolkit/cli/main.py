@@ -23,6 +23,7 @@ from toolkit.cli.options import (
     Output,
     Overrides,
     RecipeName,
+    Trust,
     console,
     include_tasks,
     print_json,
@@ -117,10 +118,11 @@ def train(
     output: Output = None,
     resume: Annotated[str, typer.Option(help="auto, never, or a checkpoint to continue from.")] = "auto",
     include: Include = None,
+    trust: Trust = False,
     dry_run: Annotated[bool, typer.Option(help="Show what would be trained on, and stop.")] = False,
 ) -> None:
     """Train one model on a recipe's mixture of tasks, and measure it on held-out pictures."""
-    settings = recipe_of(recipe, overrides, include)
+    settings = recipe_of(recipe, overrides, include, trust)
     folder = output or settings.output or Path("runs") / Path(recipe).stem
     if dry_run:
         print_preview(settings, 8, folder / "preview")
@@ -175,13 +177,16 @@ def evaluate(
     ] = None,
     output: Output = None,
     include: Include = None,
+    trust: Trust = False,
     to_json: Json = False,
 ) -> None:
     """Measure a checkpoint on a recipe's held-out pictures, and compare it with the best constant answer."""
     from toolkit.evaluation.ranks import joined_ranks
 
     with joined_ranks() as ranks:
-        settings = recipe_of(recipe, [*(overrides or []), *([f"evaluation.samples={limit}"] if limit else [])], include)
+        settings = recipe_of(
+            recipe, [*(overrides or []), *([f"evaluation.samples={limit}"] if limit else [])], include, trust
+        )
         if tasks:
             from toolkit.config.build import recipe_with_tasks
 
@@ -270,9 +275,10 @@ def export(
     ],
     dest: Annotated[Path, typer.Argument(help="A new folder.")],
     include: Include = None,
+    trust: Trust = False,
 ) -> None:
     """Write a plain model folder, with LoRA adapters merged, and prove that the model answers as before."""
-    include_tasks(include)
+    include_tasks(include, trust)
     from toolkit.training.export import export as run
 
     exported = run(Path(model_folder(checkpoint)), dest)

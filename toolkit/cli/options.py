@@ -39,6 +39,9 @@ Overrides = Annotated[
 
 Output = Annotated[Path | None, typer.Option(help="Output folder.")]
 Include = Annotated[list[Path] | None, typer.Option(help="Python file with tasks of your own; may be repeated.")]
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Run the Python files of the checkpoint and the recipe, and remember them.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _PAGE_WIDTH = 120  # columns of a table that goes into a file or a pipe
 
@@ -63,18 +66,21 @@ def console() -> "Console":
     return out
 
 
-def include_tasks(files: list[Path] | None) -> None:
-    """Load the tasks in the user's Python files."""
+def include_tasks(files: list[Path] | None, trust: bool = False) -> None:
+    """Load the tasks in the user's Python files, and say whether others may run, too."""
     from toolkit.qa.tasks.registry import load_tasks
+    from toolkit.qa.tasks.trust import let_run
 
-    for path in files or []:
-        load_tasks(path)
+    let_run(files or (), trust)
+    load_tasks(*(files or ()))
 
 
-def recipe_of(name: str, overrides: list[str] | None, include: list[Path] | None) -> "Recipe":
+def recipe_of(name: str, overrides: list[str] | None, include: list[Path] | None, trust: bool) -> "Recipe":
     """Load a recipe, with the values that the command line replaces and the Python files that it adds."""
     from toolkit.config.load import load_recipe
+    from toolkit.qa.tasks.trust import let_run
 
+    let_run(include or (), trust)
     recipe = load_recipe(name, overrides or [])
     files = tuple(dict.fromkeys((*recipe.include, *(path.resolve() for path in include or []))))
     return recipe.model_copy(update={"include": files})

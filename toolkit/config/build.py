@@ -240,8 +240,7 @@ def recipe_with_tasks(recipe: Recipe, names: Sequence[str]) -> Recipe:
         recipe: The recipe, which says how questions are shown, about which pictures, and with which options of tasks.
         names: The names of tasks or groups of tasks.
     """
-    for path in recipe.include:
-        load_tasks(path)
+    load_tasks(*recipe.include)
     tasks = [get_task(name) for name in expand_groups(names)]
     settings = {task.name: recipe.tasks.get(task.name) or recipe.tasks.get(task.group) for task in tasks}
     shapes = {name: source for name, source in recipe.sources.items() if isinstance(source, ShapesSource)}

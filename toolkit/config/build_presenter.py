@@ -25,9 +25,11 @@ def make_tasks(recipe: Recipe) -> tuple[tuple[Task, float], ...]:
 
     The share of a group is divided evenly among its tasks. A task that the recipe also names separately has its own
     share.
+
+    Raises:
+        UserError: If an included file is not trusted or cannot be imported, or if a task is unknown.
     """
-    for path in recipe.include:
-        load_tasks(path)
+    load_tasks(*recipe.include)
     members = _members(recipe, recipe.tasks)
     shares = {each: s.weight / len(members[name]) for name, s in recipe.tasks.items() for each in members[name]}
     options = {each: settings.options for name, settings in recipe.tasks.items() for each in members[name]}

@@ -11,11 +11,14 @@ from pydantic import BaseModel, ValidationError
 
 from toolkit.config.recipe import ManifestSource, Recipe, RoomsSource, ShapesSource, TaskSettings
 from toolkit.errors import UserError, did_you_mean, raise_all
+from toolkit.qa.tasks.trust import name_files
 from toolkit.utils.progress import err, is_first_process
 from toolkit.utils.resources import RECIPES
 
 KeyPath = tuple[str | int, ...]
 """The keys that lead to a value of a recipe, from the outermost to the innermost."""
+
+_INCLUDE = "include"
 
 _RETIRED = {("trainer", "liger"): False}
 """Settings that recipes do not have any more, each with the value that changed nothing. Old recipes may name them."""
@@ -87,6 +90,9 @@ def recipe_summary(name: str) -> str:
 def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read, override and check a recipe.
 
+    Python files that the recipe's file includes need the user's trust to run (``toolkit.qa.tasks.trust``). Those that
+    an override includes do not: the user has named them.
+
     Args:
         name: The path of a file, or the name of a recipe that comes with the toolkit.
         overrides: Words like ``key.of.the.recipe=value``, which replace values of the file.
@@ -100,7 +106,10 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     for override in overrides:
         _apply_override(document, override)
     _drop_retired(document)
-    return _validate(document, str(path))
+    recipe = _validate(document, str(path))
+    if any(override.partition("=")[0] == _INCLUDE for override in overrides):
+        name_files(recipe.include)
+    return recipe
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -199,7 +208,7 @@ def _make_paths_absolute(value: Any, base: Path, place: KeyPath = ()) -> Any:
     """Make relative paths absolute. The name of a model counts as a path only if it begins with "." or "~"."""
     if isinstance(value, dict):
         return {name: _make_paths_absolute(inner, base, (*place, str(name))) for name, inner in value.items()}
-    if isinstance(value, list) and place == ("include",):
+    if isinstance(value, list) and place == (_INCLUDE,):
         return [_make_paths_absolute(inner, base, place) for inner in value]
     if isinstance(value, str) and _is_path(place, value):
         return str((base / Path(value.replace("\0", "")).expanduser()).resolve())
@@ -209,7 +218,7 @@ def _make_paths_absolute(value: Any, base: Path, place: KeyPath = ()) -> Any:
 def _is_path(place: KeyPath, value: str) -> bool:
     if place == ("model", "name"):
         return value.startswith((".", "~"))
-    return place in (("output",), ("include",)) or (len(place) == 3 and (place[0], place[2]) == ("sources", "path"))
+    return place in (("output",), (_INCLUDE,)) or (len(place) == 3 and (place[0], place[2]) == ("sources", "path"))
 
 
 def _apply_override(document: _Document, override: str) -> None:

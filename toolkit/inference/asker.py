@@ -40,6 +40,7 @@ from toolkit.qa.sample import Presenter, Sample, Turn
 from toolkit.qa.tasks.registry import get_task, task_classes
 from toolkit.qa.tasks.routing import needs_to_text, route
 from toolkit.qa.tasks.task import Task
+from toolkit.qa.tasks.trust import trusting
 from toolkit.utils.resources import TINY, model_folder
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def find_checkpoint(root: Path = Path("runs")) -> Path:
     return found[-1].parent if found else Path(model_folder(TINY))
 
 
-def load(model: str | Path | None = None, like: str | Path | None = None) -> "Asker":
+def load(model: str | Path | None = None, like: str | Path | None = None, trust: bool = False) -> "Asker":
     """Load a model, which can then answer many questions.
 
     Args:
@@ -68,10 +69,18 @@ def load(model: str | Path | None = None, like: str | Path | None = None) -> "As
             ``openai:NAME@URL``, a model on an OpenAI-compatible server. The default is the newest run in ``runs``, or
             tiny if there is none.
         like: For a model on a server, the folder of a checkpoint that says how it is asked (``contract_for_remote``).
+        trust: Whether Python files that come with the checkpoint may run. They are then remembered as trusted, until
+            they change. Those that ``toolkit train`` wrote on this machine are trusted anyway.
 
     Raises:
-        UserError: If the folder is not a checkpoint, or the name of a model on a server is malformed.
+        UserError: If the folder is not a checkpoint, if it brings Python files that are not trusted, or if the name of
+            a model on a server is malformed.
     """
+    with trusting(trust):
+        return _load(model, like)
+
+
+def _load(model: str | Path | None, like: str | Path | None) -> "Asker":
     remote = None if model is None else _remote_model(str(model))
     if remote is None:
         if like is not None:

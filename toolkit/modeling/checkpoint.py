@@ -35,7 +35,8 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """Load a checkpoint. Its contract is checked first.
 
     Raises:
-        UserError: If the folder is not a checkpoint of this toolkit, or the templates have changed since training.
+        UserError: If the folder is not a checkpoint of this toolkit, if the templates have changed since training, or
+            if it brings Python files that are not trusted.
     """
     recipe, tasks = checked_recipe(folder)
     vlm = load_to_ask(folder)

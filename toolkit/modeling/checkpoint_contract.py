@@ -20,8 +20,9 @@ from toolkit.config.recipe import TINY_RANDOM, Recipe
 from toolkit.errors import UserError, UserErrors
 from toolkit.geometry.canonical import Canvas
 from toolkit.qa.sample import Presenter
+from toolkit.qa.tasks.registry import loaded_file, remember_loaded
 from toolkit.qa.tasks.task import Task, template_version
-from toolkit.utils.files import write_text
+from toolkit.utils.files import write_bytes, write_text
 from toolkit.utils.json import to_json
 from toolkit.utils.progress import err, is_first_process
 from toolkit.utils.resources import model_folder
@@ -116,17 +117,23 @@ def save_contract(recipe: Recipe, plan: "RunPlan", central: Mapping[str, Any], f
 
 
 def _save_tasks(tasks: Sequence[Task], recipe: Recipe, folder: Path) -> None:
-    """Copy the Python files of the recipe and their templates into a checkpoint, so that it can be moved."""
-    templates = [task.template_path() for task in tasks if Path(inspect.getfile(type(task))) in recipe.include]
-    for path in (*recipe.include, *templates):
-        write_text(folder / TASKS / path.name, path.read_text(encoding="utf-8"))
+    """Copy the recipe's Python files, as they were loaded, and their templates, so that the checkpoint can be moved."""
+    remember_loaded(recipe.include)
+    for path in recipe.include:
+        write_bytes(folder / TASKS / path.name, loaded_file(path).source)
+    own = {loaded_file(path).path for path in recipe.include}
+    for task in tasks:
+        if Path(inspect.getfile(type(task))) in own:
+            template = task.template_path()
+            write_text(folder / TASKS / template.name, template.read_text(encoding="utf-8"))
 
 
 def open_contract(folder: Path) -> Contract:
     """Read how a checkpoint is asked, without loading its weights.
 
     Raises:
-        UserError: If the folder is not a checkpoint of this toolkit, or the templates have changed since training.
+        UserError: If the folder is not a checkpoint of this toolkit, if the templates have changed since training, or
+            if it brings Python files that are not trusted.
     """
     recipe, tasks = checked_recipe(folder)
     return Contract(str(folder), recipe, make_presenter(recipe, _saved_canvas(folder)).uncropped, tasks)
@@ -151,7 +158,8 @@ def checked_recipe(folder: Path) -> tuple[Recipe, dict[str, Task]]:
     """Check the contract of a checkpoint, and read its recipe and its tasks by name.
 
     Raises:
-        UserError: If the folder is not a checkpoint of this toolkit, or the templates have changed since training.
+        UserError: If the folder is not a checkpoint of this toolkit, if the templates have changed since training, or
+            if it brings Python files that are not trusted.
     """
     saved = read_contract(folder)
     if not (folder / RECIPE).is_file():
@@ -175,7 +183,7 @@ def contract_for_remote(remote: "RemoteModel", like: Path | None = None) -> Cont
             Otherwise, the settings of the paper and all built-in tasks are used.
 
     Raises:
-        UserError: If ``like`` is not a checkpoint.
+        UserError: If ``like`` is not a checkpoint, or brings Python files that are not trusted.
     """
     if like is not None:
         return open_contract(like)
@@ -197,12 +205,12 @@ def canvas_of(name: str | Path) -> Canvas:
     """
     from transformers import AutoConfig  # imports torch, which takes seconds; a model on a server needs neither
 
-    from toolkit.modeling.hub import clear_errors, only_local
+    from toolkit.modeling.hub import clear_errors, loading_options
     from toolkit.modeling.vlm.architectures import architecture_of
 
-    local = only_local(name)
+    options = loading_options(name)
     with clear_errors(name):
-        config = AutoConfig.from_pretrained(str(name), local_files_only=local)
+        config = AutoConfig.from_pretrained(str(name), **options)
     return architecture_of(config).canvas(config)
 
 

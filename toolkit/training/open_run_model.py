@@ -4,7 +4,7 @@ from pathlib import Path
 
 from toolkit.config.recipe import Recipe
 from toolkit.modeling.checkpoint_contract import CONTRACT, check_same_contract, contract_faults
-from toolkit.modeling.hub import check_weights
+from toolkit.modeling.hub import check_weights, clear_errors
 from toolkit.modeling.vlm.load_vlm import open_model, open_saved
 from toolkit.modeling.vlm.vlm import Vlm
 from toolkit.utils.progress import err, is_first_process
@@ -49,14 +49,15 @@ def open_adapted(recipe: Recipe, adapter: Path) -> Vlm:
         adapter: The folder that holds the adapter.
 
     Raises:
-        UserError: If weights of the adapter are missing.
+        UserError: If the adapter cannot be loaded, or if weights of it are missing.
     """
     from peft import PeftModel, get_peft_model_state_dict
     from safetensors import safe_open
 
     base = open_base(recipe)
-    model = PeftModel.from_pretrained(base.model, str(adapter))
-    with safe_open(adapter / "adapter_model.safetensors", "pt") as file:
-        missing = set(get_peft_model_state_dict(model)) - set(file.keys())
+    with clear_errors(adapter), safe_open(adapter / "adapter_model.safetensors", "pt") as file:
+        stored = set(file.keys())
+        model = PeftModel.from_pretrained(base.model, str(adapter))
+    missing = set(get_peft_model_state_dict(model)) - stored
     check_weights(adapter, {"missing_keys": missing})
     return Vlm(model, base.processor, base.architecture)

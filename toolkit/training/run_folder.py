@@ -1,13 +1,18 @@
 """The folder of a run: what it holds, where an interrupted run goes on, and whether it belongs to the same recipe."""
 
 import json
+import pickle
 import re
+from collections.abc import Sequence
 from pathlib import Path
+
+import torch
 
 from toolkit.config.load import differences, load_recipe
 from toolkit.config.recipe import Recipe
 from toolkit.errors import UserError, UserErrors
 from toolkit.modeling.checkpoint_contract import CONTRACT, RECIPE
+from toolkit.qa.tasks.trust import check_run
 from toolkit.utils.progress import is_first_process, processes
 
 TRAINING = "training"
@@ -18,6 +23,12 @@ PREVIEW = "preview"
 
 ADAPTER = "adapter"
 """The subfolder that holds the adapter of a LoRA run. The checkpoint itself holds the merged model."""
+
+_PICKLES = ("*.pt", "*.pth", "pytorch_model*.bin", "adapter_model*.bin", "optimizer*.bin")
+"""The files of a ``checkpoint-N`` that torch reads as pickles."""
+
+_UNCHECKED = ("*/.metadata", "global_step*")
+"""What sharded runs of FSDP and DeepSpeed resume from: pickles that these libraries read whatever is in them."""
 
 _FREE_TO_CHANGE = (
     "evaluation.",
@@ -44,7 +55,8 @@ def find_start(recipe: Recipe, output: Path, resume: str) -> Path | None:
 
     Raises:
         UserError: If ``output`` holds another run, a finished run, or something that is not a run; if the folder that
-            ``resume`` names holds no complete checkpoint of the same recipe.
+            ``resume`` names holds no complete checkpoint of the same recipe; or if the checkpoint to go on from holds
+            a file that is not plain data.
     """
     given = None if resume in ("auto", "never") else Path(resume)
     if given is not None:
@@ -52,7 +64,43 @@ def find_start(recipe: Recipe, output: Path, resume: str) -> Path | None:
     saved = [path for path in (output / TRAINING).glob("checkpoint-*") if _is_complete(path)]
     if is_first_process():  # it makes the folder, which other processes may find half made
         _check_output(recipe, output, resume, bool(saved))
-    return given or max(saved, key=step_of, default=None)
+    start = given or max(saved, key=step_of, default=None)
+    if start is not None:
+        _check_plain(start, [path for path in saved if step_of(path) < step_of(start)])
+    return start
+
+
+def _check_plain(start: Path, older: Sequence[Path]) -> None:
+    """Check that the pickles of a ``checkpoint-N`` hold numbers alone. Others can hold code, which never runs.
+
+    Args:
+        start: The checkpoint to go on from. Only the structure of its pickles is read, not the numbers.
+        older: Checkpoints of fewer steps, which the error names as a way out.
+    """
+    if any(path for pattern in _UNCHECKED for path in start.glob(pattern)):
+        check_run(start.parent.parent)
+    faults = [
+        UserError(f"{file}: {fault}")
+        for file in sorted(path for pattern in _PICKLES for path in start.glob(pattern))
+        if (fault := _fault_of_pickle(file))
+    ]
+    if faults:
+        way_out = f"go on from an older one: --resume {max(older, key=step_of)}; or " if older else ""
+        raise UserErrors(f"{start}: training cannot go on from here; {way_out}choose another --output", faults)
+
+
+def _fault_of_pickle(file: Path) -> str:
+    """Why a pickle is not what training wrote; "" if it is."""
+    from transformers.trainer_pt_utils import safe_globals
+
+    try:
+        with safe_globals():
+            torch.load(file, map_location="cpu", mmap=True, weights_only=True)
+    except pickle.UnpicklingError:
+        return "it holds more than numbers; that could be code, and it was not run"
+    except Exception:  # torch raises many kinds of errors for files that are not its own
+        return "it is cut short, or training did not write it"
+    return ""
 
 
 def _check_output(recipe: Recipe, output: Path, resume: str, begun: bool) -> None:

@@ -29,6 +29,8 @@ from toolkit.modeling.vlm.load_vlm import finished_dtype, open_saved, prepare_tr
 from toolkit.modeling.vlm.lora_targets import finish_weights
 from toolkit.modeling.vlm.vlm import Vlm, load_to_ask, save_vlm
 from toolkit.modeling.vlm.vlm_predictor import VlmPredictor
+from toolkit.qa.tasks.registry import remember_loaded
+from toolkit.qa.tasks.trust import remember_run
 from toolkit.training.callbacks import BEST, EvaluationCallback, forget_best, read_best
 from toolkit.training.dry_run.estimate import estimate_run
 from toolkit.training.model_card import model_card
@@ -173,6 +175,7 @@ def _begin_run(learner: Vlm, recipe: Recipe, plan: RunPlan, output: Path, start:
     needed = estimate_run(learner, plan, recipe, processes())
     if is_first_process():
         err.print(needed.to_text())
+        remember_loaded(recipe.include)  # the recipe that is written here names them
         write_text(output / RECIPE, dump_recipe(recipe))
         if start is None:
             forget_best(output / TRAINING)
@@ -189,6 +192,8 @@ def _fit(
             evaluate = partial(evaluate_held_out, recipe=recipe, plan=plan, central=central, name=output.name)
             callbacks.append(EvaluationCallback(recipe, learner, output / TRAINING, evaluate))
         trainer = make_trainer(learner, plan.train, recipe, output / TRAINING, callbacks)
+        if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+            remember_run(output)
         trainer.train(resume_from_checkpoint=str(start) if start else None)
     return trainer
 

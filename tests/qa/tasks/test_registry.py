@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.own_task import OWN, write_task
+from tests.support.own_task import OWN, load_own, write_task
 from toolkit.errors import UserError
 from toolkit.qa.query import Query
 from toolkit.qa.tasks import registry
-from toolkit.qa.tasks.registry import get_task, load_tasks, task, task_names
+from toolkit.qa.tasks.registry import get_task, task, task_names
 from toolkit.qa.tasks.task import Task, template_version
 
 
 def test_a_file_registers_its_task_once(tmp_path: Path) -> None:
     path = write_task(tmp_path, "own_once")
-    load_tasks(path)
-    load_tasks(path)
+    load_own(path)
+    load_own(path)
     assert "own_once" in task_names()
     assert get_task("own_once").words.questions == ("question",)
 
@@ -25,12 +25,12 @@ def test_template_may_lie_in_a_folder_beside(tmp_path: Path) -> None:
     path = write_task(tmp_path, "own_beside")
     (tmp_path / "templates").mkdir()
     (tmp_path / "own_beside.jinja").rename(tmp_path / "templates" / "own_beside.jinja")
-    load_tasks(path)
+    load_own(path)
     assert get_task("own_beside").template_path().parent.name == "templates"
 
 
 def test_options_replace_attributes(tmp_path: Path) -> None:
-    load_tasks(write_task(tmp_path, "own_lifted"))
+    load_own(write_task(tmp_path, "own_lifted"))
     assert get_task("own_lifted", lift=2.0).lift == 2.0
     assert get_task("own_lifted").lift == 0.0
     with pytest.raises(UserError, match=r"tasks\.own_lifted: unknown option 'lft'") as caught:
@@ -39,7 +39,7 @@ def test_options_replace_attributes(tmp_path: Path) -> None:
 
 
 def test_a_task_is_pickled_by_its_file(tmp_path: Path) -> None:
-    load_tasks(write_task(tmp_path, "own_pickled"))
+    load_own(write_task(tmp_path, "own_pickled"))
     copy = pickle.loads(pickle.dumps(get_task("own_pickled", lift=3.0)))
     assert (copy.name, copy.lift) == ("own_pickled", 3.0)
 
@@ -52,20 +52,20 @@ def test_unknown_task_suggests(tmp_path: Path) -> None:
 
 
 def test_a_name_is_taken_once(tmp_path: Path) -> None:
-    load_tasks(write_task(tmp_path, "own_taken"))
+    load_own(write_task(tmp_path, "own_taken"))
     other = tmp_path / "other.py"
     other.write_text(OWN.replace("{name}", "own_taken") + "# another\n")
     with pytest.raises(UserError, match="there already"):
-        load_tasks(other)
+        load_own(other)
 
 
 def test_a_copy_of_a_file_is_no_clash(tmp_path: Path) -> None:
     path = write_task(tmp_path, "own_copied")
-    load_tasks(path)
+    load_own(path)
     (tmp_path / "kept").mkdir()
     copy = tmp_path / "kept" / path.name
     copy.write_bytes(path.read_bytes())
-    load_tasks(copy)
+    load_own(copy)
     assert "own_copied" in task_names()
 
 
@@ -83,13 +83,13 @@ def test_faulty_files(tmp_path: Path, code: str, message: str) -> None:
     path = tmp_path / "faulty.py"
     path.write_text(code)
     with pytest.raises(UserError, match="cannot be imported") as caught:
-        load_tasks(path)
+        load_own(path)
     assert message in caught.value.cause
 
 
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such Python file"):
-        load_tasks(tmp_path / "none.py")
+        load_own(tmp_path / "none.py")
 
 
 def test_a_task_must_label() -> None:
@@ -113,7 +113,7 @@ def test_answers_have_as_many_decimals_as_the_recipe_says() -> None:
 
 
 def test_the_template_version_follows_the_text(tmp_path: Path) -> None:
-    load_tasks(write_task(tmp_path, "own_version"))
+    load_own(write_task(tmp_path, "own_version"))
     template = tmp_path / "own_version.jinja"
     words = template.read_text()
     first = template_version(get_task("own_version"))
@@ -135,3 +135,13 @@ def test_installed_packages_are_asked_for_tasks_once_a_process(monkeypatch: pyte
         assert "metric_depth" in task_names()
         get_task("metric_depth")
     assert asked == [registry.ENTRY_POINTS]
+
+
+def test_a_task_of_an_imported_module_is_pickled_without_loading_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+
+    @task("own_imported")
+    class Imported(type(get_task("metric_depth"))):  # type: ignore[misc]
+        pass
+
+    assert type(pickle.loads(pickle.dumps(get_task("own_imported")))) is Imported

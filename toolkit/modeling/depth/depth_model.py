@@ -18,7 +18,7 @@ from toolkit.geometry.camera import Camera
 from toolkit.modeling.depth.depth_architectures import DepthArchitecture, depth_architecture_of, prepare
 from toolkit.modeling.depth.depth_model_spec import DepthSpec
 from toolkit.modeling.depth.value_map import ValueMap
-from toolkit.modeling.hub import check_weights, clear_errors, only_local
+from toolkit.modeling.hub import check_weights, clear_errors, loading_options
 
 transformers_logging.disable_progress_bar()
 
@@ -100,9 +100,9 @@ def load_depth_model(spec: DepthSpec, device: str | torch.device | None = None) 
         UserError: If there is no such model, if its files are not complete, if its architecture is not supported, or
             if the spec does not fit it.
     """
-    local = only_local(spec.name)
+    options = loading_options(spec.name)
     with clear_errors(spec.name):
-        config = AutoConfig.from_pretrained(spec.name, local_files_only=local)
+        config = AutoConfig.from_pretrained(spec.name, **options)
     architecture = depth_architecture_of(spec.name, config)
     settled = spec.settled(architecture.kinds, architecture.told(spec.name, config), architecture.canonical)
     if settled.focal == "model" and not config.use_fov_model:
@@ -112,9 +112,9 @@ def load_depth_model(spec: DepthSpec, device: str | torch.device | None = None) 
             "leave out focal=model",
         )
     with clear_errors(spec.name):
-        processor = architecture.processor.from_pretrained(spec.name, local_files_only=local)
+        processor = architecture.processor.from_pretrained(spec.name, **options)
         loaded: Any = AutoModelForDepthEstimation.from_pretrained(
-            spec.name, config=config, dtype=torch.float32, local_files_only=local, output_loading_info=True
+            spec.name, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options
         )
     network, report = loaded
     missing = {key for key in report["missing_keys"] if not _NEVER_USED.search(key)}

@@ -22,7 +22,7 @@ from transformers.processing_utils import ProcessorMixin
 from transformers.utils import logging as transformers_logging
 
 from toolkit.modeling.bfloat16 import cpu_has_bfloat16
-from toolkit.modeling.hub import CONFIG, check_weights, clear_errors, only_local
+from toolkit.modeling.hub import CONFIG, check_weights, clear_errors, loading_options
 from toolkit.modeling.vlm.architectures import (
     Architecture,
     ImageLike,
@@ -81,19 +81,20 @@ def load_vlm(
     Raises:
         UserError: If there is no such model, if its files are not complete, or if its architecture is not supported.
     """
-    local = only_local(name)
+    options = loading_options(name)
     with clear_errors(name):
-        config = AutoConfig.from_pretrained(str(name), local_files_only=local)
+        config = AutoConfig.from_pretrained(str(name), **options)
     architecture = architecture_of(config)
     with clear_errors(name):
-        processor = architecture.processor.from_pretrained(str(name), backend="pil", local_files_only=local)
+        processor = architecture.processor.from_pretrained(str(name), backend="pil", **options)
         loaded: Any = AutoModelForImageTextToText.from_pretrained(
             str(name),
             config=config,
             dtype=dtype,
             attn_implementation=attn_implementation,
-            local_files_only=local,
+            use_safetensors=True,
             output_loading_info=True,
+            **options,
         )
     model, report = loaded
     check_weights(name, report)
@@ -128,9 +129,9 @@ def stored_dtype(name: str | Path) -> torch.dtype:
     Raises:
         UserError: If there is no such model.
     """
-    local = only_local(name)
+    options = loading_options(name)
     with clear_errors(name):
-        config = AutoConfig.from_pretrained(str(name), local_files_only=local)
+        config = AutoConfig.from_pretrained(str(name), **options)
     named = config.dtype or config.get_text_config().dtype or torch.float32
     return getattr(torch, named) if isinstance(named, str) else named
 

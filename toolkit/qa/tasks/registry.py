@@ -7,6 +7,7 @@ folder ``templates`` beside it.
 import hashlib
 import importlib.util
 import inspect
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +19,7 @@ from typing import Any, TypeVar
 from toolkit.errors import UserError, did_you_mean
 from toolkit.qa.metrics import Metric
 from toolkit.qa.tasks.task import Task
+from toolkit.qa.tasks.trust import TaskFile, read_trusted, remember, resolved, trusting_content
 from toolkit.utils.resources import TASKS
 
 ENTRY_POINTS = "toolkit.tasks"
@@ -26,7 +28,7 @@ ENTRY_POINTS = "toolkit.tasks"
 _IMAGES = (1, 2)  # how many pictures a question may be about; every model architecture takes both
 _T = TypeVar("_T", bound=type[Task])
 _registered: dict[str, type[Task]] = {}
-_loaded: set[Path] = set()
+_loaded: dict[Path, TaskFile] = {}
 
 
 def task(name: str) -> Callable[[_T], _T]:
@@ -86,53 +88,81 @@ def _is_same_file(one: str, other: str) -> bool:
 
 
 def _pickle_by_file(task: Task) -> tuple[Any, ...]:
-    """Pickle a task by its file, name and values: a worker process imports the file itself."""
-    return _restore, (Path(inspect.getfile(type(task))), task.name, vars(task))
+    """Pickle a task by its file, name and values: a worker process imports the file itself, if it is still the same."""
+    path = Path(inspect.getfile(type(task)))
+    loaded = _loaded.get(path)
+    digest = loaded.digest if loaded else hashlib.sha256(path.read_bytes()).hexdigest()
+    return _restore, (path, digest, task.name, vars(task))
 
 
-def _restore(path: Path, name: str, values: Mapping[str, Any]) -> Task:
-    """Make a pickled task again."""
-    load_tasks(path)
+def _restore(path: Path, digest: str, name: str, values: Mapping[str, Any]) -> Task:
+    """Make a pickled task again. ``digest`` is the hash of the file's content, which this process's parent has run."""
+    loaded, there = _loaded.get(path), _registered.get(name)
+    imported = loaded is None and there is not None and Path(inspect.getfile(there)) == path
+    if not imported and (loaded is None or loaded.digest != digest):
+        with trusting_content(digest):
+            load_tasks(path)
     restored = get_task(name)
     vars(restored).update(values)
     return restored
 
 
-def load_tasks(path: Path) -> None:
-    """Register the tasks of a Python file; a second call for the same file does nothing.
+def load_tasks(*paths: Path) -> None:
+    """Register the tasks of Python files. A file that was loaded before is loaded again only if it has changed.
+
+    All Python that comes with checkpoints, recipes and the command line runs here, after it was found to be trusted.
 
     Raises:
-        UserError: If there is no such file or it cannot be imported.
+        UserError: If a file is missing or not trusted (then none is run), or cannot be imported.
     """
-    path = path.resolve()
-    if path in _loaded:
-        return
-    if not path.is_file() or path.suffix != ".py":
-        raise UserError(f"{path}: there is no such Python file", remedy="give --include the task's .py file")
-    name = f"toolkit_tasks_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    for file in read_trusted(paths):
+        if _loaded.get(file.path) != file:
+            _execute(file)
+
+
+def _execute(file: TaskFile) -> None:
+    """Run a file as a module.
+
+    What does not come with the toolkit runs exactly as it was checked: an import would read the file again, or compiled
+    code beside it.
+    """
+    name = f"toolkit_tasks_{file.path.stem}_{hashlib.sha256(os.fsencode(file.path)).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, file.path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        if file.path.parent == TASKS:
+            spec.loader.exec_module(module)  # compiled before, which saves time
+        else:
+            exec(compile(file.source, file.path, "exec", dont_inherit=True), vars(module))
     except UserError:
         del sys.modules[name]
         raise
     except (Exception, SystemExit) as error:  # the file is the user's code, which may raise anything
         del sys.modules[name]
         raise UserError(
-            f"{path}: the file cannot be imported", cause=f"{type(error).__name__}: {error}", remedy="correct the file"
+            f"{file.path}: the file cannot be imported",
+            cause=f"{type(error).__name__}: {error}",
+            remedy="correct the file",
         ) from error
-    _loaded.add(path)
+    _loaded[file.path] = file
+
+
+def loaded_file(path: Path) -> TaskFile:
+    """The file of a path as it was loaded in this process."""
+    return _loaded[resolved(path)]
+
+
+def remember_loaded(paths: Iterable[Path]) -> None:
+    """Trust the contents that were loaded from files in this process: a checkpoint is given copies of them."""
+    remember([loaded_file(path) for path in paths])
 
 
 @cache
 def _load_known() -> None:
     """Register the built-in tasks and those of installed packages (entry points), once in a process."""
-    for path in sorted(TASKS.glob("*.py")):
-        if path.stem != "__init__":
-            load_tasks(path)
+    load_tasks(*(path for path in sorted(TASKS.glob("*.py")) if path.stem != "__init__"))
     for entry in entry_points(group=ENTRY_POINTS):
         entry.load()
 
