@@ -155,12 +155,20 @@ class DepthGrid:
 
     def depth_z(self, camera: Camera, pixels: NDArray[np.int64]) -> Array:
         """The z-depth (N,) [m] of valid pixels (N, 2), (column, row), of the picture of ``camera``."""
-        depth = self.stored[pixels[:, 1], pixels[:, 0]].astype(np.float64) * self.scale
-        self._check_farthest(depth)
-        return _depth_z(camera, pixels.astype(np.float64), depth, self.depth_type)
+        return _depth_z(camera, pixels.astype(np.float64), self.values(pixels) * self.scale, self.depth_type)
+
+    def values(self, pixels: NDArray[np.int64]) -> Array:
+        """The stored numbers (N,) of valid pixels (N, 2), (column, row).
+
+        Raises:
+            UserError: If one of them is an impossible depth.
+        """
+        values = self.stored[pixels[:, 1], pixels[:, 0]].astype(np.float64)
+        self._check_farthest(values * self.scale)
+        return values
 
     def _check_farthest(self, depth: Array) -> None:
-        """Raise a UserError if one of some depths (N,) [m] is impossible."""
+        """Raise a UserError if one of some depths (N,) [m] is ``FARTHEST`` or beyond."""
         if depth.max(initial=0.0) < FARTHEST:
             return
         sky = "store 0 where no depth is known, such as in the sky"

@@ -61,10 +61,13 @@ class ExifTurn:
     picture: int = 1
     line: int = 1
 
-    @property
-    def guessed(self) -> bool:
-        """Whether the sides of the picture stay what they are, so that sizes cannot show which picture is meant."""
-        return 2 <= self.line <= 4
+    def is_guessed(self, camera: Camera) -> bool:
+        """Whether the stored and the upright picture have the same size, so that it does not show which one is meant.
+
+        Args:
+            camera: The camera of the upright picture.
+        """
+        return self.line in (2, 3, 4) or (self.line != 1 and camera.width == camera.height)
 
     @classmethod
     def of(cls, camera: Camera, width: int, height: int, orientation: int) -> "ExifTurn | None":
