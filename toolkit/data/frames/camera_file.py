@@ -29,9 +29,9 @@ def parse_camera(content: Any) -> Camera:
     _check_keys(content)
     _check_model(content.get("model"))
     intrinsics, distortion = content["intrinsics"], content.get("distortion") or []
-    for name, numbers in (("intrinsics", intrinsics), ("distortion", distortion)):
+    for name, numbers, count in (("intrinsics", intrinsics, "six"), ("distortion", distortion, "five")):
         if not isinstance(numbers, list) or not all(map(_is_number, numbers)):
-            raise UserError("there is no camera in it", f"`{name}` is not a list of numbers")
+            raise UserError("there is no camera in it", f"`{name}` are not {count} numbers")
     try:
         return Camera.from_intrinsics(intrinsics, distortion)
     except OverflowError:

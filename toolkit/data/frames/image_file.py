@@ -39,9 +39,15 @@ _DAMAGED = (
 
 _Number = TypeVar("_Number", bound=np.generic)
 
-_RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw")
+RAW_ENDINGS = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw")
+"""The endings of camera raw files."""
+
 _NO_TAGS = 20  # bytes of an EXIF block that holds no tag
 _HEAD = 64  # bytes at the beginning of a file that tell what it is
+
+
+class MissingReader(UserError):
+    """A picture is of a kind that needs a plug-in of Pillow, which is not installed."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ def open_image(path: Path) -> Iterator[Image.Image]:
     Raises:
         UserError: If the file is missing, damaged, too large, or no picture.
     """
-    if path.suffix.lower() in _RAW:
+    if path.suffix.lower() in RAW_ENDINGS:
         raise UserError(
             f"{path}: camera raw files cannot be asked about",
             cause="they hold what the sensor saw, and a small preview that passes for the picture",
@@ -294,7 +300,7 @@ def _add_reader(path: Path) -> bool:
     """Load the plug-in that reads a file, and say whether there is one.
 
     Raises:
-        UserError: If the plug-in is not installed.
+        MissingReader: If the plug-in is not installed.
     """
     head = _head(path)
     for reader in _READERS:
@@ -302,7 +308,7 @@ def _add_reader(path: Path) -> bool:
             try:
                 plug_in = importlib.import_module(reader.module)
             except ImportError:
-                raise UserError(
+                raise MissingReader(
                     f"{path}: {reader.kind} pictures cannot be read here",
                     cause=f"the package {reader.package} is not installed",
                     remedy=f"pip install {reader.package}, or convert it to PNG or JPEG",
