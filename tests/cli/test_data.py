@@ -284,7 +284,9 @@ def test_validate_warns_of_points_that_look_like_shares(steps: Path) -> None:
     assert "multiply u by the width" in validate(written(path, *shares))
     corners = [line(0, image=f"{index}.png", pixel_coords=[[index % 2, 1]], depth=[2]) for index in range(5)]
     assert "multiply u" not in validate(written(path, *corners))
-    assert "multiply u" not in validate(written(path, *shares, line(0, image="5.png", pixel_coords=[[9, 9]], depth=[2])))
+    assert "multiply u" not in validate(
+        written(path, *shares, line(0, image="5.png", pixel_coords=[[9, 9]], depth=[2]))
+    )
 
 
 @pytest.mark.parametrize("orientation", [1, 3])

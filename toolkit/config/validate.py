@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.config.build import make_plan, make_questions
+from toolkit.config.build import check_trainable, make_plan, make_questions
 from toolkit.config.load import load_recipe
 from toolkit.config.recipe import ManifestSource
 from toolkit.data.frames.fingerprint import fingerprint
@@ -17,6 +17,14 @@ from toolkit.utils.progress import bar
 
 _MANIFESTS = (".jsonl", ".json", ".ndjson")
 _NAMED = 3  # how many pictures the summary names at most
+_GUESSED = (
+    "pictures have an EXIF orientation that no size shows; what their lines say is taken for that of the stored "
+    "picture, and turned with it (if it is that of the upright one, store the picture upright, without the tag)"
+)
+_NORMALISED = (
+    "all pixel_coords lie between 0 and 1, as if they were shares of the picture's size: multiply u by the width and v "
+    "by the height, and subtract 0.5 from both"
+)
 _FAR, _NEAR = 1000.0, 0.05  # m; if no depth lies between these, the unit is hardly the metre
 
 
@@ -53,16 +61,9 @@ class ManifestContents:
         if self.copies:
             lines.append(f"warning: {len(self.copies)} pictures are copies of others: {_names_to_text(self.copies)}")
         if self.guessed:
-            lines.append(
-                f"warning: {len(self.guessed)} pictures have an EXIF orientation that no size shows; intrinsics, labels "
-                "and pose are taken for those of the picture as stored, and turned with it (if they are upright already, "
-                f"store the picture upright, without the tag): {_names_to_text(self.guessed)}"
-            )
+            lines.append(f"warning: {len(self.guessed)} {_GUESSED}: {_names_to_text(self.guessed)}")
         if self.normalised:
-            lines.append(
-                "warning: all pixel_coords lie between 0 and 1, as if they were shares of the picture's size: "
-                "multiply u by the width and v by the height, and subtract 0.5 from both"
-            )
+            lines.append(f"warning: {_NORMALISED}")
         return "\n".join(lines)
 
 
@@ -86,6 +87,7 @@ def validate(path: Path, overrides: Sequence[str] = ()) -> str:
     if all(isinstance(source, ManifestSource) and source.held_out == 1 for source in recipe.sources.values()):
         questions = make_questions(recipe, Canvas())
         return f"{path}: the recipe is sound; pictures to measure on: {sum(map(len, questions.sources))}"
+    check_trainable(recipe)
     plan = make_plan(recipe, Canvas())
     counts = ", ".join(f"{feed.name} {len(feed.source)}" for feed in plan.train.feeds)
     return f"{path}: the recipe is sound; pictures to train on: {counts}"

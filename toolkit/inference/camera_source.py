@@ -16,7 +16,14 @@ from PIL.ExifTags import Base as Tag
 from toolkit.data.frames.camera_file import parse_camera
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
-from toolkit.geometry.plausibility import FILM_DIAGONAL, CameraSource, cut_of_sensor, doubts, is_possible, likely_intrinsics
+from toolkit.geometry.plausibility import (
+    FILM_DIAGONAL,
+    CameraSource,
+    cut_of_sensor,
+    doubts,
+    is_possible,
+    likely_intrinsics,
+)
 from toolkit.inference.open_picture import OpenedPicture
 
 DEFAULT_FOV = 60.0

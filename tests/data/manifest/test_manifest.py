@@ -247,7 +247,12 @@ FAULTS: list[tuple[Row | str, str, str, str]] = [
     (mapped(depth_scale=0), "depth_scale", "0 is not a positive number", "0.001 for millimetres"),
     (mapped(depth_scale=-1), "depth_scale", "-1 is not a positive number", "0.001 for millimetres"),
     (mapped(depth_scale=float("nan")), "depth_scale", "nan is not a positive number", "0.001 for millimetres"),
-    (mapped(depth_scale=5000), "depth_scale", "5000 m long, and must be shorter than 10 m", "1/5000 = 0.0002 if a metre"),
+    (
+        mapped(depth_scale=5000),
+        "depth_scale",
+        "5000 m long, and must be shorter than 10 m",
+        "1/5000 = 0.0002 if a metre",
+    ),
     (mapped(depth_scale=256), "depth_scale", "256 m long", "1/256 = 0.00390625 if a metre"),
     (mapped(depth_map="D.PNG", depth_scale=1000), "depth_scale", "1000 m long", "0.001 for millimetres"),
     (mapped(depth_map="a.npy", depth_scale=1e300), "depth_scale", "shorter than 10000 m", "metres per stored unit"),

@@ -225,7 +225,9 @@ def test_lines_that_are_too_long_for_arrow(folder: Path, monkeypatch: pytest.Mon
     assert plainly_checked(folder, [json.dumps(sound())]) == [None]
 
 
-numbers = st.sampled_from([0, 1, -0.0, 0.25, 2.5, 256, 1e4, 5, 6, 7.5, 8, -0.5, 1e-320, 1e308, True, None, "1", float("nan")])
+numbers = st.sampled_from(
+    [0, 1, -0.0, 0.25, 2.5, 256, 1e4, 5, 6, 7.5, 8, -0.5, 1e-320, 1e308, True, None, "1", float("nan")]
+)
 rows = st.builds(
     lambda base, changes: {**base, **changes},
     st.sampled_from(PLAIN),

@@ -48,7 +48,7 @@ CHECKS: dict[str, AuditCheck] = {
 """The checks by name, in the order of a report. The check of the depth type runs before all of these."""
 
 WITHOUT_DEPTH = (intrinsics.RULES, duplicates.CHECK)
-"""The checks that do not look at depth; only these run where inverse depth was found, which would mislead the others."""
+"""The checks that do not look at depth. Only these run if inverse depth was found, which misleads all others."""
 
 
 def audit(path: Path, frames: int = 200, seed: int = 0, checks: Collection[str] = ()) -> AuditReport:

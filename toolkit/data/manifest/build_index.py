@@ -206,7 +206,17 @@ class _Builder:
         )
         camera = self._cameras.setdefault(_packed(facts.camera), len(self._cameras))
         flags = LABELLED + POSED * facts.posed + UNTYPED * (not facts.typed)
-        self._rows[self.count] = (line.offset, line.number, *words, camera, 0, 0, flags, facts.turn.line, facts.turn.picture)
+        self._rows[self.count] = (
+            line.offset,
+            line.number,
+            *words,
+            camera,
+            0,
+            0,
+            flags,
+            facts.turn.line,
+            facts.turn.picture,
+        )
         self.count += 1
 
     def index(self, stamp: ManifestStamp) -> ManifestIndex:

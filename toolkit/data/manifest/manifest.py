@@ -4,9 +4,9 @@ A line has these keys: ``image`` and ``intrinsics`` [fx, fy, cx, cy, width, heig
 with ``depth``, or as ``depth_map`` with ``depth_scale`` [m per unit], which is used if both are given; ``depth_type``
 ("z" or "euclidean"); and, if they are known, ``distortion``, ``world_from_camera``, ``sequence``, ``license`` and
 ``attribution`` (the name that must be credited). Paths are relative to the manifest. A key whose value is null counts
-as left out. Intrinsics, ``pixel_coords`` and the pose belong to the picture as it is stored, before its EXIF orientation
-turns it, or to the upright one if the size in the intrinsics shows it. So does the depth map, whose own size decides.
-Conventions: see ``toolkit.geometry.camera``.
+as left out. Intrinsics, ``pixel_coords`` and the pose belong to the picture as it is stored, before its EXIF
+orientation turns it, or to the upright one if the size in the intrinsics shows it; so does the depth map, by its own
+size. Conventions: see ``toolkit.geometry.camera``.
 
 Every line is checked once, when the index of the manifest is built (``toolkit.data.manifest.index``). After that, each
 Frame is made from one line that is read from the file. A manifest of fewer than ``KEPT_FROM`` lines is checked anew

@@ -1,15 +1,15 @@
 """Do the labels hold inverse depth: disparity, or what models of relative depth give?
 
-On a flat surface, 1 / z is linear in the pixel (see ``toolkit.data.audit.support.planes``). So a surface is flat in the
-inverse of what is stored if inverse depth is stored, and else in what is stored itself. In each frame, the check
-searches the largest planes under each reading, both for z-depth and for Euclidean distance; the reading under which more
-points lie on planes wins the frame.
+A flat surface is flat only if depth is read as what it is (see ``toolkit.data.audit.support.planes``): if inverse depth
+is stored, it bends unless the inverse of the stored numbers is taken. In each frame, the check searches the largest
+planes under each reading, both for z-depth and for Euclidean distance; the reading under which more points lie on
+planes wins the frame.
 
-The null hypothesis is that both readings fit equally well, so that either wins a frame with a chance of 1/2. If ten or
-more frames tell something, a sign test over frames rejects it below ``ALPHA``. If fewer frames do, McNemar's test (1947)
-is used on the points that fit under one reading only, summed over the frames: its chance must be below ``STRICT``, and
-no frame may favour the other reading. For a fault, inverse depth must also hold ``CLEAR`` times as many points on planes,
-since noise bends surfaces, too. Walls that are seen head-on tell nothing.
+The null hypothesis is that both readings fit equally well, so that either wins a frame with a chance of 1/2. If
+``ENOUGH`` frames tell something, a sign test over frames rejects it below ``ALPHA``. If fewer frames do, McNemar's test
+(1947) is used on the points that fit under one reading only, summed over the frames: its chance must be below
+``STRICT``, and no frame may favour the other reading. For a fault, inverse depth must also hold ``CLEAR`` times as many
+points on planes, since noise bends surfaces, too. Walls that are seen head-on tell nothing.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.data.audit.audited_frame import AuditedFrame
-from toolkit.data.audit.finding import WORST_SHOWN, Finding, Verdict, frames_to_text
+from toolkit.data.audit.finding import WORST_SHOWN, Finding, WorstFrame, frames_to_text
 from toolkit.data.audit.support.planes import find_planes
 from toolkit.data.audit.support.significance import ALPHA, ENOUGH, STRICT, sign_test, tail
 from toolkit.utils.arrays import Array
@@ -34,6 +34,13 @@ POINTS = 600
 
 CLEAR = 1.1
 """How many times as many points must lie on planes for a fault if depth is read as inverse depth."""
+
+
+REMEDY = (
+    "store depth, which is 1 / the stored number, and audit again; disparity in pixels is focal length x baseline / "
+    "depth, and relative inverse depth has no metres at all"
+)
+"""What to do about inverse depth."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +69,7 @@ def check(frames: Sequence[AuditedFrame], rng: np.random.Generator) -> list[Find
     """Find whether the labels are inverse depth; one finding."""
     counts = [found for frame in frames if (found := _count(frame, rng)) is not None]
     wins, losses = sum(each.lead > 0 for each in counts), sum(each.lead < 0 for each in counts)
-    direct, inverse = (sum(int(mask.sum()) for mask in masks) for masks in _masks(counts))
+    direct, inverse = sum(int(each.direct.sum()) for each in counts), sum(int(each.inverse.sum()) for each in counts)
     chance = _chance(counts, wins, losses)
     numbers: dict[str, float | str] = {
         "frames that tell": len(counts),
@@ -73,20 +80,14 @@ def check(frames: Sequence[AuditedFrame], rng: np.random.Generator) -> list[Find
         "chance": chance,
     }
     evidence = (
-        f"planes hold {direct} points if they are depth, {inverse} if they are inverse depth; {losses} of "
-        f"{frames_to_text(len(counts))} for depth, {wins} for inverse depth, by chance once in {1 / max(chance, 1e-99):.2g}"
+        f"planes hold {direct} points if they are depth, {inverse} if they are inverse depth; of "
+        f"{frames_to_text(len(counts))}, {losses} are for depth, {wins} for inverse depth, "
+        f"by chance once in {1 / max(chance, 1e-99):.2g}"
     )
     sure = chance < (ALPHA if wins + losses >= ENOUGH else STRICT)
-    if not (sure and wins > losses and inverse > CLEAR * direct):
-        verdict: Verdict = "ok" if sure and losses > wins else "cannot tell"
-        return [Finding(CHECK, verdict, evidence, "", numbers)]
-    remedy = (
-        "store depth, which is 1 / the stored number, and audit again; disparity in pixels is focal length x baseline / "
-        "depth, and relative inverse depth has no metres at all"
-    )
-    ranked = sorted(counts, key=lambda each: -each.lead)[:WORST_SHOWN]
-    worst = [each.frame.worst(f"{each.lead} of {each.points} points more lie on planes as inverse depth") for each in ranked]
-    return [Finding(CHECK, "fault", evidence, remedy, numbers, worst)]
+    if sure and wins > losses and inverse > CLEAR * direct:
+        return [Finding(CHECK, "fault", evidence, REMEDY, numbers, _worst(counts))]
+    return [Finding(CHECK, "ok" if sure and losses > wins else "cannot tell", evidence, "", numbers)]
 
 
 def is_found(finding: Finding) -> bool:
@@ -94,8 +95,11 @@ def is_found(finding: Finding) -> bool:
     return finding.check == CHECK and finding.verdict == "fault"
 
 
-def _masks(counts: Sequence[_PlaneCounts]) -> tuple[list[NDArray[np.bool_]], list[NDArray[np.bool_]]]:
-    return [each.direct for each in counts], [each.inverse for each in counts]
+def _worst(counts: Sequence[_PlaneCounts]) -> tuple[WorstFrame, ...]:
+    """The frames that show inverse depth most clearly."""
+    ranked = sorted(counts, key=lambda each: -each.lead)[:WORST_SHOWN]
+    note = "{} of {} points more lie on planes as inverse depth"
+    return tuple(each.frame.worst(note.format(each.lead, each.points)) for each in ranked)
 
 
 def _chance(counts: Sequence[_PlaneCounts], wins: int, losses: int) -> float:
