@@ -20,10 +20,11 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
+from toolkit.data.frames.exif_turn import ExifTurn
 from toolkit.data.frames.frame import DepthType, Frame, ImageFile, Picture
 from toolkit.data.manifest.build_index import build_index, nonblank_lines
 from toolkit.data.manifest.index import ManifestIndex, find_index, keep_index
-from toolkit.data.manifest.parse_line import ExifTurn, frame_of_checked_line
+from toolkit.data.manifest.parse_line import frame_of_checked_line
 from toolkit.data.sources.overview import Overview
 from toolkit.errors import UserError
 

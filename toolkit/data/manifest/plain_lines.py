@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.data.frames.exif_turn import UPRIGHT, ExifTurn
 from toolkit.data.frames.frame import FARTHEST, DepthType, Frame, ImageFile, longest_unit
 from toolkit.data.frames.plain_head import plain_size
 from toolkit.data.manifest.index import NAMED
 from toolkit.data.manifest.parse_line import (
     DEPTH_TYPES,
     KEYS,
-    UPRIGHT,
-    ExifTurn,
     ManifestLine,
     check_fov,
     holds_whole_numbers,

@@ -19,9 +19,10 @@ from toolkit.data.convert.readers.pose_files import read_pose
 from toolkit.data.convert.readers.read_files import naming_file, need, read_arrays, read_json, read_numbers
 from toolkit.data.convert.shared.workspace import Workspace
 from toolkit.data.frames.camera_file import parse_camera
+from toolkit.data.frames.exif_turn import ExifTurn
 from toolkit.data.frames.frame import DepthFile, DepthType, ImageFile, SparseDepth, check_unit
 from toolkit.data.frames.image_file import RAW_ENDINGS, MissingReader, open_image
-from toolkit.data.manifest.parse_line import DEPTH_TYPES, ExifTurn, holds_whole_numbers
+from toolkit.data.manifest.parse_line import DEPTH_TYPES, holds_whole_numbers
 from toolkit.errors import UserError, did_you_mean
 from toolkit.geometry.camera import Camera
 
