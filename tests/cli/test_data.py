@@ -272,6 +272,50 @@ def test_validate_of_sound_data_warns_of_nothing(manifest: Path) -> None:
     assert validate(manifest).splitlines()[1:] == [f"depth_z: {DEPTH} to {DEPTH} m"]
 
 
+def written(path: Path, *rows: dict[str, object]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_validate_warns_of_points_that_look_like_shares(steps: Path) -> None:
+    """A line with one point may be right; a whole manifest of points within the first pixel is not."""
+    shares = [line(0, image=f"{index}.png", pixel_coords=[[0.3, index / 9]], depth=[2]) for index in range(5)]
+    path = steps.parent / "shares.jsonl"
+    assert "multiply u by the width" in validate(written(path, *shares))
+    corners = [line(0, image=f"{index}.png", pixel_coords=[[index % 2, 1]], depth=[2]) for index in range(5)]
+    assert "multiply u" not in validate(written(path, *corners))
+    assert "multiply u" not in validate(
+        written(path, *shares, line(0, image="5.png", pixel_coords=[[9, 9]], depth=[2]))
+    )
+
+
+@pytest.mark.parametrize("orientation", [1, 3])
+def test_validate_says_which_turns_no_size_shows(steps: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    with Image.open(steps.parent / "0.png") as picture:
+        picture.save(steps.parent / "turned.png", exif=exif)
+    found = validate(written(steps.parent / "turned.jsonl", line(0, image="turned.png")))
+    assert ("1 pictures have an EXIF orientation that no size shows" in found) == (orientation == 3)
+
+
+@pytest.mark.parametrize(("metres", "warned"), [(2, False), (2000, True), (0.002, True)])
+def test_validate_warns_of_unlikely_depths(steps: Path, metres: float, warned: bool) -> None:
+    found = validate(written(steps.parent / "far.jsonl", line(0, pixel_coords=[[5, 5]], depth=[metres])))
+    assert ("these depths are unlikely" in found) == warned
+
+
+@pytest.mark.parametrize(("name", "scale"), [("d.png", 5000), ("d.npy", 256), ("d.npy", 1000)])
+def test_validate_refuses_inverse_scales(steps: Path, name: str, scale: float) -> None:
+    stored = np.full((HEIGHT, WIDTH), 5000, np.uint16)
+    path = steps.parent / name
+    np.save(path, stored) if path.suffix == ".npy" else cv2.imwrite(str(path), stored)
+    row = line(0, pixel_coords=None, depth=None, depth_map=name, depth_scale=scale)
+    with pytest.raises(UserError) as caught:
+        validate(written(steps.parent / "inverse.jsonl", row))
+    assert f"1/{scale} = {1 / scale:g} if a metre has {scale} units" in str(caught.value)
+
+
 def test_unreadable_manifest(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no such manifest"):
         split_manifest(tmp_path / "none.jsonl", 0.2, tmp_path / "p")

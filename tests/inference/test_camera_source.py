@@ -82,6 +82,42 @@ def test_a_cropped_picture_is_not_trusted(tmp_path: Path) -> None:
     assert any("cropped since it was taken (400 x 300 px)" in warning for warning in found.warnings)
 
 
+@pytest.mark.parametrize("zoom", [0.0, 1.0, 1.5, 3.0])
+def test_digital_zoom_is_warned_of(tmp_path: Path, zoom: float) -> None:
+    found = known(photo(tmp_path, FocalLengthIn35mmFilm=28, DigitalZoomRatio=zoom))
+    assert found.camera.fx == pytest.approx(28 * 500 / math.hypot(36, 24))
+    assert found.scale == (1, max(zoom, 1))
+    assert [f"zoomed digitally {zoom:g} times" in warning for warning in found.warnings] == [True] * (zoom > 1)
+
+
+def test_digital_zoom_is_warned_of_with_sensor_tags(tmp_path: Path) -> None:
+    tags = {"FocalLength": 4.0, "FocalPlaneXResolution": 250.0, "FocalPlaneResolutionUnit": 4, "DigitalZoomRatio": 2.0}
+    found = known(photo(tmp_path, ExifImageWidth=WIDTH, ExifImageHeight=HEIGHT, **tags))
+    assert found.scale == (1, 2) and len(found.warnings) == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "longer"),
+    [
+        ((400, 300), 1),
+        ((600, 400), 1),
+        ((1600, 900), 2000 / math.hypot(1600, 900)),  # the sensor has 1600 x 1200 px
+        ((900, 1600), 2000 / math.hypot(1600, 900)),
+        ((900, 900), 1500 / math.hypot(900, 900)),  # the sensor has 1200 x 900 px
+        ((2000, 900), 2500 / math.hypot(2000, 900)),  # the sensor has 2000 x 1500 px
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("zoom", [1.0, 2.0])
+def test_modes_that_cut_the_sensor_are_warned_of(
+    tmp_path: Path, size: tuple[int, int], longer: float, zoom: float
+) -> None:
+    found = known(photo(tmp_path, size, FocalLengthIn35mmFilm=28, DigitalZoomRatio=zoom))
+    assert found.scale == pytest.approx((1, longer * zoom))
+    assert sum("neither 4:3 nor 3:2" in warning for warning in found.warnings) == (longer > 1)
+    assert all(f"up to {longer * zoom:.3g} times as long" in warning for warning in found.warnings)
+
+
 @pytest.mark.parametrize("tags", [{}, {"FocalLengthIn35mmFilm": 0}, {"FocalLength": 4.0}], ids=str)
 def test_without_tags_there_is_a_loud_warning(tmp_path: Path, tags: dict[str, float]) -> None:
     found = known(photo(tmp_path, **tags))
@@ -106,6 +142,8 @@ def test_the_file_beside_wins_over_exif_and_flags_win_over_both(tmp_path: Path) 
         ("{}", "there is no camera in it"),
         ("[1]", "there is no camera in it"),
         ('{"intrinsics": [1, 2, 3]}', "are not six"),
+        ('{"intrinsics": [300, 300, 200, 150, 400, 300], "distorsion": [0, 0, 0, 0, 0]}', "the key 'distorsion'"),
+        ('{"intrinsics": [300, 300, 200, 150, 400, 300], "model": "fisheye"}', "'fisheye' is not supported"),
         ('{"intrinsics": [300, 300, 100, 75, 200, 150]}', "for 200 x 150 px, the upright picture is 400 x 300"),
     ],
 )

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import TrainerState
 
 from tests.support.training import interrupt_at
 from toolkit.config.load import load_recipe
@@ -17,7 +18,7 @@ from toolkit.errors import UserError, UserErrors
 from toolkit.evaluation.reports.report import Report
 from toolkit.modeling.vlm.load_vlm import open_saved
 from toolkit.modeling.vlm.lora_targets import merge_adapters
-from toolkit.training.callbacks import BestEvaluation, read_best, score_of
+from toolkit.training.callbacks import BestEvaluation, ExplosionCallback, read_best, score_of
 from toolkit.training.open_run_model import open_adapted, open_base
 from toolkit.training.train import evaluate_held_out, train
 
@@ -145,3 +146,24 @@ def test_a_base_that_training_worsens_is_kept(quick: Path, tmp_path: Path) -> No
     best = read_best(tmp_path / "run" / "training")
     assert best is not None and best.step == 0
     assert same(base, open_saved(recipe.model, tmp_path / "run").model.state_dict())
+
+
+def logged(callback: ExplosionCallback, *logs: dict[str, float]) -> None:
+    state = TrainerState(global_step=7)
+    for each in logs:
+        callback.on_log(None, state, None, each)  # type: ignore[arg-type]
+    callback.on_train_end(None, state, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("logs", [{"loss": 26.0}, {"train_loss": 26.0}])
+def test_a_loss_far_above_that_of_a_blind_guess_ends_the_run(logs: dict[str, float]) -> None:
+    guess = ExplosionCallback(148)  # log(148) is 5.0
+    with pytest.raises(UserError, match="the loss has exploded: 26 at step 7, where a blind guess has 5"):
+        logged(guess, {"loss": 6.0}, logs)
+
+
+def test_a_last_loss_worse_than_a_blind_guess_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
+    logged(ExplosionCallback(148), {"loss": 9.0}, {"loss": 5.0}, {"train_loss": 7.0})
+    assert not capsys.readouterr().err
+    logged(ExplosionCallback(148), {"loss": 5.0}, {"loss": 9.0})
+    assert "the model has learnt nothing" in " ".join(capsys.readouterr().err.split())

@@ -13,10 +13,12 @@ from safetensors.torch import load_file
 from tests.support.training import interrupt_at, save_bfloat16_base
 from toolkit.config.build import make_plan
 from toolkit.config.load import load_recipe
+from toolkit.config.recipe import LoraSettings, ModelSettings
+from toolkit.config.validate import validate
 from toolkit.errors import UserError
 from toolkit.modeling.checkpoint import load_checkpoint
-from toolkit.modeling.vlm.load_vlm import prepare_training
-from toolkit.modeling.vlm.vlm import Vlm
+from toolkit.modeling.vlm.load_vlm import open_saved, prepare_training
+from toolkit.modeling.vlm.vlm import Vlm, stored_dtype
 from toolkit.training.dry_run.estimate import estimate_run
 from toolkit.training.dry_run.preview import preview, preview_samples
 from toolkit.training.open_run_model import open_base
@@ -296,6 +298,41 @@ def test_a_run_that_diverges_is_stopped(quick: Path, tmp_path: Path) -> None:
         train(load_recipe(quick, ["trainer.learning_rate=1e30", "evaluation.samples=0"]), tmp_path / "run")
     assert "lower trainer.learning_rate" in caught.value.remedy
     assert not (tmp_path / "run" / "toolkit.json").exists()
+
+
+def test_a_run_whose_loss_explodes_is_stopped(quick: Path, tmp_path: Path) -> None:
+    """Also where no step but the first is logged."""
+    settings = ["learning_rate=3", "warmup=0", "max_grad_norm=1e9", "steps=4", "log_every=100"]
+    recipe = load_recipe(quick, ["evaluation.samples=0", *(f"trainer.{each}" for each in settings)])
+    with pytest.raises(UserError, match=r"the loss has exploded: \d+.* at step 4, where a blind guess has 6") as caught:
+        train(recipe, tmp_path / "run")
+    assert "lower trainer.learning_rate" in caught.value.remedy
+    assert not (tmp_path / "run" / "toolkit.json").exists()
+
+
+@pytest.mark.parametrize(("more", "remedy"), [([], "trainer.precision"), (["model.lora.rank=4"], "bfloat16")])
+def test_float16_is_refused_before_training(quick: Path, tmp_path: Path, more: list[str], remedy: str) -> None:
+    words = ["model.dtype=float16", *more]
+    for use in (
+        lambda: validate(quick, words),
+        lambda: preview(load_recipe(quick, words), 1),
+        lambda: train(load_recipe(quick, words), tmp_path / "run"),
+    ):
+        with pytest.raises(UserError, match=r"model\.dtype: float16 cannot be trained in") as caught:
+            use()
+        assert remedy in caught.value.remedy
+    assert not (tmp_path / "run").exists()
+
+
+def test_lora_on_float16_files_computes_in_bfloat16(tmp_path: Path) -> None:
+    base = save_bfloat16_base(tmp_path / "base")
+    config = json.loads((base / "config.json").read_text())
+    for section in (config, *(each for each in config.values() if isinstance(each, dict) and "dtype" in each)):
+        section["dtype"] = "float16"
+    (base / "config.json").write_text(json.dumps(config))
+    settings = ModelSettings(name=str(base), lora=LoraSettings())
+    assert stored_dtype(base) == torch.float16
+    assert open_saved(settings, base).model.dtype == torch.bfloat16
 
 
 def test_two_runs_do_not_share_a_folder(quick: Path, tmp_path: Path) -> None:

@@ -230,7 +230,7 @@ def _print_outcome(outcome: "ConvertOutcome", dest: Path) -> None:
     from toolkit.utils.progress import err
 
     for reason, count in sorted(outcome.skipped.items()):
-        err.print(f"left out {count} pictures: {reason}")
+        err.print(f"left out {count} pictures: {reason}", markup=False)
     if outcome.faults:
         err.print(str(UserErrors(f"{dest}, left out (all are in {FAULTS})", outcome.faults)), markup=False)
     if outcome.manifest is None:

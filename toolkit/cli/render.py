@@ -137,8 +137,10 @@ def _interval_to_text(answer: Answer) -> str:
     """The interval of an answer for people, and where it comes from."""
     low, high = answer.interval or (0.0, 0.0)
     about = "" if isinstance(answer.value, int | float) else "distance moved: "
-    assumed = ", with any usual camera" if any(known.scale != (1.0, 1.0) for known in answer.cameras) else ""
-    return f"{about}{low:.2f} to {high:.2f} {answer.unit or 'm'} ({COVERAGE:.0%}, by its own account{assumed})"
+    unsure = [known for known in answer.cameras if known.scale != (1.0, 1.0)]
+    assumed = any(known.source is CameraSource.ASSUMED for known in unsure)
+    widened = (", with any usual camera" if assumed else ", with any camera that the tags allow") if unsure else ""
+    return f"{about}{low:.2f} to {high:.2f} {answer.unit or 'm'} ({COVERAGE:.0%}, by its own account{widened})"
 
 
 def _basis(answer: Answer, with_interval: bool) -> Iterator[LabelledLine]:

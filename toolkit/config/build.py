@@ -92,6 +92,21 @@ def make_plan(recipe: Recipe, canvas: Canvas) -> RunPlan:
     return RunPlan(mixture, questions, (*splits, *notes))
 
 
+def check_trainable(recipe: Recipe) -> None:
+    """Check what a recipe says of training alone; checkpoints that were trained otherwise can still be used.
+
+    Raises:
+        UserError: If the weights would have a type in which training explodes.
+    """
+    if recipe.model.dtype == "float16":
+        raise UserError(
+            "model.dtype: float16 cannot be trained in",
+            cause="nothing scales the loss: small gradients become 0, and so does the epsilon that AdamW divides by",
+            remedy="leave model.dtype at auto"
+            + (", or give bfloat16" if recipe.model.lora else "; trainer.precision sets the type of the forward pass"),
+        )
+
+
 def make_questions(recipe: Recipe, canvas: Canvas) -> HeldOutQuestions:
     """Build the held-out questions of a recipe. Unlike in ``make_plan``, nothing needs to be left for training.
 

@@ -105,7 +105,8 @@ class ModelSettings(RecipeSection):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
         description="The type of the weights. auto means float32 for full fine-tuning, and the type in the model's "
-        "files with LoRA. trainer.precision sets the type that the forward pass computes in.",
+        "files with LoRA, but bfloat16 in place of float16, which cannot be trained in: nothing scales the loss. "
+        "trainer.precision sets the type that the forward pass computes in.",
     )
     save_dtype: Literal["base", "float32"] = Field(
         "base",

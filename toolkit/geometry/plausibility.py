@@ -36,6 +36,8 @@ _LONGEST_EQUIVALENT = 300.0  # a longer focal length [px] is not suspected to be
 _SHORTEST_LENS, _LONGEST_LENS = 1.0, 30.0  # mm; the focal lengths of small cameras, such as those of phones
 _CENTRAL = 0.2  # share of a side; a principal point nearer to the middle of the picture is not doubted
 _SAME_SCALE = 1.05  # a picture was resized if the scale factors of both axes differ by less than this factor
+_WHOLE_SENSORS = (4 / 3, 3 / 2)  # long side / short side of the sensors that most cameras have
+_SAME_ASPECT = 0.02  # aspect ratios that differ relatively by less are the same
 _GRID = 17  # how many pixels along each axis the distortion is evaluated at
 _MOST_MOVED = 2.0  # distortion that changes the distance to the principal point by more than this factor is unusual
 _LEAST_USUAL = 0.8  # share of pixels with usual distortion; in the corners, that of wide lenses cannot be undone
@@ -45,6 +47,27 @@ def is_possible(camera: Camera) -> bool:
     """Whether cameras with such a field of view exist."""
     low, high = _POSSIBLE_FOV
     return low <= camera.fov[0] <= high
+
+
+def cut_of_sensor(width: int, height: int) -> float:
+    """How many times longer the diagonal of a whole 4:3 sensor is than that of a picture cut from its middle.
+
+    Pictures of 4:3 and of 3:2 are those of whole sensors. Others, such as 16:9 and square ones, are usually cut from
+    4:3, by modes of the camera: as wide as the sensor if they are longer, and as high as it if they are shorter. If the
+    35 mm-equivalent focal length is that of the whole sensor, the true one is longer by this factor.
+
+    Args:
+        width: The width of the picture [px].
+        height: The height of the picture [px].
+
+    Returns:
+        The factor, at least 1.
+    """
+    long, short = max(width, height), min(width, height)
+    if any(abs(long / short / whole - 1) < _SAME_ASPECT for whole in _WHOLE_SENSORS):
+        return 1.0
+    side = max(long / 4, short / 3)  # px in a quarter of the sensor's long side, and in a third of its short side
+    return math.hypot(4 * side, 3 * side) / math.hypot(long, short)
 
 
 def doubts(camera: Camera, source: CameraSource) -> tuple[str, ...]:

@@ -13,9 +13,17 @@ from typing import Any
 
 from PIL.ExifTags import Base as Tag
 
+from toolkit.data.frames.camera_file import parse_camera
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
-from toolkit.geometry.plausibility import FILM_DIAGONAL, CameraSource, doubts, is_possible, likely_intrinsics
+from toolkit.geometry.plausibility import (
+    FILM_DIAGONAL,
+    CameraSource,
+    cut_of_sensor,
+    doubts,
+    is_possible,
+    likely_intrinsics,
+)
 from toolkit.inference.open_picture import OpenedPicture
 
 DEFAULT_FOV = 60.0
@@ -93,7 +101,7 @@ def camera_of(opened: OpenedPicture, given: CameraFlags | Camera | None = None) 
         known = _from_exif(opened, size, unusable)
     if known is None:
         return _assume(size, unusable)
-    return replace(known, warnings=doubts(known.camera, known.source))
+    return replace(known, warnings=(*known.warnings, *doubts(known.camera, known.source)))
 
 
 def _assume(size: tuple[int, int], unusable: Sequence[str]) -> KnownCamera:
@@ -158,11 +166,9 @@ def _from_file_beside(size: tuple[int, int], picture: Path) -> KnownCamera | Non
         "--intrinsics, --focal and --fov take precedence over it"
     )
     try:
-        camera = _parse_camera(json.loads(path.read_text(encoding="utf-8-sig")))
+        camera = parse_camera(json.loads(path.read_text(encoding="utf-8-sig")))
     except OSError as error:
         raise UserError(f"{path}: it cannot be read", str(error.strerror), remedy) from None
-    except OverflowError:
-        raise UserError(f"{path}: there is no camera in it", "a number in it is too large", remedy) from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: there is no camera in it", f"it is not JSON: {error}", remedy) from None
     except UserError as error:
@@ -170,17 +176,6 @@ def _from_file_beside(size: tuple[int, int], picture: Path) -> KnownCamera | Non
     if (camera.width, camera.height) != size:
         raise _size_error(path, camera, *size)
     return KnownCamera(camera, CameraSource.FILE, path)
-
-
-def _parse_camera(content: Any) -> Camera:
-    """Make the camera that the content of a JSON file describes."""
-    if not isinstance(content, dict) or "intrinsics" not in content:
-        raise UserError("there is no camera in it", "it has no `intrinsics`")
-    values, distortion = content["intrinsics"], content.get("distortion") or []
-    for name, numbers in (("intrinsics", values), ("distortion", distortion)):
-        if not isinstance(numbers, list) or not all(isinstance(number, int | float) for number in numbers):
-            raise UserError("there is no camera in it", f"`{name}` is not a list of numbers")
-    return Camera.from_intrinsics(values, distortion)
 
 
 def _size_error(path: Path, camera: Camera, width: int, height: int) -> UserError:
@@ -219,7 +214,26 @@ def _from_exif(opened: OpenedPicture, size: tuple[int, int], unusable: list[str]
     if not is_possible(camera):
         unusable.append(f"{source} is not believed: the field of view would be {camera.fov[0]:.3g} degrees")
         return None
-    return KnownCamera(camera, source)
+    return _widened(KnownCamera(camera, source), tags)
+
+
+def _widened(known: KnownCamera, tags: Mapping[int, Any]) -> KnownCamera:
+    """A camera from EXIF tags, with warnings and a wider scale where the true focal length may be longer."""
+    longest, warnings = 1.0, []
+    zoom = _positive_number(tags.get(Tag.DigitalZoomRatio)) or 1.0
+    if zoom > 1:
+        longest *= zoom
+        warnings.append(
+            f"the picture was zoomed digitally {zoom:g} times, which some cameras leave out of {known.source}"
+        )
+    cut = cut_of_sensor(known.camera.width, known.camera.height)
+    if known.source is CameraSource.EXIF_35MM and cut > 1:
+        longest *= cut
+        warnings.append(
+            f"the picture is neither 4:3 nor 3:2, and many cameras state {known.source} for their whole 4:3 sensor"
+        )
+    longer = f"the true focal length may be up to {longest:.3g} times as long; pass --intrinsics, --focal or --fov"
+    return replace(known, warnings=tuple(f"{each}: {longer}" for each in warnings), scale=(1.0, longest))
 
 
 def _cropped(stored: tuple[int, int], taken: float) -> bool:

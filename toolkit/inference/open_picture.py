@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from toolkit.data.frames.frame import ImageArray
-from toolkit.data.frames.image_file import count_frames, exif_of, open_image, rgb_pixels
+from toolkit.data.frames.image_file import count_frames, exif_of, open_image, orientation_of, rgb_pixels
 from toolkit.errors import UserError
 from toolkit.utils.arrays import Pixels
 
@@ -32,6 +32,7 @@ class OpenedPicture:
         stored: The width and height [px] of the stored picture, before it was turned upright.
         tags: The EXIF tags by their numbers.
         warnings: What the user should know about the picture.
+        orientation: The EXIF orientation by which it was turned, 1 to 8.
     """
 
     picture: ImageArray
@@ -39,6 +40,7 @@ class OpenedPicture:
     stored: tuple[int, int] = (0, 0)
     tags: Mapping[int, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    orientation: int = 1
 
     @property
     def size(self) -> tuple[int, int]:
@@ -66,9 +68,8 @@ def open_picture(given: PictureInput) -> OpenedPicture:
         opened = _from_array(given)
     elif isinstance(given, Image.Image):
         pixels = rgb_pixels(given, "the picture")
-        opened = OpenedPicture(
-            ImageArray(pixels), None, given.size, exif_of(given) or {}, _warnings_about(given, count_frames(given))
-        )
+        found, turn = _warnings_about(given, count_frames(given)), orientation_of(given)
+        opened = OpenedPicture(ImageArray(pixels), None, given.size, exif_of(given) or {}, found, turn)
     else:
         opened = _from_file(Path(given))
     width, height = opened.size
@@ -98,7 +99,8 @@ def _from_file(path: Path) -> OpenedPicture:
         tags, count = exif_of(image), count_frames(image)
         pixels = ImageArray(rgb_pixels(image, path), str(path))
         found = (*_warnings_about(image, count), *_damage_warnings(tags is None, complaints))
-    return OpenedPicture(pixels, path, image.size, tags or {}, found)
+        turn = orientation_of(image)
+    return OpenedPicture(pixels, path, image.size, tags or {}, found, turn)
 
 
 def _damage_warnings(untagged: bool, complaints: Sequence[warnings.WarningMessage]) -> Iterator[str]:

@@ -21,12 +21,14 @@ class Scene:
         cameras: The camera of each picture, and where it comes from.
         points: The points that the user gives in the first picture, by name.
         warnings: What the user should know about the pictures and cameras.
+        orientation: The EXIF orientation by which the first picture was turned upright, 1 to 8.
     """
 
     frames: tuple[Frame, ...]
     cameras: tuple[KnownCamera, ...]
     points: Mapping[str, LocatedPoint]
     warnings: tuple[str, ...]
+    orientation: int = 1
 
     @property
     def size(self) -> tuple[int, int]:
@@ -59,7 +61,8 @@ def open_scene(
     frames = tuple(Frame(each.picture, known.camera) for each, known in zip(opened, cameras, strict=True))
     located = locate_points(points, cameras[0].camera) if points else {}
     warnings = [line for each, known in zip(opened, cameras, strict=True) for line in (*each.warnings, *known.warnings)]
-    return Scene(frames, cameras, located, tuple(dict.fromkeys([*warnings, *_repetition_warning(opened)])))
+    told = tuple(dict.fromkeys([*warnings, *_repetition_warning(opened)]))
+    return Scene(frames, cameras, located, told, opened[0].orientation)
 
 
 def _repetition_warning(opened: Sequence[OpenedPicture]) -> list[str]:

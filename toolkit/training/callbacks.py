@@ -1,9 +1,9 @@
-"""Callbacks of a run: evaluate the model on held-out pictures while it trains, and keep the best weights."""
+"""Callbacks of a run: evaluate the model while it trains, keep the best weights, and stop when the loss explodes."""
 
 import json
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -23,6 +23,10 @@ from toolkit.utils.progress import err
 BEST = "best"
 """The subfolder of a run's training folder that holds the best weights so far."""
 
+EXPLODED = 5.0
+"""How many times the loss of a blind guess the loss must be for the run to end; no run comes back from there."""
+
+_WORSE = 1.5  # how many times the loss of a blind guess the last loss must be for a warning
 _BEST_FILE = "best.json"
 _COUNTS = ("answered",)  # these rise with every answer, right or wrong
 
@@ -158,3 +162,52 @@ class EvaluationCallback(TrainerCallback):
         else:
             save_vlm(self._vlm, folder)
         write_text(self._training / _BEST_FILE, json.dumps(to_json(best)))
+
+
+class ExplosionCallback(TrainerCallback):
+    """Ends a run whose loss has exploded, so that its weights are never saved as a finished checkpoint.
+
+    The measure is the loss of a blind guess: the logarithm of the number of tokens, which is the cross entropy of equal
+    probabilities for all of them.
+    """
+
+    def __init__(self, tokens: int) -> None:
+        """Prepare to watch a run.
+
+        Args:
+            tokens: The number of different tokens that the model can write.
+        """
+        self._guess = math.log(tokens)
+        self._last = 0.0
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Look at the mean loss since the last log, or at that of the whole run after its last step.
+
+        Raises:
+            UserError: If the loss has exploded.
+        """
+        found = logs or {}
+        self._last = float(found.get("loss", self._last))
+        worst = max(self._last, float(found.get("train_loss", 0.0)))
+        if worst > EXPLODED * self._guess:
+            raise UserError(
+                f"the loss has exploded: {worst:.4g} at step {state.global_step}, where a blind guess has "
+                f"{self._guess:.3g}",
+                cause="the weights have grown without bound",
+                remedy="lower trainer.learning_rate, or raise trainer.warmup; choose another --output",
+            )
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Warn if the model has learnt nothing."""
+        if self._last > _WORSE * self._guess and state.is_world_process_zero:
+            err.print(
+                f"[yellow]warning:[/] the last loss, {self._last:.4g}, is worse than that of a blind guess, "
+                f"{self._guess:.3g}: the model has learnt nothing; lower trainer.learning_rate"
+            )

@@ -13,7 +13,7 @@ import torch
 from transformers import TrainerCallback
 from trl import SFTTrainer
 
-from toolkit.config.build import HeldOutQuestions, RunPlan, make_plan
+from toolkit.config.build import HeldOutQuestions, RunPlan, check_trainable, make_plan
 from toolkit.config.load import dump_recipe
 from toolkit.config.recipe import Recipe
 from toolkit.errors import UserError
@@ -31,7 +31,7 @@ from toolkit.modeling.vlm.vlm import Vlm, load_to_ask, save_vlm
 from toolkit.modeling.vlm.vlm_predictor import VlmPredictor
 from toolkit.qa.tasks.registry import remember_loaded
 from toolkit.qa.tasks.trust import remember_run
-from toolkit.training.callbacks import BEST, EvaluationCallback, forget_best, read_best
+from toolkit.training.callbacks import BEST, EvaluationCallback, ExplosionCallback, forget_best, read_best
 from toolkit.training.dry_run.estimate import estimate_run
 from toolkit.training.model_card import model_card
 from toolkit.training.open_run_model import open_base, open_trained
@@ -75,6 +75,7 @@ def train(recipe: Recipe, output: Path, resume: str = "auto") -> TrainingResult:
     Raises:
         UserError: If the recipe cannot be run, or if ``output`` holds something else.
     """
+    check_trainable(recipe)
     with locked(output) if is_first_process() else nullcontext():
         return _train(adopt_base_contract(recipe), output, resume)
 
@@ -187,7 +188,7 @@ def _fit(
     """Train the model with a progress bar; the trainer that did it is returned."""
     with bar("training", recipe.trainer.steps) as progress:
         progress.advance(step_of(start) if start else 0)
-        callbacks: list[TrainerCallback] = [ProgressBarCallback(progress)]
+        callbacks: list[TrainerCallback] = [ProgressBarCallback(progress), ExplosionCallback(_count_tokens(learner))]
         if recipe.evaluation.every:
             evaluate = partial(evaluate_held_out, recipe=recipe, plan=plan, central=central, name=output.name)
             callbacks.append(EvaluationCallback(recipe, learner, output / TRAINING, evaluate))
@@ -196,6 +197,11 @@ def _fit(
             remember_run(output)
         trainer.train(resume_from_checkpoint=str(start) if start else None)
     return trainer
+
+
+def _count_tokens(vlm: Vlm) -> int:
+    """The number of different tokens that a model can write."""
+    return int(vlm.model.config.get_text_config().vocab_size)
 
 
 def _effort_to_text(seconds: float, steps: int, recipe: Recipe) -> str:

@@ -119,6 +119,56 @@ def test_depth_that_was_converted_twice_is_neither(rows: list[Row], tmp_path: Pa
     assert finding.numbers["found"] == "z-depth divided by the length of the ray"
 
 
+def inverted(rows: list[Row], folder: Path, offset: float = 0.0) -> list[Row]:
+    """Rows whose files hold 1 / depth [1/m], or that with an offset, as models of relative depth give it."""
+    changed = []
+    for index, row in enumerate(rows):
+        stored = cv2.imread(row["depth_map"], cv2.IMREAD_UNCHANGED).astype(np.float32)
+        path = str(folder / f"inverse-{index}.npy")
+        np.save(path, 1000 / stored + np.float32(offset))
+        changed.append({**row, "depth_map": path, "depth_scale": 1.0})
+    return changed
+
+
+@pytest.mark.parametrize(("count", "offset"), [(24, 0.2), (4, 0.0)])
+def test_inverse_depth_is_named_and_nothing_else_is_blamed(
+    rows: list[Row], tmp_path: Path, count: int, offset: float
+) -> None:
+    report = audit(write(tmp_path, inverted(rows[:count], tmp_path, offset)))
+    (fault,) = [finding for finding in report.findings if finding.verdict in ("fault", "suspect")]
+    assert (fault.check, fault.verdict) == ("inverse depth", "fault")
+    assert "1 / the stored number" in fault.remedy and fault.worst
+    assert {finding.check for finding in report.findings} == {"lines", "inverse depth", "intrinsics", "duplicates"}
+
+
+def test_inverse_sparse_labels_are_named(rows: list[Row], tmp_path: Path) -> None:
+    changed = sparse(rows, 300, centre=False)
+    changed = [{**row, "depth": (1 / np.array(row["depth"])).tolist()} for row in changed]
+    assert found(write(tmp_path, changed), "inverse depth").verdict == "fault"
+    assert found(write(tmp_path, sparse(rows, 300, centre=False)), "inverse depth").verdict == "ok"
+
+
+@pytest.mark.parametrize("orientation", [4, 6])
+def test_labels_of_turned_pictures_fit_them(rows: list[Row], tmp_path: Path, orientation: int) -> None:
+    exif, turned = Image.Exif(), []
+    exif[274] = orientation
+    for index, row in enumerate(rows):
+        with Image.open(row["image"]) as picture:
+            picture.save(tmp_path / f"{index}.png", exif=exif)
+        turned.append({**row, "image": str(tmp_path / f"{index}.png")})
+    path = write(tmp_path, without(turned, "world_from_camera"))
+    assert found(path, "alignment").verdict == "ok"
+
+
+def test_an_inverse_scale_is_refused_with_the_remedy(rows: list[Row], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no line can be audited") as caught:
+        audit(write(tmp_path, [{**row, "depth_scale": 1000} for row in rows]))
+    assert "1/1000 = 0.001 if a metre has 1000 units" in caught.value.cause
+    np.save(tmp_path / "whole.npy", cv2.imread(rows[0]["depth_map"], cv2.IMREAD_UNCHANGED).astype(np.int32))
+    finding = found(write(tmp_path, [{**rows[0], "depth_map": "whole.npy", "depth_scale": 1000}, *rows[1:]]), "lines")
+    assert finding.verdict == "fault" and "looks like stored units per metre" in finding.evidence
+
+
 def sparse(rows: list[Row], count: int, centre: bool) -> list[Row]:
     """Rows with some labelled pixels instead of a map, near the centre or anywhere, without a depth type."""
     rng, changed = np.random.default_rng(0), []

@@ -258,3 +258,65 @@ def test_bad_depth_maps_are_errors_that_name_them(
         DepthFile(path, 0.001, "z").read(CAMERA)
     assert problem in caught.value.problem and str(path) in caught.value.problem
     assert cause in caught.value.cause and caught.value.remedy
+
+
+NPY_TYPES = ("<u2", ">u2", "i4", "i8", "u4", "f4", "f8")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "dtype"), [("png", "<u2"), ("tif", "<u2"), ("tif", "f4"), *(("npy", each) for each in NPY_TYPES)]
+)
+def test_65535_is_unknown_in_every_type(tmp_path: Path, suffix: str, dtype: str) -> None:
+    path, stored = tmp_path / f"depth.{suffix}", MILLIMETRES.astype(dtype)
+    np.save(path, stored) if suffix == "npy" else cv2.imwrite(str(path), stored)
+    depth_z = DepthFile(path, 0.001, "z").read(CAMERA)[1]
+    assert sorted(depth_z.tolist()) == pytest.approx([0.001, 0.003, 0.004, 0.005, 0.5, 1, 2, 2.5])
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.uint32])
+def test_the_largest_whole_number_is_unknown(tmp_path: Path, dtype: type) -> None:
+    stored = MILLIMETRES.astype(np.int64)
+    stored[1, 2] = np.iinfo(dtype).max
+    np.save(tmp_path / "depth.npy", stored.astype(dtype))
+    assert DepthFile(tmp_path / "depth.npy", 0.001, "z").read(CAMERA)[1].max() == 2.5
+
+
+@pytest.mark.parametrize("scale", [10, 256, 1000, 5000])
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
+def test_whole_numbers_in_units_of_many_metres_are_refused(tmp_path: Path, scale: float, dtype: type) -> None:
+    np.save(tmp_path / "depth.npy", MILLIMETRES.astype(dtype))
+    with pytest.raises(UserError, match=f"one stored unit would be {scale} m long") as caught:
+        DepthFile(tmp_path / "depth.npy", scale, "z").grid(CAMERA)
+    assert f"1/{scale} = {1 / scale:g}" in caught.value.remedy and "depth.npy, depth_scale" in caught.value.problem
+
+
+def test_depths_of_ten_kilometres_are_refused_when_they_are_looked_up(tmp_path: Path) -> None:
+    stored = np.full((3, 4), 2.0, np.float32)
+    stored[0, 0] = 1e10
+    np.save(tmp_path / "depth.npy", stored)
+    grid = DepthFile(tmp_path / "depth.npy", 1.0, "z").grid(CAMERA)
+    assert grid.depth_z(CAMERA, np.array([[1, 0]])).tolist() == [2]
+    with pytest.raises(UserError, match="10 km or more, such as 1e\\+10 m") as caught:
+        grid.depth_z(CAMERA, grid.pixels)
+    assert "store 0 where no depth is known" in caught.value.remedy
+    with pytest.raises(UserError, match="10 km or more") as caught:
+        DepthFile(depth_png(tmp_path, np.full((3, 4), 12_000, np.uint16)), 1.0, "z").read(CAMERA)
+    assert "0.001 for millimetres" in caught.value.remedy
+
+
+def test_shares_of_the_greatest_depth_may_have_a_long_unit(tmp_path: Path) -> None:
+    np.save(tmp_path / "depth.npy", np.full((3, 4), 0.005, np.float32))
+    assert DepthFile(tmp_path / "depth.npy", 1000, "z").read(CAMERA)[1] == pytest.approx(np.full(12, 5), rel=1e-6)
+
+
+def test_depth_maps_that_cannot_be_read_say_why(tmp_path: Path) -> None:
+    whole = depth_png(tmp_path, np.arange(12, dtype=np.uint16).reshape(3, 4) * 999).read_bytes()
+    for name, content, cause in [
+        ("cut.png", whole[:-9], "it is cut short"),
+        ("a.exr", b"v/1\x01\x02\0\0\0", "EXR is not read"),
+        ("empty.png", b"", "OpenCV does not recognise it"),
+    ]:
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UserError, match="the depth map cannot be read") as caught:
+            DepthFile(tmp_path / name, 0.001, "z").read(CAMERA)
+        assert caught.value.cause == cause and "a float TIFF or a .npy array" in caught.value.remedy

@@ -56,6 +56,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "head.png").write_bytes(whole[:20])
     (tmp_path / "words.png").write_text("no picture")
     cv2.imwrite(str(tmp_path / "d.png"), np.full((HEIGHT, WIDTH), 1500, np.uint16))
+    cv2.imwrite(str(tmp_path / "D.PNG"), np.full((HEIGHT, WIDTH), 1500, np.uint16))
+    np.save(tmp_path / "a.npy", np.full((HEIGHT, WIDTH), 0.5))
     cv2.imwrite(str(tmp_path / "small.png"), np.full((HEIGHT, 3), 1500, np.uint16))
     return tmp_path
 
@@ -144,6 +146,39 @@ def test_intrinsics_of_the_stored_size_turn_with_the_picture(folder: Path, orien
     assert frame.labels.read(frame.camera)[0].tolist() == [[1, 2], [0, 7]]  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("size", ["stored", "upright"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_labels_turn_with_the_picture(folder: Path, orientation: int, size: str) -> None:
+    """Depth says how red each pixel is. Where no size shows which picture is meant, it is the stored one."""
+    red = np.asarray(Image.open(folder / "a.png"))[..., 0].astype(np.uint16) + 1
+    upright = size == "upright" and orientation >= 5
+    intrinsics = [11, 10, 2.5, 3.5, HEIGHT, WIDTH] if upright else [10, 11, 3.5, 2.5, WIDTH, HEIGHT]
+    cv2.imwrite(str(folder / "stored.png"), red)
+    cv2.imwrite(str(folder / "upright.png"), load_turned(folder, orientation).astype(np.uint16) + 1)
+    turned = {"image": f"turned{orientation}.png", "intrinsics": intrinsics}
+    rows = [mapped(**turned, depth_map="stored.png")]
+    rows += [mapped(**turned, depth_map="upright.png")] if orientation >= 5 else []
+    if not upright:
+        rows.append(sound(**turned, pixel_coords=[[7, 1], [2, 5]], depth=[red[1, 7] / 1000, red[5, 2] / 1000]))
+    for frame in load_manifest(written(folder, *rows), decode=True).frames:
+        pixels, depth_z = frame.labels.read(frame.camera)  # type: ignore[union-attr]
+        u, v = pixels.astype(int).T
+        np.testing.assert_allclose(depth_z * 1000 - 1, frame.picture.read()[v, u, 0], atol=1e-9)
+        swapped = orientation >= 5
+        assert (frame.camera.fx, frame.camera.width) == ((11, HEIGHT) if swapped else (10, WIDTH))
+
+
+def load_turned(folder: Path, orientation: int) -> np.ndarray:
+    """How red each pixel of the upright picture is, (h, w)."""
+    return load_manifest(written(folder, sound(image=f"turned{orientation}.png"))).frame(0).picture.read()[..., 0]
+
+
+def test_one_point_of_the_first_pixel_and_the_corner_pixels_are_labels(folder: Path) -> None:
+    points = [[[0, 0]], [[1, 1]], [[0.5, 0.5]], [[0, 0], [1, 0], [0, 1], [1, 1]], [[0.5, 0.5], [0.5, 1.5]]]
+    rows = [sound(pixel_coords=each, depth=[1] * len(each)) for each in points]
+    assert len(load_manifest(written(folder, *rows))) == len(rows)
+
+
 def test_the_pose_of_a_turned_picture_turns(folder: Path) -> None:
     row = sound(image="turned6.png", world_from_camera=pose(5))
     frame = load_manifest(written(folder, row)).frame(0)
@@ -188,12 +223,15 @@ FAULTS: list[tuple[Row | str, str, str, str]] = [
     (sound(pixel_coords=[[1, 2], [3, 7]]), "pixel_coords", "1 of 2 lie outside the 8 x 6 picture", "u = column"),
     (sound(pixel_coords=[[1, 2], [-0.6, 1]]), "pixel_coords", "the first is number 1: (-0.6, 1)", "u = column"),
     (sound(pixel_coords=[[float("nan"), 2], [1, 1]]), "pixel_coords", "1 of 2 lie outside", "u = column"),
+    (sound(pixel_coords=[[0.2, 0.3], [0.5, 0.5]]), "pixel_coords", "all 2 lie between 0 and 1", "by the width, 8"),
+    (sound(pixel_coords=[[0, 0], [1, 0.999]]), "pixel_coords", "all 2 lie between 0 and 1", "by the height, 6"),
     (sound(depth=...), "depth", "missing", "leave out points without depth"),
     (sound(depth=[1]), "depth", "1 depths for 2 pixels", "one depth for each"),
     (sound(depth=[1, -2]), "depth", "1 of 2 are not positive numbers, the first is number 1: -2", "leave out"),
     (sound(depth=[0, 2]), "depth", "the first is number 0: 0", "leave out"),
     (sound(depth=[1, float("nan")]), "depth", "number 1: nan", "leave out"),
     (sound(depth=[1, float("inf")]), "depth", "number 1: inf", "leave out"),
+    (sound(depth=[1, 10_000]), "depth", "1 of 2 are 10 km or more, the first is number 1: 10000", "give metres"),
     (sound(depth=[1, None]), "depth", "null is not a number", "leave out"),
     (sound(depth=[1, "2"]), "depth", '"2" is not a number', "leave out"),
     (sound(depth=[1, True]), "depth", "true is not a number", "leave out"),
@@ -203,13 +241,21 @@ FAULTS: list[tuple[Row | str, str, str, str]] = [
     (sound(depth_type=["z"]), "depth_type", "['z'] is neither", ""),
     (mapped(depth_map="none.png"), "depth_map", "there is no such depth map", "relative to the manifest"),
     (mapped(depth_map=7), "depth_map", "7 is no path", "path"),
-    (mapped(image="turned6.png"), "depth_map", "EXIF orientation and a depth map", "upright"),
     (mapped(depth_scale=...), "depth_scale", "null is not a number", "0.001 for millimetres"),
     (mapped(depth_scale="0.001"), "depth_scale", '"0.001" is not a number', "0.001 for millimetres"),
     (mapped(depth_scale=True), "depth_scale", "true is not a number", "0.001 for millimetres"),
     (mapped(depth_scale=0), "depth_scale", "0 is not a positive number", "0.001 for millimetres"),
     (mapped(depth_scale=-1), "depth_scale", "-1 is not a positive number", "0.001 for millimetres"),
     (mapped(depth_scale=float("nan")), "depth_scale", "nan is not a positive number", "0.001 for millimetres"),
+    (
+        mapped(depth_scale=5000),
+        "depth_scale",
+        "5000 m long, and must be shorter than 10 m",
+        "1/5000 = 0.0002 if a metre",
+    ),
+    (mapped(depth_scale=256), "depth_scale", "256 m long", "1/256 = 0.00390625 if a metre"),
+    (mapped(depth_map="D.PNG", depth_scale=1000), "depth_scale", "1000 m long", "0.001 for millimetres"),
+    (mapped(depth_map="a.npy", depth_scale=1e300), "depth_scale", "shorter than 10000 m", "metres per stored unit"),
     (mapped(depth_type=...), "depth_type", "missing", "a flat wall seen head-on"),
     (sound(world_from_camera=np.zeros((4, 4)).tolist()), "world_from_camera", "singular", "a rotation"),
     (sound(world_from_camera=(2 * np.eye(4)).tolist()), "world_from_camera", "not a rigid transform", "a rotation"),

@@ -30,11 +30,13 @@ PLAIN: list[Row] = [
     sound(world_from_camera=TURN),
     sound(distortion=[0.1, 0, 0, 0.01, 0]),
     sound(distortion=[]),
-    sound(pixel_coords=[[-0.5, -0.5], [WIDTH - 0.5, HEIGHT - 0.5], [0, 0]], depth=[1e-3, 1, 1e9]),
+    sound(pixel_coords=[[-0.5, -0.5], [WIDTH - 0.5, HEIGHT - 0.5], [0, 0]], depth=[1e-3, 1, 9999]),
     sound(image="turned3.png"),
     sound(image="./a.png"),
     sound(image="a.jpg"),
+    sound(pixel_coords=[[0, 0], [1.5, 1]]),
     mapped(depth_scale=1),
+    mapped(image="turned3.png"),
     mapped(pixel_coords=[[100, 100]], depth=[]),
 ]
 """Lines that must be taken for sound."""
@@ -77,6 +79,8 @@ UNUSUAL: list[Row] = [
         {"depth": [1, 0]},
         {"depth": [1, -1]},
         {"depth": [1, float("inf")]},
+        {"depth": [1, 10_000]},
+        {"depth": [1, 1e9]},
         {"depth": [1, None]},
         {"depth": [1, False]},
         {"depth": [1, "2"]},
@@ -91,6 +95,12 @@ UNUSUAL: list[Row] = [
         {"depth_map": "d.png", "depth_scale": 0},
         {"depth_map": "d.png", "depth_scale": float("inf")},
         {"depth_map": "d.png", "depth_scale": "1"},
+        {"depth_map": "d.png", "depth_scale": 10},
+        {"depth_map": "d.png", "depth_scale": 5000},
+        {"depth_map": "d.npy", "depth_scale": 1e300},
+        {"pixel_coords": [[0.2, 0.3], [0.5, 0.5]]},
+        {"pixel_coords": [[0, 0], [1, 1]]},
+        {"image": "turned3.png", "world_from_camera": pose()},
         {"depth_map": "", "depth_scale": 1},
         {"distortion": [0.1, 0, 0]},
         {"distortion": [0.1, 0, 0, 0, None]},
@@ -166,6 +176,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         picture.save(here / f"turned{orientation}.png", exif=exif)
     (here / "words.png").write_text("no picture")
     cv2.imwrite(str(here / "d.png"), np.full((HEIGHT, WIDTH), 1500, np.uint16))
+    np.save(here / "d.npy", np.full((HEIGHT, WIDTH), 0.5))
     return here
 
 
@@ -214,7 +225,9 @@ def test_lines_that_are_too_long_for_arrow(folder: Path, monkeypatch: pytest.Mon
     assert plainly_checked(folder, [json.dumps(sound())]) == [None]
 
 
-numbers = st.sampled_from([0, 1, -0.0, 2.5, 5, 6, 7.5, 8, -0.5, 1e-320, 1e308, True, None, "1", float("nan")])
+numbers = st.sampled_from(
+    [0, 1, -0.0, 0.25, 2.5, 256, 1e4, 5, 6, 7.5, 8, -0.5, 1e-320, 1e308, True, None, "1", float("nan")]
+)
 rows = st.builds(
     lambda base, changes: {**base, **changes},
     st.sampled_from(PLAIN),
@@ -224,7 +237,7 @@ rows = st.builds(
             numbers,
             st.lists(numbers, max_size=6),
             st.lists(st.lists(numbers, min_size=1, max_size=3), max_size=4),
-            st.sampled_from(["a.png", "turned6.png", "d.png", "z", "", "words.png", {}]),
+            st.sampled_from(["a.png", "turned3.png", "turned6.png", "d.png", "d.npy", "z", "", "words.png", {}]),
         ),
         max_size=2,
     ),

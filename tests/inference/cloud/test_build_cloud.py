@@ -123,6 +123,28 @@ def test_a_depth_map_makes_a_cloud_to_compare_with(tmp_path: Path) -> None:
     assert made.questions == 0
 
 
+def test_the_depth_map_of_a_turned_picture_turns_too(tmp_path: Path) -> None:
+    file, exif = depth_file(tmp_path), Image.Exif()
+    exif[274] = 6
+    Image.fromarray(picture()).save(tmp_path / "photo.png", exif=exif)
+    turned = cloud_from_depth(tmp_path / "photo.png", file, CAMERA.turned(6)).points.xyz
+    Image.fromarray(picture()).save(tmp_path / "photo.png")
+    plain = cloud_from_depth(tmp_path / "photo.png", file, CAMERA).points.xyz
+    expected = np.stack([-plain[:, 1], plain[:, 0], plain[:, 2]], axis=-1)  # x right becomes y down
+    sort = [np.lexsort(each.round(4).T) for each in (turned, expected)]
+    np.testing.assert_allclose(turned[sort[0]], expected[sort[1]], atol=1e-3)
+
+
+@pytest.mark.parametrize("orientation", [2, 3, 4])
+def test_a_depth_map_whose_turn_no_size_shows_is_refused(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(picture()).save(tmp_path / "photo.png", exif=exif)
+    with pytest.raises(UserError, match="not known whether this depth map is upright") as caught:
+        cloud_from_depth(tmp_path / "photo.png", depth_file(tmp_path), CAMERA)
+    assert "without this tag" in caught.value.remedy
+
+
 def test_a_depth_map_that_shares_no_pixel_loses_no_answer(tmp_path: Path) -> None:
     sparse = np.zeros((180, 240), np.uint16)
     sparse[1, 1] = 2000

@@ -13,7 +13,16 @@ import numpy as np
 from toolkit.data.audit.audit_report import AuditReport
 from toolkit.data.audit.audited_frame import AuditedFrame
 from toolkit.data.audit.checks import depth_scale as scale
-from toolkit.data.audit.checks import depth_type, duplicates, intrinsics, pose_scale, poses, saturation, sky
+from toolkit.data.audit.checks import (
+    depth_type,
+    duplicates,
+    intrinsics,
+    inverse_depth,
+    pose_scale,
+    poses,
+    saturation,
+    sky,
+)
 from toolkit.data.audit.checks import edge_alignment as alignment
 from toolkit.data.audit.finding import Finding, Verdict, WorstFrame
 from toolkit.data.audit.read_frames import AuditSample, read_manifest
@@ -25,6 +34,7 @@ AuditCheck = Callable[[Sequence[AuditedFrame], np.random.Generator], list[Findin
 """Looks at frames and returns findings; the generator draws what the check samples."""
 
 CHECKS: dict[str, AuditCheck] = {
+    inverse_depth.CHECK: inverse_depth.check,
     scale.CHECK: scale.check,
     pose_scale.CHECK: pose_scale.check,
     saturation.CHECK: saturation.check,
@@ -36,6 +46,9 @@ CHECKS: dict[str, AuditCheck] = {
     sky.CHECK: sky.check,
 }
 """The checks by name, in the order of a report. The check of the depth type runs before all of these."""
+
+WITHOUT_DEPTH = (intrinsics.RULES, duplicates.CHECK)
+"""The checks that do not look at depth. Only these run if inverse depth was found, which misleads all others."""
 
 
 def audit(path: Path, frames: int = 200, seed: int = 0, checks: Collection[str] = ()) -> AuditReport:
@@ -60,17 +73,25 @@ def audit(path: Path, frames: int = 200, seed: int = 0, checks: Collection[str] 
 
 def _run_checks(sample: AuditSample, names: Collection[str], seed: int) -> list[Finding]:
     frames, findings = sample.frames, [sample.finding()]
-    wanted = [check for name, check in CHECKS.items() if name in names]
-    with bar("auditing", 1 + len(wanted)) as progress:
-        if depth_type.CHECK in names:
-            typed = depth_type.check(frames, np.random.default_rng(seed))
-            frames = _apply_found_types(frames, typed)
-            findings += typed
-        progress.advance()
-        for check in wanted:
-            findings += check(frames, np.random.default_rng(seed))
+    with bar("auditing", len(names)) as progress:
+        for name in _ordered(names):
+            if name not in WITHOUT_DEPTH and any(map(inverse_depth.is_found, findings)):
+                continue
+            rng = np.random.default_rng(seed)
+            if name == depth_type.CHECK:
+                typed = depth_type.check(frames, rng)
+                frames = _apply_found_types(frames, typed)
+                findings += typed
+            else:
+                findings += CHECKS[name](frames, rng)
             progress.advance()
     return findings
+
+
+def _ordered(names: Collection[str]) -> list[str]:
+    """The checks with these names in the order in which they run: what misleads other checks comes before them."""
+    first = (inverse_depth.CHECK, depth_type.CHECK)
+    return [name for name in (*first, *(each for each in CHECKS if each not in first)) if name in names]
 
 
 def _apply_found_types(frames: Sequence[AuditedFrame], typed: Sequence[Finding]) -> list[AuditedFrame]:

@@ -221,7 +221,9 @@ def _stored_labels(frame: Frame) -> tuple[Array, Array, float]:
     if isinstance(labels, SparseDepth):
         return labels.pixels, labels.depth, 1.0
     if isinstance(labels, DepthFile):
-        return *DepthFile(labels.path, 1.0, "z").read(frame.camera), labels.scale
+        grid = labels.grid(frame.camera)
+        pixels = grid.pixels
+        return pixels.astype(np.float64), grid.values(pixels), labels.scale
     raise UserError(f"{frame.name}: there are no labels on disk", remedy="audit a manifest")
 
 

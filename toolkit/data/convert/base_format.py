@@ -25,8 +25,8 @@ What a format can use (``workspace`` is an instance of ``shared.workspace.Worksp
 Conventions: see ``toolkit.geometry.camera``.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -128,10 +128,12 @@ class DatasetListing:
     Attributes:
         items: The pictures, in an order that is the same on every machine: sort what the file system lists.
         faults: What is missing or damaged already here; each fault counts as one picture that was not converted.
+        skipped: The number of files that are passed over, by reason.
     """
 
     items: Sequence[DatasetItem]
     faults: Sequence[UserError] = ()
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

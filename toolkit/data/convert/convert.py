@@ -54,7 +54,7 @@ def _convert_shard(
     mine = chunks[shard[0] - 1 :: shard[1]]
     plan.save(job.dest)
     _convert_missing(job, mine)
-    outcome = count_outcome(job.dest, [key for key, _ in mine], ())
+    outcome = count_outcome(job.dest, [key for key, _ in mine])
     if outcome.faults and not job.skip_bad:
         raise UserErrors(
             f"{job.dest}, shard {shard[0]}/{shard[1]}: {outcome.pictures} pictures are converted and kept; mend the "
@@ -82,17 +82,18 @@ def _make_plan(job: ConvertJob) -> tuple[ChunkPlan, list[_Chunk]]:
         "listed": len(items),
     }
     shards = job.shard[1] if job.shard else 1
-    return ChunkPlan(about, [key for key, _ in named], listing.faults, shards), named
+    return ChunkPlan(about, [key for key, _ in named], listing.faults, shards, listing.skipped), named
 
 
 def _list_items(job: ConvertJob, form: DatasetFormat) -> DatasetListing:
     if not job.source.is_dir():
         raise UserError(f"{job.source}: there is no such folder", remedy="give the folder the set was unpacked to")
     listing = form.items(job.source, job.options)
-    if not listing.items and not listing.faults:
+    faults = [*listing.faults, *(UserError(f"{count} files: {reason}") for reason, count in listing.skipped.items())]
+    if not listing.items and not faults:
         raise not_this_set(job.source, form.INFO, "picture")
     if not listing.items:
-        raise UserErrors(f"{job.source}: nothing in it can be converted", listing.faults)
+        raise UserErrors(f"{job.source}: nothing in it can be converted", faults)
     return listing
 
 

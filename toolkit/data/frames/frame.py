@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data.frames.image_file import open_image, orientation_of, read_rgb
+from toolkit.data.frames.image_file import open_image, orientation_of, read_rgb, turn_upright
 from toolkit.data.frames.objects import Objects
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
@@ -20,8 +20,14 @@ from toolkit.utils.arrays import Array, Pixels
 DepthType = Literal["z", "euclidean"]
 """Whether depth is z-depth, along the principal axis, or the Euclidean distance from the camera centre."""
 
+FARTHEST = 10_000.0
+"""Greater depths [m] are refused: they come from a wrong unit, or stand for "no depth"."""
+
+_COARSEST_STEP = 10.0  # m; whole numbers in longer units cannot tell how far the things in a room are
 _REDUCTIONS = (8, 4, 2)  # JPEG can be decoded at these parts of its size
-_SATURATED = np.iinfo(np.uint16).max  # the stored value at which 16-bit depth saturates
+_UNKNOWN = np.iinfo(np.uint16).max  # the stored value that means "unknown" in files of every type
+_EXR = b"v/1\x01"  # the first bytes of an OpenEXR file (OpenEXR file layout, "Magic Number")
+_PNG, _PNG_END = b"\x89PNG", b"IEND"
 
 
 class Picture(Protocol):
@@ -150,17 +156,45 @@ class DepthGrid:
         valid: Which pixels (h, w) have depth.
         scale: Metres per stored unit.
         depth_type: Whether the depth map holds z-depth or Euclidean distance.
+        name: What messages call the depth map.
     """
 
     stored: NDArray[Any]
     valid: NDArray[np.bool_]
     scale: float
     depth_type: DepthType
+    name: str = "the depth map"
 
     def depth_z(self, camera: Camera, pixels: NDArray[np.int64]) -> Array:
         """The z-depth (N,) [m] of valid pixels (N, 2), (column, row), of the picture of ``camera``."""
-        depth = self.stored[pixels[:, 1], pixels[:, 0]].astype(np.float64) * self.scale
-        return _depth_z(camera, pixels.astype(np.float64), depth, self.depth_type)
+        return _depth_z(camera, pixels.astype(np.float64), self.values(pixels) * self.scale, self.depth_type)
+
+    def values(self, pixels: NDArray[np.int64]) -> Array:
+        """The stored numbers (N,) of valid pixels (N, 2), (column, row).
+
+        Raises:
+            UserError: If one of them is an impossible depth.
+        """
+        values = self.stored[pixels[:, 1], pixels[:, 0]].astype(np.float64)
+        self._check_farthest(values * self.scale)
+        return values
+
+    def _check_farthest(self, depth: Array) -> None:
+        """Raise a UserError if one of some depths (N,) [m] is ``FARTHEST`` or beyond."""
+        if depth.max(initial=0.0) < FARTHEST:
+            return
+        sky = "store 0 where no depth is known, such as in the sky"
+        raise UserError(
+            f"{self.name}: there are depths of {FARTHEST / 1000:g} km or more, such as {depth.max():.4g} m",
+            cause=f"depth_scale {self.scale:g} is wrong, or a large number stands for unknown depth",
+            remedy=f"{_inverse(self.scale)}; {sky}",
+        )
+
+    @property
+    def pixels(self) -> NDArray[np.int64]:
+        """All valid pixels (N, 2), (column, row)."""
+        rows, columns = np.nonzero(self.valid)
+        return np.stack([columns, rows], axis=-1)
 
 
 @dataclass(frozen=True)
@@ -171,44 +205,55 @@ class DepthFile:
         path: The path of the file.
         scale: Metres per stored unit.
         depth_type: Whether the depth map holds z-depth or Euclidean distance.
+        orientation: The EXIF orientation of the stored picture, 1 to 8. The depth map turns with the picture, unless
+            its size shows that it is upright already.
     """
 
     path: Path
     scale: float
     depth_type: DepthType
+    orientation: int = 1
 
     def read(self, camera: Camera) -> tuple[Array, Array]:
         """The pixels (N, 2) with valid depth, and their z-depth (N,) [m].
 
-        Zero, negative numbers and NaN are invalid, and so is the largest 16-bit value, at which depth saturates.
+        Zero, negative numbers, NaN and infinity are invalid, and so are 65535 and the largest number of an integer
+        type, at which depth saturates.
 
         Raises:
-            UserError: If the file is missing, damaged, or of another size than the picture.
+            UserError: If the file is missing, damaged, of another size than the picture, or in another unit than
+                ``scale`` says.
         """
         grid = self.grid(camera)
-        rows, columns = np.nonzero(grid.valid)
-        pixels = np.stack([columns, rows], axis=-1)
+        pixels = grid.pixels
         return pixels.astype(np.float64), grid.depth_z(camera, pixels)
 
     def grid(self, camera: Camera) -> "DepthGrid":
-        """The depth map as it is stored, and which of its pixels are valid.
+        """The depth map as it is stored, but upright, and which of its pixels are valid.
 
         Raises:
-            UserError: If the file is missing, damaged, or of another size than the picture.
+            UserError: If the file is missing, damaged, of another size than the picture, or in another unit than
+                ``scale`` says.
         """
-        stored = self._stored()
+        stored = self._upright(self._stored(), camera)
         if stored.shape != (camera.height, camera.width):
             raise UserError(
                 f"{self.path}: the depth map is {stored.shape[1]} x {stored.shape[0]}, "
                 f"its picture {camera.width} x {camera.height}",
                 remedy="resample the depth map to the picture's size with nearest neighbours",
             )
-        valid = stored > 0
-        if stored.dtype == np.uint16:
-            valid &= stored < _SATURATED
-        elif stored.dtype.kind == "f":
-            valid &= np.isfinite(stored)
-        return DepthGrid(stored, valid, self.scale, self.depth_type)
+        try:
+            check_unit(self.scale, whole=stored.dtype.kind != "f")
+        except UserError as fault:
+            raise UserError(f"{self.path}, depth_scale: {fault.problem}", fault.cause, fault.remedy) from None
+        return DepthGrid(stored, _known(stored), self.scale, self.depth_type, str(self.path))
+
+    def _upright(self, stored: NDArray[Any], camera: Camera) -> NDArray[Any]:
+        """The depth map (h, w), turned like its picture unless its size shows that it is upright already."""
+        told_by_size = self.orientation >= 5 and camera.width != camera.height
+        if told_by_size and stored.shape == (camera.height, camera.width):
+            return stored
+        return turn_upright(stored, self.orientation)
 
     def _stored(self) -> NDArray[Any]:
         if not self.path.is_file():
@@ -217,26 +262,85 @@ class DepthFile:
                 remedy="check its path; a manifest's paths are relative to the manifest",
             )
         try:
-            if self.path.suffix == ".npy":
-                stored = np.load(self.path)
-            else:
-                stored = cv2.imread(str(self.path), cv2.IMREAD_UNCHANGED)
+            stored = np.load(self.path) if self.path.suffix.lower() == ".npy" else self._decoded()
         except (OSError, ValueError, EOFError, cv2.error) as error:
             raise self._unreadable(str(error)) from None
-        if stored is None:
-            raise self._unreadable("OpenCV does not recognise it")
         if stored.dtype == np.uint8:
             raise self._unreadable("it has 8 bits: a picture of the depth, not the depth")
         if stored.ndim != 2 or stored.dtype.kind not in "iuf":
             raise self._unreadable(f"it holds {stored.dtype} of shape {stored.shape}, not one channel")
         return stored
 
+    def _decoded(self) -> NDArray[Any]:
+        """The pixels of a picture file (h, w, …).
+
+        Raises:
+            UserError: If OpenCV cannot read it, or could read only a part of it.
+        """
+        content = self.path.read_bytes()
+        exr = content.startswith(_EXR)
+        if content.startswith(_PNG) and _PNG_END not in content[-12:]:
+            raise self._unreadable("it is cut short")  # OpenCV would decode a part of it, and not report it
+        try:
+            stored = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED) if content else None
+        except cv2.error:
+            if not exr:
+                raise
+            stored = None
+        if stored is None:
+            raise self._unreadable("EXR is not read" if exr else "OpenCV does not recognise it")
+        return np.asarray(stored)
+
     def _unreadable(self, cause: str) -> UserError:
         return UserError(
             f"{self.path}: the depth map cannot be read",
             cause=cause,
-            remedy="give a one-channel 16-bit PNG, a float TIFF or a .npy array",
+            remedy="convert it to a one-channel 16-bit PNG, a float TIFF or a .npy array",
         )
+
+
+def _known(stored: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which stored numbers (h, w) are depths: not those that mean "unknown" or "too far"."""
+    known = np.asarray(stored > 0)
+    known &= stored != _UNKNOWN
+    if stored.dtype.kind == "f":
+        known &= np.isfinite(stored)
+    elif stored.dtype.type is not np.uint16:
+        known &= stored != np.iinfo(stored.dtype).max
+    return known
+
+
+def longest_unit(whole: bool) -> float:
+    """The bound [m] that the unit of a depth map stays below.
+
+    Args:
+        whole: Whether whole numbers are stored. Other numbers may lie between 0 and 1, in units of the greatest depth.
+    """
+    return _COARSEST_STEP if whole else FARTHEST
+
+
+def check_unit(scale: float, whole: bool) -> None:
+    """Check the length of one stored unit of a depth map.
+
+    Args:
+        scale: Metres per stored unit.
+        whole: Whether whole numbers are stored.
+
+    Raises:
+        UserError: If the unit is so long that ``scale`` must be the number of units in a metre.
+    """
+    if scale >= longest_unit(whole):
+        raise UserError(
+            f"one stored unit would be {scale:g} m long, and must be shorter than {longest_unit(whole):g} m",
+            cause=f"this is metres per stored unit; {scale:g} looks like stored units per metre",
+            remedy=_inverse(scale),
+        )
+
+
+def _inverse(scale: float) -> str:
+    """The remedy for a ``depth_scale`` that may be the inverse of the right one."""
+    inverse = f"1/{scale:g} = {1 / scale:.6g} if a metre has {scale:g} units, " if scale > 1 else ""
+    return f"give metres per stored unit as depth_scale: {inverse}0.001 for millimetres"
 
 
 def _depth_z(camera: Camera, pixels: Array, depth: Array, depth_type: DepthType) -> Array:

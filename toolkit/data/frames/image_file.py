@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -37,9 +37,17 @@ _DAMAGED = (
 )
 """What Pillow raises for damaged files, depending on the format; found by damaging files of 22 formats at random."""
 
-_RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw")
+_Number = TypeVar("_Number", bound=np.generic)
+
+RAW_ENDINGS = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw")
+"""The endings of camera raw files."""
+
 _NO_TAGS = 20  # bytes of an EXIF block that holds no tag
 _HEAD = 64  # bytes at the beginning of a file that tell what it is
+
+
+class MissingReader(UserError):
+    """A picture is of a kind that needs a plug-in of Pillow, which is not installed."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +107,7 @@ def open_image(path: Path) -> Iterator[Image.Image]:
     Raises:
         UserError: If the file is missing, damaged, too large, or no picture.
     """
-    if path.suffix.lower() in _RAW:
+    if path.suffix.lower() in RAW_ENDINGS:
         raise UserError(
             f"{path}: camera raw files cannot be asked about",
             cause="they hold what the sensor saw, and a small preview that passes for the picture",
@@ -214,13 +222,15 @@ def _from_integers(image: Image.Image, name: object) -> Image.Image:
     return Image.fromarray((grey >> 8).astype(np.uint8))
 
 
-def turn_upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """The upright picture (height, width, 3).
+def turn_upright(pixels: NDArray[_Number], orientation: int) -> NDArray[_Number]:
+    """The upright picture or depth map (height, width, …).
 
     Args:
-        pixels: The picture as it is stored (height, width, 3).
+        pixels: The picture or depth map as it is stored (height, width, …).
         orientation: Its EXIF orientation, 1 to 8 (TIFF 6.0, tag 274).
     """
+    if orientation == 1:
+        return pixels
     if orientation >= 5:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -290,7 +300,7 @@ def _add_reader(path: Path) -> bool:
     """Load the plug-in that reads a file, and say whether there is one.
 
     Raises:
-        UserError: If the plug-in is not installed.
+        MissingReader: If the plug-in is not installed.
     """
     head = _head(path)
     for reader in _READERS:
@@ -298,7 +308,7 @@ def _add_reader(path: Path) -> bool:
             try:
                 plug_in = importlib.import_module(reader.module)
             except ImportError:
-                raise UserError(
+                raise MissingReader(
                     f"{path}: {reader.kind} pictures cannot be read here",
                     cause=f"the package {reader.package} is not installed",
                     remedy=f"pip install {reader.package}, or convert it to PNG or JPEG",

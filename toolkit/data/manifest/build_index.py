@@ -153,7 +153,7 @@ class _Check:
         """The same facts, after the files of the line have been read whole if that is wanted."""
         if self._decode:
             read = self._line(line)
-            read.decode(frame_of_checked_line(line.text, self._path.parent, self._depth_type, facts.orientation))
+            read.decode(frame_of_checked_line(line.text, self._path.parent, self._depth_type, facts.turn))
             self.faults += read.faults
         return facts
 
@@ -206,7 +206,17 @@ class _Builder:
         )
         camera = self._cameras.setdefault(_packed(facts.camera), len(self._cameras))
         flags = LABELLED + POSED * facts.posed + UNTYPED * (not facts.typed)
-        self._rows[self.count] = (line.offset, line.number, *words, camera, 0, 0, flags, facts.orientation)
+        self._rows[self.count] = (
+            line.offset,
+            line.number,
+            *words,
+            camera,
+            0,
+            0,
+            flags,
+            facts.turn.line,
+            facts.turn.picture,
+        )
         self.count += 1
 
     def index(self, stamp: ManifestStamp) -> ManifestIndex:

@@ -34,7 +34,8 @@ ROW = np.dtype(
         ("first", "<u4"),  # where the posed Frames of its sequence begin among all posed Frames
         ("last", "<u4"),  # where they end
         ("flags", "u1"),
-        ("orientation", "u1"),  # the EXIF turn that camera and labels still need
+        ("turn", "u1"),  # the EXIF turn that camera, points and pose need
+        ("orientation", "u1"),  # the EXIF orientation of the picture, with which a depth map turns
     ]
 )
 
@@ -47,7 +48,7 @@ SUFFIX = ".index"
 NAMED = ("sequence", "license", "attribution")
 """The columns of words; the rows hold numbers, and the words are kept after the rows."""
 
-_FORMAT = 1
+_FORMAT = 2
 _HEAD = 1024  # bytes of the header of an index file
 _REST_NS = 2 * 10**9  # file systems store times in steps of up to two seconds
 _CHUNK = 1 << 20  # bytes that are read at once

@@ -4,8 +4,9 @@ A line has these keys: ``image`` and ``intrinsics`` [fx, fy, cx, cy, width, heig
 with ``depth``, or as ``depth_map`` with ``depth_scale`` [m per unit], which is used if both are given; ``depth_type``
 ("z" or "euclidean"); and, if they are known, ``distortion``, ``world_from_camera``, ``sequence``, ``license`` and
 ``attribution`` (the name that must be credited). Paths are relative to the manifest. A key whose value is null counts
-as left out. Intrinsics and ``pixel_coords`` belong to the upright picture, or to the stored one if the size in the
-intrinsics shows it. Conventions: see ``toolkit.geometry.camera``.
+as left out. Intrinsics, ``pixel_coords`` and the pose belong to the picture as it is stored, before its EXIF
+orientation turns it, or to the upright one if the size in the intrinsics shows it; so does the depth map, by its own
+size. Conventions: see ``toolkit.geometry.camera``.
 
 Every line is checked once, when the index of the manifest is built (``toolkit.data.manifest.index``). After that, each
 Frame is made from one line that is read from the file. A manifest of fewer than ``KEPT_FROM`` lines is checked anew
@@ -19,6 +20,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
+from toolkit.data.frames.exif_turn import ExifTurn
 from toolkit.data.frames.frame import DepthType, Frame, ImageFile, Picture
 from toolkit.data.manifest.build_index import build_index, nonblank_lines
 from toolkit.data.manifest.index import ManifestIndex, find_index, keep_index
@@ -83,6 +85,11 @@ class Manifest:
         posed = self._index.posed[row["first"] : row["last"]]
         return list(posed[posed != index].tolist())
 
+    def turn(self, index: int) -> ExifTurn:
+        """How the picture, the camera and the labels of an index are turned upright."""
+        row = self._index.rows[index]
+        return ExifTurn(int(row["orientation"]), int(row["turn"]))
+
     def overview(self) -> Overview:
         """What is known of all Frames at once."""
         return self._index.overview()
@@ -122,8 +129,7 @@ class Manifest:
         return lru_cache(_REMEMBERED)(self._read)
 
     def _read(self, index: int) -> Frame:
-        orientation = int(self._index.rows[index]["orientation"])
-        return frame_of_checked_line(self.text(index), self.path.parent, self._depth_type, orientation)
+        return frame_of_checked_line(self.text(index), self.path.parent, self._depth_type, self.turn(index))
 
 
 class ManifestFrames(Sequence[Frame]):

@@ -12,7 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.data.frames.frame import DepthFile, DepthType, Frame, ImageFile, Labels, SparseDepth
+from toolkit.data.frames.exif_turn import UPRIGHT, ExifTurn
+from toolkit.data.frames.frame import (
+    FARTHEST,
+    DepthFile,
+    DepthType,
+    Frame,
+    ImageFile,
+    Labels,
+    SparseDepth,
+    check_unit,
+)
 from toolkit.errors import UserError, did_you_mean
 from toolkit.geometry.camera import Camera, turn_pixels
 from toolkit.geometry.pose import checked_pose, turn_pose
@@ -47,8 +57,7 @@ class ManifestLine:
         where: The file and the number of the line, for messages.
         folder: The folder to which paths are relative.
         default_depth_type: The depth type of a line that states none, or None.
-        orientation: The EXIF turn that the camera and its labels still need. If it is None, the picture file is read to
-            find it.
+        turn: How the picture, the camera and the labels are turned upright; known once the picture file was read.
         row: The parsed line.
         faults: The faults that were found.
     """
@@ -56,7 +65,7 @@ class ManifestLine:
     where: str
     folder: Path
     default_depth_type: DepthType | None
-    orientation: int | None = None
+    turn: ExifTurn = UPRIGHT
     row: Mapping[str, Any] = field(default_factory=dict)
     faults: list[UserError] = field(default_factory=list)
 
@@ -82,13 +91,12 @@ class ManifestLine:
         self._check_keys()
         image = self._image()
         camera = self._camera()
-        if self.orientation is None:
-            self.orientation = self._orientation(image, camera) if image and camera else 1
-        labels = self._labels(camera, self.orientation) if camera else None
-        pose = self._pose(self.orientation)
+        self.turn = self._find_turn(image, camera) if image and camera else UPRIGHT
+        labels = self._labels(camera) if camera else None
+        pose = self._pose(self.turn.line)
         if self.faults or image is None or camera is None:
             return None
-        frame = Frame(image, camera.turned(self.orientation), labels, pose, self.word("sequence"), self.word("license"))
+        frame = Frame(image, camera.turned(self.turn.line), labels, pose, self.word("sequence"), self.word("license"))
         if decode:
             self.decode(frame)
         return frame
@@ -141,22 +149,23 @@ class ManifestLine:
                 camera = Camera.from_intrinsics(intrinsics, distortion)
         return camera
 
-    def _orientation(self, image: ImageFile, camera: Camera) -> int:
-        """The EXIF turn that the camera and its labels still need; 1 if the intrinsics fit the upright picture."""
+    def _find_turn(self, image: ImageFile, camera: Camera) -> ExifTurn:
+        """How the picture is turned, and what the line says of it."""
         width, height, orientation = 0, 0, 0
         with self._gather_faults("image"):
             width, height, orientation = image.stored_size()
+        if not orientation:
+            return UPRIGHT
+        turn = ExifTurn.of(camera, width, height, orientation)
+        if turn is not None:
+            return turn
         upright = (height, width) if orientation >= 5 else (width, height)
-        if not orientation or (camera.width, camera.height) == upright:
-            return 1
-        if (camera.width, camera.height) == (width, height):
-            return orientation
         with self._gather_faults("intrinsics"):
             raise UserError(
                 f"they are for {camera.width} x {camera.height} px, the picture is {upright[0]} x {upright[1]}",
                 remedy="give the intrinsics of this size: fx and cx scale with the width, fy and cy with the height",
             )
-        return 1
+        return UPRIGHT
 
     def _pose(self, orientation: int) -> Array | None:
         if not self.has("world_from_camera"):
@@ -169,35 +178,32 @@ class ManifestLine:
             return turn_pose(checked_pose([_numbers(row, remedy) for row in rows]), orientation)
         return None
 
-    def _labels(self, camera: Camera, orientation: int) -> Labels | None:
+    def _labels(self, camera: Camera) -> Labels | None:
         if self.has("depth_map"):
-            return self._depth_file(orientation)
+            return self._depth_file()
         if self.has("pixel_coords"):
-            return self._sparse(camera, orientation)
+            return self._sparse(camera)
         with self._gather_faults("pixel_coords"):
             raise UserError(
                 "there are no labels", remedy="give 'pixel_coords' with 'depth', or 'depth_map' with 'depth_scale'"
             )
         return None
 
-    def _depth_file(self, orientation: int) -> DepthFile | None:
+    def _depth_file(self) -> DepthFile | None:
         path, scale, depth_type = None, None, self._depth_type()
         with self._gather_faults("depth_map"):
             path = self._path("depth_map")
             if not path.is_file():
                 raise UserError(f"{path}: there is no such depth map", remedy="paths are relative to the manifest")
-            if orientation != 1:
-                raise UserError(
-                    "the picture has an EXIF orientation and a depth map", remedy="store both upright, without the tag"
-                )
         with self._gather_faults("depth_scale"):
             remedy = "give metres per stored unit: 0.001 for millimetres"
             scale = _numbers([self.row.get("depth_scale")], remedy)[0]
             if not 0 < scale < np.inf:
                 raise UserError(f"{scale:g} is not a positive number", remedy=remedy)
-        return DepthFile(path, scale, depth_type) if path and scale and depth_type else None
+            check_unit(scale, whole=holds_whole_numbers(str(self.row.get("depth_map"))))
+        return DepthFile(path, scale, depth_type, self.turn.picture) if path and scale and depth_type else None
 
-    def _sparse(self, camera: Camera, orientation: int) -> SparseDepth | None:
+    def _sparse(self, camera: Camera) -> SparseDepth | None:
         places, metres, depth_type = None, None, self._depth_type()
         with self._gather_faults("pixel_coords"):
             places = _places(self.row["pixel_coords"], camera)
@@ -209,7 +215,7 @@ class ManifestLine:
                 )
         if places is None or metres is None or depth_type is None:
             return None
-        return SparseDepth(turn_pixels(places, (camera.width, camera.height), orientation), metres, depth_type)
+        return SparseDepth(turn_pixels(places, (camera.width, camera.height), self.turn.line), metres, depth_type)
 
     def _depth_type(self) -> DepthType | None:
         value = self.row["depth_type"] if self.has("depth_type") else self.default_depth_type
@@ -230,26 +236,40 @@ class ManifestLine:
         return None
 
 
-def frame_of_checked_line(text: str, folder: Path, default_depth_type: DepthType | None, orientation: int) -> Frame:
+def holds_whole_numbers(depth_map: str) -> bool:
+    """Whether a depth map surely holds whole numbers; its file is not opened."""
+    return depth_map.lower().endswith(".png")
+
+
+def look_normalised(pixels: Array, size: tuple[int, int]) -> bool:
+    """Whether labelled pixels (N, 2) are surely shares of the picture's size (width, height), and not pixels of it.
+
+    One point alone may be that of the first pixel. Different points that share one pixel's width are no labels.
+    """
+    inside = bool(np.all((pixels >= 0) & (pixels <= 1)))
+    return inside and min(size) > 2 and bool(np.any(pixels != np.rint(pixels)) and np.any(pixels != pixels[0]))
+
+
+def frame_of_checked_line(text: str, folder: Path, default_depth_type: DepthType | None, turn: ExifTurn) -> Frame:
     """The Frame of a line that ``ManifestLine`` found sound before; it is not checked again.
 
     Args:
         text: The text of the line.
         folder: The folder to which paths are relative.
         default_depth_type: The depth type of a line that states none.
-        orientation: The EXIF turn that the camera and its labels still need, 1 to 8.
+        turn: How the picture, the camera and the labels are turned upright.
     """
     row = {key: value for key, value in json.loads(text).items() if value is not None}
     camera = Camera.from_intrinsics(row["intrinsics"], row.get("distortion", ()))
     depth_type: Any = row.get("depth_type", default_depth_type)
     places = np.array(row["pixel_coords"], dtype=np.float64) if "depth_map" not in row else None
     pose = np.array(row["world_from_camera"], dtype=np.float64) if "world_from_camera" in row else None
-    if orientation != 1:
-        places = None if places is None else turn_pixels(places, (camera.width, camera.height), orientation)
-        pose = None if pose is None else turn_pose(pose, orientation)
-        camera = camera.turned(orientation)
+    if turn.line != 1:
+        places = None if places is None else turn_pixels(places, (camera.width, camera.height), turn.line)
+        pose = None if pose is None else turn_pose(pose, turn.line)
+        camera = camera.turned(turn.line)
     labels: Labels = (
-        DepthFile(folder / row["depth_map"], float(row["depth_scale"]), depth_type)
+        DepthFile(folder / row["depth_map"], float(row["depth_scale"]), depth_type, turn.picture)
         if places is None
         else SparseDepth(places, np.array(row["depth"], dtype=np.float64), depth_type)
     )
@@ -325,6 +345,13 @@ def _places(pairs: Any, camera: Camera) -> Array:
             cause="the labels belong to another size, or u and v are exchanged",
             remedy=remedy,
         )
+    if look_normalised(places, (camera.width, camera.height)):
+        raise UserError(
+            f"all {len(places)} lie between 0 and 1, within one pixel",
+            cause="they look like shares of the width and the height",
+            remedy=f"multiply u by the width, {camera.width}, and v by the height, {camera.height}, "
+            "and subtract 0.5 from both: whole numbers are pixel centres",
+        )
     return places
 
 
@@ -341,6 +368,14 @@ def _metres(values: Any) -> Array:
         raise UserError(
             f"{invalid.size} of {len(metres)} are not positive numbers, "
             f"the first is number {invalid[0]}: {metres[invalid[0]]:g}",
+            remedy=remedy,
+        )
+    far = np.flatnonzero(metres >= FARTHEST)
+    if far.size:
+        raise UserError(
+            f"{far.size} of {len(metres)} are {FARTHEST / 1000:g} km or more, "
+            f"the first is number {far[0]}: {metres[far[0]]:g}",
+            cause="they are not in metres, or a large number stands for unknown depth",
             remedy=remedy,
         )
     return metres

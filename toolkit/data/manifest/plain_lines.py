@@ -16,10 +16,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data.frames.frame import DepthType, Frame, ImageFile
+from toolkit.data.frames.exif_turn import UPRIGHT, ExifTurn
+from toolkit.data.frames.frame import FARTHEST, DepthType, Frame, ImageFile, longest_unit
 from toolkit.data.frames.plain_head import plain_size
 from toolkit.data.manifest.index import NAMED
-from toolkit.data.manifest.parse_line import DEPTH_TYPES, KEYS, ManifestLine, check_fov
+from toolkit.data.manifest.parse_line import (
+    DEPTH_TYPES,
+    KEYS,
+    ManifestLine,
+    check_fov,
+    holds_whole_numbers,
+)
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 from toolkit.geometry.pose import surely_poses
@@ -46,21 +53,21 @@ class LineFacts:
         camera: The camera of the upright picture.
         posed: Whether it has a pose.
         typed: Whether it states its depth type.
-        orientation: The EXIF turn that camera and labels still need, 1 to 8.
+        turn: How the picture, the camera and the labels are turned upright.
     """
 
     words: tuple[str, ...]
     camera: Camera
     posed: bool
     typed: bool
-    orientation: int = 1
+    turn: ExifTurn = UPRIGHT
 
     @classmethod
     def of(cls, line: ManifestLine, frame: Frame) -> "LineFacts":
         """What is kept of a line that was read, and of its Frame."""
         words = tuple(line.word(key) for key in NAMED)
         posed = frame.world_from_camera is not None
-        return cls(words, frame.camera, posed, line.has("depth_type"), line.orientation or 1)
+        return cls(words, frame.camera, posed, line.has("depth_type"), line.turn)
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ class PlainLines:
     def __init__(self, folder: Path, default_depth_type: DepthType | None) -> None:
         self._folder = str(folder)
         self._typed = default_depth_type is not None
-        self._size: Callable[[str], tuple[int, int] | None] = lru_cache(_REMEMBERED)(_upright_size)
+        self._size: Callable[[str], tuple[int, int, int] | None] = lru_cache(_REMEMBERED)(_stored_size)
         self._camera: Callable[..., Camera | None] = lru_cache(_REMEMBERED)(_sound_camera)
 
     def facts(self, parts: Iterable[ParsedLines]) -> Iterator[LineFacts | None]:
@@ -110,19 +117,25 @@ class PlainLines:
         words = zip(*([word or "" for word in columns[key].to_pylist()] for key in NAMED), strict=True)
         rows = zip(sound.tolist(), images, cameras, words, posed.tolist(), typed.tolist(), strict=True)
         for fine, image, camera, named, has_pose, has_type in rows:
-            plain = fine and image and camera and self._fits(image, camera)
-            yield LineFacts(named, camera, has_pose, has_type) if plain else None
+            turn = self._turn(image, camera) if fine and image and camera else None
+            if turn is None or camera is None or (turn.line != 1 and has_pose):
+                yield None
+            else:
+                yield LineFacts(named, camera.turned(turn.line), has_pose, has_type, turn)
 
-    def _fits(self, image: str, camera: Camera) -> bool:
-        """Whether a picture can be opened and its upright size is that of the camera."""
-        return self._size(os.path.join(self._folder, image)) == (camera.width, camera.height)
+    def _turn(self, image: str, camera: Camera) -> ExifTurn | None:
+        """How a picture is turned; None if it cannot be opened, is of another size, or has its sides exchanged."""
+        stored = self._size(os.path.join(self._folder, image))
+        turn = ExifTurn.of(camera, *stored) if stored else None
+        return turn if turn is not None and turn.line < 5 else None
 
     def _have_depth_maps(self, columns: "pa.Table") -> _Flags:
         """Which lines have a depth map that exists, with its scale."""
         scales = _values(columns["depth_scale"].chunk(0))
         paths = columns["depth_map"].to_pylist()
         there = [bool(path) and os.path.isfile(os.path.join(self._folder, path)) for path in paths]
-        return np.array(there) & np.isfinite(scales) & (scales > 0)
+        bounds = [longest_unit(holds_whole_numbers(path or "")) for path in paths]
+        return np.array(there) & (scales > 0) & (scales < np.array(bounds))
 
 
 def parse_lines(texts: Sequence[str]) -> list[ParsedLines]:
@@ -239,7 +252,9 @@ def _have_poses(columns: "pa.Table") -> tuple[_Flags, _Flags]:
 
 
 def _have_sparse_depth(columns: "pa.Table", sizes: Array) -> _Flags:
-    """Which lines (N,) have labelled pixels in their pictures and a positive depth for each, and no depth map.
+    """Which lines (N,) have labelled pixels in their pictures and a possible depth for each, and no depth map.
+
+    Pixels that all lie between 0 and 1 may be shares of the picture's size.
 
     Args:
         columns: The lines.
@@ -252,10 +267,11 @@ def _have_sparse_depth(columns: "pa.Table", sizes: Array) -> _Flags:
     first, others = _bounds(depth)
     highest = np.repeat(sizes - 0.5, counts, axis=0)  # as in Camera.contains
     outside = np.logical_not(((pixels >= -0.5) & (pixels <= highest)).all(axis=1))
-    no_depth = ~(np.isfinite(metres) & (metres > 0))
+    elsewhere = np.logical_not(((pixels >= 0) & (pixels <= 1)).all(axis=1))
+    no_depth = np.logical_not((metres > 0) & (metres < FARTHEST))
     mapped = np.asarray(columns["depth_map"].chunk(0).is_valid().to_numpy(zero_copy_only=False))
     faulty = _any_within(outside, begins, counts) | _any_within(no_depth, first, others)
-    return np.asarray((counts > 0) & (counts == others) & ~faulty & ~mapped)
+    return np.asarray((counts == others) & _any_within(elsewhere, begins, counts) & ~faulty & ~mapped)
 
 
 def _any_within(flags: _Flags, begins: NDArray[np.int64], lengths: NDArray[np.int64]) -> _Flags:
@@ -264,13 +280,12 @@ def _any_within(flags: _Flags, begins: NDArray[np.int64], lengths: NDArray[np.in
     return np.asarray(sums[begins + lengths] > sums[begins])
 
 
-def _upright_size(path: str) -> tuple[int, int] | None:
-    """The width and height [px] of a picture file when it is upright; None if it cannot be opened."""
+def _stored_size(path: str) -> tuple[int, int, int] | None:
+    """The stored width and height [px] of a picture file, and its EXIF orientation; None if it cannot be opened."""
     size = plain_size(path)
     if size is not None:
-        return size
+        return *size, 1
     try:
-        width, height, orientation = ImageFile(Path(path)).stored_size()
+        return ImageFile(Path(path)).stored_size()
     except UserError:
         return None
-    return (height, width) if orientation >= 5 else (width, height)

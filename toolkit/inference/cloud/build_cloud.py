@@ -111,7 +111,7 @@ def cloud_from_model(
     (frame,), (known,) = scene.frames, scene.cameras
     task = depth_task(asker)
     # This file is read before the questions, so that an error in it does not appear only after hours of asking.
-    reference = None if against is None else labelled_map(replace(frame, labels=against))
+    reference = None if against is None else labelled_map(replace(frame, labels=_turned(against, scene)))
     found, asked = _ask_on_grid(asker, scene, task, grid, progress)
     kind: DepthType = "z" if task.gives == "depth_z" else "euclidean"
     points = cloud_at(found.pixels, found.depth, kind, known.camera, frame.picture.read())
@@ -180,7 +180,7 @@ def cloud_from_depth(
         UserError: If the picture, the camera or the depth map cannot be used.
     """
     scene = open_scene(image, camera)
-    frame = replace(scene.frames[0], labels=depth)
+    frame = replace(scene.frames[0], labels=_turned(depth, scene))
     dense = labelled_map(frame)
     if np.isnan(dense.depth).all():
         raise UserError(
@@ -189,6 +189,22 @@ def cloud_from_depth(
             remedy="check that it is the right file, and --depth-scale",
         )
     return CloudResult(cloud_of_labels(frame, every), dense, 0, None, scene.cameras[0], scene.warnings)
+
+
+def _turned(depth: DepthFile, scene: Scene) -> DepthFile:
+    """The depth map of a Scene's first picture, which turns with the picture if its size shows that it must.
+
+    Raises:
+        UserError: If its size does not show that.
+    """
+    width, height = scene.size
+    if scene.orientation != 1 and (scene.orientation < 5 or width == height):
+        raise UserError(
+            f"{depth.path}: it is not known whether this depth map is upright",
+            cause=f"the picture has the EXIF orientation {scene.orientation}, which leaves its size as it is",
+            remedy="store the picture and the depth map upright, without this tag",
+        )
+    return replace(depth, orientation=scene.orientation)
 
 
 def _margin(asker: Asker, camera: Camera) -> int:

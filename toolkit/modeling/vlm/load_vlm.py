@@ -50,7 +50,7 @@ def open_saved(settings: ModelSettings, name: str | Path) -> Vlm:
     Raises:
         UserError: If the model cannot be loaded.
     """
-    return load_vlm(name, dtype=_dtype(settings), attn_implementation=settings.attention)
+    return load_vlm(name, dtype=_dtype(settings, name), attn_implementation=settings.attention)
 
 
 def finished_dtype(settings: ModelSettings) -> torch.dtype:
@@ -98,8 +98,14 @@ def vocabulary() -> list[str]:
     ]
 
 
-def _dtype(settings: ModelSettings) -> torch.dtype | str:
-    """The type of the weights. Full fine-tuning needs float32: bfloat16 would round away steps of size 1e-5."""
-    if settings.dtype == "auto":
-        return "auto" if settings.lora else torch.float32
-    return getattr(torch, settings.dtype)
+def _dtype(settings: ModelSettings, name: str | Path) -> torch.dtype | str:
+    """The type of the weights of a model in a folder or on the hub.
+
+    Full fine-tuning needs float32: bfloat16 would round away steps of size 1e-5. LoRA takes the type of the files, but
+    not float16, in which small gradients become 0 unless the loss is scaled.
+    """
+    if settings.dtype != "auto":
+        return getattr(torch, settings.dtype)
+    if settings.lora is None:
+        return torch.float32
+    return torch.bfloat16 if stored_dtype(name) == torch.float16 else "auto"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from toolkit.config.build import make_plan, make_questions
+from toolkit.config.build import check_trainable, make_plan, make_questions
 from toolkit.config.recipe import Recipe
 from toolkit.errors import UserError
 from toolkit.modeling.checkpoint_contract import adopt_base_contract
@@ -97,6 +97,8 @@ def preview(recipe: Recipe, count: int, held_out: bool = False) -> Preview:
         UserError: If the recipe cannot be run.
     """
     recipe = adopt_base_contract(recipe)
+    if not held_out:
+        check_trainable(recipe)
     vlm = open_base(recipe)
     if held_out:
         questions = make_questions(recipe, vlm.geometry.canvas)

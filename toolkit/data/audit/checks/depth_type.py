@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from toolkit.data.audit.audited_frame import AuditedFrame
 from toolkit.data.audit.finding import WORST_SHOWN, Finding, Verdict, WorstFrame, frames_to_text
 from toolkit.data.audit.support.planes import find_planes
-from toolkit.data.audit.support.significance import ALPHA, STRICT, sign_test, tail
+from toolkit.data.audit.support.significance import ALPHA, ENOUGH, STRICT, sign_test, tail
 from toolkit.data.frames.frame import DepthType
 
 CHECK = "depth type"
@@ -39,7 +39,6 @@ TOLERANCE = 0.01
 _SURE = 1e-4  # a frame whose chance by McNemar's test is below this counts as surely of one type
 _MIXED_SHARE, _MIXED_LEAST = 0.05, 3  # share and number of frames that are surely of either type in a mixture
 _NOT_STATED = "not stated"  # what a finding says of lines that declare no depth type
-_ENOUGH = 10  # frames from which on the sign test is used
 
 
 class Reading(StrEnum):
@@ -177,7 +176,7 @@ def _best_reading(fits: Sequence[_Fit]) -> tuple[Reading, float]:
     best, second = counts[:, order[0]], counts[:, order[1]]
     wins, losses = int((best > second).sum()), int((best < second).sum())
     name = list(POWERS)[order[0]]
-    if wins + losses >= _ENOUGH:
+    if wins + losses >= ENOUGH:
         chance = sign_test(wins, losses)
         return (name if chance < ALPHA and wins > losses else Reading.UNKNOWN), chance
     only_z, only_euclidean = sum(fit.only_z for fit in fits), sum(fit.only_euclidean for fit in fits)

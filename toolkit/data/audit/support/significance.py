@@ -9,6 +9,9 @@ from scipy.stats import binom
 ALPHA = 0.002
 """The chance of a false alarm that a verdict by a sign test allows; ten frames of ten are just enough."""
 
+ENOUGH = 10
+"""The number of frames from which on a sign test is used."""
+
 STRICT = 1e-6
 """The same for a test on the points of a few frames: such points share a surface, so they are less independent."""
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,22 +52,30 @@ class ChunkPlan:
         chunks: The names of the chunks, in the order of the manifest.
         faults: What was missing or damaged when the data set was listed.
         shards: The number of shards that share the work.
+        skipped: The number of files that were passed over when the data set was listed, by reason.
     """
 
     about: Mapping[str, Any]
     chunks: Sequence[str]
     faults: Sequence[UserError]
     shards: int = 1
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
         """A digest of everything that the manifest depends on."""
-        return _digest(list(self.chunks), _faults_to_json(self.faults))
+        return _digest(list(self.chunks), _faults_to_json(self.faults), *sorted(self.skipped.items()))
 
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON can hold it."""
         faults = _faults_to_json(self.faults)
-        return {"about": self.about, "chunks": self.chunks, "faults": faults, "shards": self.shards}
+        return {
+            "about": self.about,
+            "chunks": self.chunks,
+            "faults": faults,
+            "shards": self.shards,
+            "skipped": dict(self.skipped),
+        }
 
     def save(self, dest: Path) -> None:
         """Write the plan, whole or not at all."""

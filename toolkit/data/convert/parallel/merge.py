@@ -42,7 +42,7 @@ def write_manifest(dest: Path, plan: ChunkPlan, skip_bad: bool) -> ConvertOutcom
     Raises:
         UserErrors: If there are faults and ``skip_bad`` is not set, or no picture was converted.
     """
-    outcome = count_outcome(dest, plan.chunks, plan.faults)
+    outcome = count_outcome(dest, plan.chunks, plan.faults, plan.skipped)
     if outcome.faults and not skip_bad:
         _write_faults(dest, outcome.faults)
         raise UserErrors(
@@ -60,9 +60,18 @@ def write_manifest(dest: Path, plan: ChunkPlan, skip_bad: bool) -> ConvertOutcom
     return replace(outcome, manifest=dest / MANIFEST)
 
 
-def count_outcome(dest: Path, chunks: Sequence[str], faults: Sequence[UserError]) -> ConvertOutcome:
-    """The sum of the results of chunks, with ``faults`` that were found before."""
-    pictures, found, skipped = 0, list(faults), Counter[str]()
+def count_outcome(
+    dest: Path, chunks: Sequence[str], faults: Sequence[UserError] = (), passed_over: Mapping[str, int] | None = None
+) -> ConvertOutcome:
+    """The sum of the results of chunks, with what was found when the data set was listed.
+
+    Args:
+        dest: The folder for the manifest.
+        chunks: The names of the chunks.
+        faults: What was missing or damaged then.
+        passed_over: The number of files that were passed over then, by reason.
+    """
+    pictures, found, skipped = 0, list(faults), Counter(passed_over or {})
     for result in load_results(dest, chunks):
         pictures += len(result.lines)
         found += result.faults

@@ -1,0 +1,54 @@
+"""Tests of ``toolkit.data.frames.camera_file``: what a file about a camera may say."""
+
+from typing import Any
+
+import pytest
+
+from toolkit.data.frames.camera_file import parse_camera
+from toolkit.errors import UserError
+
+INTRINSICS = [300, 310, 199.5, 149.5, 400, 300]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"distortion": None},
+        {"depth_type": "z", "depth_scale": 0.001},
+        {"model": "pinhole"},
+        {"model": "Brown-Conrady"},
+        {"model": None},
+    ],
+    ids=str,
+)
+def test_a_camera(more: dict[str, Any]) -> None:
+    assert parse_camera({"intrinsics": INTRINSICS, **more}).intrinsics == INTRINSICS
+
+
+def test_distortion_is_kept() -> None:
+    bent = parse_camera({"intrinsics": INTRINSICS, "distortion": [-0.1, 0.02, 0, 0, 0], "model": "OPENCV"})
+    assert bent.distortion == (-0.1, 0.02, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("more", "problem", "remedy"),
+    [
+        ({"distorsion": [-0.3, 0.1, 0, 0, 0]}, "the key 'distorsion' cannot be used", "did you mean distortion"),
+        ({"Distortion": [], "k1": 0.1}, "the keys 'Distortion', 'k1' cannot be used", "k1: use one of"),
+        ({"depth_unit": "mm"}, "'depth_unit'", "did you mean depth_"),
+        ({"model": "fisheye"}, "the camera model 'fisheye' is not supported", "undistort the pictures"),
+        ({"model": "kannala-brandt"}, "'kannala-brandt' is not supported", "undistort the pictures"),
+        ({"model": 4}, "4 is not supported", "undistort the pictures"),
+        ({"distortion": [0.1, 0.2]}, "not five finite numbers", "k1, k2, p1, p2, k3"),
+        ({"distortion": 0.1}, "there is no camera in it", ""),
+        ({"intrinsics": [True, *INTRINSICS[1:]]}, "there is no camera in it", ""),
+        ({"intrinsics": [10**400, *INTRINSICS[1:]]}, "there is no camera in it", ""),
+        ({"intrinsics": None}, "there is no camera in it", ""),
+    ],
+    ids=str,
+)
+def test_what_would_be_passed_over_is_refused(more: dict[str, Any], problem: str, remedy: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_camera({"intrinsics": INTRINSICS, **more})
+    assert problem in caught.value.problem and remedy in caught.value.remedy
