@@ -32,8 +32,9 @@ from toolkit.inference.points import (
 from toolkit.inference.scene import Scene, open_scene
 from toolkit.modeling.checkpoint_contract import CONTRACT, contract_for_remote
 from toolkit.modeling.confidence.uncertainty import answer_interval
-from toolkit.modeling.predictor import Predictor, Reply
+from toolkit.modeling.predictor import Ending, Predictor, Reply
 from toolkit.qa.canonical_view import View, canonicalise
+from toolkit.qa.parsing.answer_words import holds_only_thoughts
 from toolkit.qa.parsing.units import unit_in, value_to_text
 from toolkit.qa.query import Query, point_in
 from toolkit.qa.sample import Presenter, Sample, Turn
@@ -163,7 +164,8 @@ class Asker:
         (reply,) = self.predictor.answer([sample])
         (turn,) = sample.turns
         answer = self._make_answer(chosen, question, turn, reply, scene.cameras)
-        warnings = [*scene.warnings, *point_warnings(located, self.presenter), *self.caveat(chosen)]
+        unread = [answer.ending.why_unread] if answer.ending is not Ending.COMPLETE else []
+        warnings = [*unread, *scene.warnings, *point_warnings(located, self.presenter), *self.caveat(chosen)]
         if check:
             answer = replace(answer, check=self._check_answer(chosen, question, sample, reply))
             warnings += [] if answer.check else [_UNCHECKED]
@@ -270,7 +272,7 @@ class Asker:
             return None
         from toolkit.modeling.confidence.consistency import check_consistency
 
-        values = [task.read(reply.text, sample.query)]
+        values = [task.read(reply.readable, sample.query)]
         (checked,) = check_consistency([sample], values, self.tasks, self.presenter, self.predictor.answer)
         if checked is None or checked.implied is None:
             return checked
@@ -316,7 +318,7 @@ class Asker:
         """Read a reply and make an Answer. Without a task, the Answer has no value, only the text."""
         value, text, interval, unit = None, "", None, ""
         if task is not None:
-            value = task.read(reply.text, turn.query)
+            value = task.read(reply.readable, turn.query)
             unit = task.unit
             interval = _interval(task, turn.query, reply, cameras)
             if value is not None:
@@ -334,6 +336,7 @@ class Asker:
             points={},
             cameras=cameras,
             model=self.predictor.name,
+            ending=_ending(reply),
         )
 
 
@@ -342,6 +345,12 @@ def _make_query(views: Sequence[View], names: Sequence[str], where: np.ndarray) 
     first = views[0]
     places = first.camera.project(first.frame.camera.rays(where)) if len(where) else where
     return Query(tuple(views), tuple(point_in(first, name, place) for name, place in zip(names, places, strict=True)))
+
+
+def _ending(reply: Reply) -> Ending:
+    """How a reply ended; thoughts that nothing follows are found in its text."""
+    complete = reply.ending is Ending.COMPLETE
+    return Ending.THOUGHTS if complete and holds_only_thoughts(reply.text) else reply.ending
 
 
 def _value_to_text(task: Task, value: object, question: str, query: Query) -> str:

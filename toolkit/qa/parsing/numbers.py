@@ -20,6 +20,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from toolkit.qa.parsing.foreign_units import with_english_units
 from toolkit.qa.parsing.typography import GLYPHS
 from toolkit.qa.parsing.units import NO_UNIT, SPELT_NAMES, Unit, unit_named
 
@@ -50,6 +51,11 @@ _NUMBER = re.compile(
 
 _BARE = re.compile(r"(?!-\w) *(?:$|\n|[^\s\w%°'\"/*+^]|(?:ahead|apart|away|deep|far|from|long|off|or so)\b)")
 _OPERATOR = re.compile(r"[-+*/^x]|plus|minus|times|over|(?:divided|multiplied) by")
+
+_RANGE = ("-", "to", "up to", "through", "bis", "à", "a", "до", "至", "..", "...")
+
+CONVERSION_TOLERANCE = 0.10
+"""How much the same value may differ in two units: conversions are rounded, as in "1 meter (3 feet)"."""
 
 ONES = [
     "zero",
@@ -106,6 +112,10 @@ _METER = r"(?:(?:kilo|centi)?met(?:er|re)|foot|inch|mile)"
 
 _REWRITES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"\*\*|__", ""),
+    (r"\b(?:confidence|probability|certainty)(?: \w+)?['\"]? ?[:=] ?\d+(?:[.,]\d+)? ?%?", " "),
+    (r"(?<=\d) ?~ ?(?=\d)", "-"),
+    (r"(?<![\d.])([1-9]\d{0,2})'(\d{3})(?![\d\"'])", r"\1\2"),
+    (r"\\[,;:! ]", " "),
     (r"\\boxed\b", " answer is "),
     (r"\\times\b|\\cdot\b", "*"),
     (r"\\approx\b", "="),
@@ -159,7 +169,7 @@ class Number:
 
 def normalised(text: str) -> str:
     """A text in lower case, with one way to write each sign, unit and number. Coordinates are removed."""
-    text = text.lower().strip().translate(GLYPHS)
+    text = with_english_units(text.lower().strip().translate(GLYPHS))
     for pattern, by in _COMPILED_REWRITES:
         text = pattern.sub(by, text)
     return text
@@ -206,14 +216,22 @@ def _join(text: str, first: Number, second: Number) -> tuple[Number, ...]:
     if first.unit == NO_UNIT:
         shared = replace(first, value=first.value * second.unit.factor, unit=second.unit)
     comparable = shared.unit.dimension == second.unit.dimension
-    if comparable and (gap in ("-", "to") or between) and shared.value < second.value:
+    if comparable and (gap in _RANGE or between) and shared.value < second.value:
         return (replace(second, value=(shared.value + second.value) / 2, start=first.start),)
     if comparable and gap in ("", "and") and _continues(first, second):
         return (replace(first, value=first.value + math.copysign(second.value, first.value), end=second.end),)
+    if gap == "/" and first.unit != second.unit and _convert(first, second):
+        return first, second
     runs_into = gap == "" and first.unit != NO_UNIT and second.unit == NO_UNIT
     if runs_into or _OPERATOR.fullmatch(gap.strip(" ()")):
         return replace(first, usable=False), replace(second, usable=False)
     return (shared if gap in ("", "and", "or") else first), second
+
+
+def _convert(first: Number, second: Number) -> bool:
+    """Whether two numbers are one value in two units: "2.4 m / 7.9 ft"."""
+    same = first.usable and first.unit.dimension == second.unit.dimension != ""
+    return same and math.isclose(first.value, second.value, rel_tol=CONVERSION_TOLERANCE)
 
 
 def _continues(first: Number, second: Number) -> bool:
