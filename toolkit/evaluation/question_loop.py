@@ -197,7 +197,7 @@ def _answer(
     return replace(
         record,
         answer=reply.text,
-        ending=reply.ending,
+        ending=reply.ending_with(value),
         probability=None if reply.probability is None else round(reply.probability, _DIGITS),
         value=value,
         interval=_rounded_interval(task, sample, reply),

@@ -34,7 +34,6 @@ from toolkit.modeling.checkpoint_contract import CONTRACT, contract_for_remote
 from toolkit.modeling.confidence.uncertainty import answer_interval
 from toolkit.modeling.predictor import Ending, Predictor, Reply
 from toolkit.qa.canonical_view import View, canonicalise
-from toolkit.qa.parsing.answer_words import holds_only_thoughts
 from toolkit.qa.parsing.units import unit_in, value_to_text
 from toolkit.qa.query import Query, point_in
 from toolkit.qa.sample import Presenter, Sample, Turn
@@ -165,7 +164,7 @@ class Asker:
         (turn,) = sample.turns
         answer = self._make_answer(chosen, question, turn, reply, scene.cameras)
         unread = [answer.ending.why_unread] if answer.ending is not Ending.COMPLETE else []
-        warnings = [*unread, *scene.warnings, *point_warnings(located, self.presenter), *self.caveat(chosen)]
+        warnings = [*scene.warnings, *point_warnings(located, self.presenter), *self.caveat(chosen), *unread]
         if check:
             answer = replace(answer, check=self._check_answer(chosen, question, sample, reply))
             warnings += [] if answer.check else [_UNCHECKED]
@@ -336,7 +335,7 @@ class Asker:
             points={},
             cameras=cameras,
             model=self.predictor.name,
-            ending=_ending(reply),
+            ending=reply.ending_with(value),
         )
 
 
@@ -345,12 +344,6 @@ def _make_query(views: Sequence[View], names: Sequence[str], where: np.ndarray) 
     first = views[0]
     places = first.camera.project(first.frame.camera.rays(where)) if len(where) else where
     return Query(tuple(views), tuple(point_in(first, name, place) for name, place in zip(names, places, strict=True)))
-
-
-def _ending(reply: Reply) -> Ending:
-    """How a reply ended; thoughts that nothing follows are found in its text."""
-    complete = reply.ending is Ending.COMPLETE
-    return Ending.THOUGHTS if complete and holds_only_thoughts(reply.text) else reply.ending
 
 
 def _value_to_text(task: Task, value: object, question: str, query: Query) -> str:

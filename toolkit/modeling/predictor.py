@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import prod
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
+from toolkit.qa.parsing.answer_words import holds_only_thoughts
 from toolkit.qa.sample import Sample
 
 
@@ -73,7 +74,12 @@ class Reply:
     @property
     def readable(self) -> str:
         """The text that may hold a value: "" if the answer was cut, refused or withheld."""
-        return self.text if self.ending is Ending.COMPLETE else ""
+        return self.text if self.ending in (Ending.COMPLETE, Ending.THOUGHTS) else ""
+
+    def ending_with(self, value: Any) -> Ending:
+        """How the text ended; if no value was read from it, thoughts that nothing follows are found in it too."""
+        complete = value is None and self.ending is Ending.COMPLETE
+        return Ending.THOUGHTS if complete and holds_only_thoughts(self.text) else self.ending
 
 
 class Predictor(Protocol):

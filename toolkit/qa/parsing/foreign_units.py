@@ -16,10 +16,12 @@ _NAMES = {
 _SHORT = {name: unit for unit, names in _NAMES.items() for name in names.split()}
 
 _AFTER_NUMBER = re.compile(
-    rf"(?<=\d) ?(?P<name>{'|'.join(sorted(map(re.escape, _SHORT), key=len, reverse=True))})(?![a-zà-ÿа-я²³^/])",
+    rf"(?<=\d) ?(?P<name>{'|'.join(sorted(map(re.escape, _SHORT), key=len, reverse=True))})(?![a-zà-ÿа-я²³^/])"
 )
+
+_RUN_ON = re.compile(r"(?<=[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af])(?=\d)")  # scripts without spaces
 
 
 def with_english_units(text: str) -> str:
     """A text in lower case, with the units of length that follow a number in English: "2,4 metros" is "2,4 m"."""
-    return _AFTER_NUMBER.sub(lambda match: f" {_SHORT[match['name']]}", text)
+    return _AFTER_NUMBER.sub(lambda match: f" {_SHORT[match['name']]} ", _RUN_ON.sub(" ", text))
