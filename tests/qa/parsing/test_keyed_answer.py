@@ -70,3 +70,10 @@ def test_formal_keys_are_decisive_and_those_of_prose_are_not() -> None:
     assert keyed_answer("distance: 2", meters) == KeyedAnswer(("2",), decisive=False)
     assert keyed_answer('{"thought": "2 m"}', meters) == KeyedAnswer((), decisive=True)
     assert keyed_answer("It is 2 m away.", meters) is None
+
+
+def test_deep_and_large_values_are_read_without_failing() -> None:
+    deep = read_quantity('{"a":' * 900 + "1" + "}" * 900, "m")
+    assert deep is not None and deep.value == 1.0
+    for text in ('{"distance":' * 5000, '{"distance": ' + "9" * 5000 + "}", "{" * 5000):
+        assert read_quantity(text, "m") is None

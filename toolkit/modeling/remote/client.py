@@ -29,7 +29,6 @@ _DETAIL = "detail"  # the only option that is not sent beside the message, but w
 
 _LOGPROBS, _FEWER_LOGPROBS = 20, 5  # how many alternatives of a token are asked for; some servers give fewer
 
-
 _NOT_ABOUT_OPTIONS = (401, 402, 408, 413, 429, 503, 529)
 """HTTP statuses with which no server refuses an option."""
 
@@ -193,17 +192,19 @@ def _refused_option(fault: openai.APIStatusError | ErrorBody, options: RequestOp
 def _mention_of(option: str) -> re.Pattern[str]:
     """A pattern for the words by which servers name an option."""
     if option == "logprobs":
-        return re.compile(r"\blog[ -]?prob(?:s\b|s?_|abilit|\b)", re.IGNORECASE)
+        return re.compile(r"\blog[ _-]?prob(?:s?(?![a-z])|abilit)", re.IGNORECASE)
     return re.compile(rf"\b{option}\b")
 
 
 def _words_in(body: Any) -> Iterator[str]:
-    """The words of a JSON value, without its keys."""
-    if isinstance(body, dict | list):
-        for inner in body.values() if isinstance(body, dict) else body:
-            yield from _words_in(inner)
-    else:
-        yield str(body)
+    """The words of a JSON value, however deep it is, without its keys."""
+    waiting = [body]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict | list):
+            waiting += reversed(list(value.values() if isinstance(value, dict) else value))
+        else:
+            yield str(value)
 
 
 def _requested_wait(fault: RequestFailure) -> float | None:

@@ -1,23 +1,22 @@
 r"""Reading values from what a model wrote, without guessing.
 
-Which words count as the answer: those in the last ``<answer>...</answer>``; if its end tag is missing, all words up to
-the end of the text. Without answer tags, the words after ``</think>`` count. A text whose thinking never ends holds no
-answer.
+Which words count as the answer, and which are thoughts, is told in ``toolkit.qa.parsing.answer_words``.
 
 Which number in these words is the answer (``toolkit.qa.parsing.numbers`` says how numbers are found):
 
-1. The clause after the last "=" is read first. If it holds no number, the clause after the last "answer is" is read.
-   If that holds none either, all words are read. A clause ends with its sentence or line. ``\boxed{}`` counts as
-   "answer is".
-2. Numbers with a unit of the right dimension come first. If there are several, they must agree within 5 %; in different
+1. What stands under a key that names the answer comes first (``toolkit.qa.parsing.keyed_answer``), and then a last line
+   that is a number alone (``toolkit.qa.parsing.lone_quantity``).
+2. The clause after the last "=" is read next. If it holds no number, the clause after the last "answer is" is read.
+   If that holds none either, all words are read. A clause ends with its sentence or line.
+3. Numbers with a unit of the right dimension come first. If there are several, they must agree within 5 %; in different
    units within 10 %, because conversions are rounded: "1 meter (3 feet)". The first one is the answer.
-3. Otherwise, the answer is a single number without a unit, which is taken to be in the unit asked for. It must not
+4. Otherwise, the answer is a single number without a unit, which is taken to be in the unit asked for. It must not
    count something ("2 chairs"). It must not be part of a refusal ("I cannot tell from image 1"), or of a text that
    names another unit of the same dimension ("in feet: 8"). If numbers with a unit stand elsewhere, it must agree with
    one of them.
 
 In all other cases the result is None: nothing was found, or two values differ. Bounds ("at least 2 m") are read as
-their value. A negative distance is read, because it was answered and is wrong.
+their value. A negative number is read here; ``toolkit.qa.tasks.task.Task.read`` leaves out those that cannot be true.
 """
 
 import math

@@ -38,6 +38,7 @@ _PAIR = re.compile(
 _BOXED = re.compile(r"\\boxed\s*\{(?P<value>(?:[^{}]|\{[^{}]*\})*)\}")
 _NEXT = re.compile(r"\n(?=.)|[;|{}]|[.!?](?=\s|\Z)|,(?=[ \t]*[\"'*]*[^\W\d_])|\((?=[^)]*[:=])")
 _NUMBER_ALONE = re.compile(r"[+-]?[\d.,]*\d(?:e[+-]?\d+)?", re.IGNORECASE)
+_DEEPEST = 8  # levels of JSON in which keys are looked for
 _LONGEST = 1000  # characters after a key that are read
 _MOST_STARTS = 10  # braces of a text at which JSON is looked for
 
@@ -126,19 +127,21 @@ def _json_in(words: str) -> Any:
     return found
 
 
-def _pairs_of(value: Any, path: str = "") -> Iterator[_Pair]:
-    """The keys of a JSON value, each with those around it, and the words under them."""
+def _pairs_of(value: Any, path: str = "", depth: int = 0) -> Iterator[_Pair]:
+    """The keys of a JSON value, each with those around it, and the words under them, down to ``_DEEPEST``."""
+    if depth > _DEEPEST:
+        return
     if isinstance(value, dict):
         unit = next((value[key] for key in ("unit", "units") if isinstance(value.get(key), str)), "")
         for key, inner in value.items():
-            for name, words in _pairs_of(inner, f"{path} {key}".strip()):
+            for name, words in _pairs_of(inner, f"{path} {key}".strip(), depth + 1):
                 yield name, f"{words} {unit}".strip() if _NUMBER_ALONE.fullmatch(words) else words
     elif isinstance(value, list):
         if len(value) == 2 and "range" in path.lower() and all(isinstance(each, int | float) for each in value):
             yield path, f"{value[0]} to {value[1]}"
             return
         for inner in value:
-            yield from _pairs_of(inner, path)
+            yield from _pairs_of(inner, path, depth + 1)
     elif not isinstance(value, bool):
         yield path, "" if value is None else str(value)
 

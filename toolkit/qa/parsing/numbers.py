@@ -8,6 +8,9 @@ r"""Finding numbers in prose, with their units, in all the ways in which people 
   "two point five feet").
 - A range ("2-3 m", "2 to 3 m", "between 2 and 3 m") is read as its midpoint.
 - "5 ft 11 in", "2 m 40 cm" and "1 min and 30 s" are sums.
+- "2.4 m / 7.9 ft" is one value in two units, and both numbers are read; "7.2 m / 4 m" is arithmetic.
+- Confidences ("confidence: 0.9") are no numbers of the answer.
+- Units may have foreign names after a number ("2,4 metros").
 - "2 or 3 m" and "2 and 5 m" are two numbers, both in metres.
 - A minus sign is kept.
 - These are left out: coordinates ("(320, 240)", "x = 320, y = 240"), operands of arithmetic ("7.23 m / 4.0 s"),
