@@ -16,6 +16,7 @@ from toolkit.geometry.plausibility import CameraSource
 from toolkit.inference.answer import Answer
 from toolkit.inference.camera_source import KnownCamera
 from toolkit.modeling.confidence.consistency import ConsistencyCheck
+from toolkit.modeling.predictor import Ending
 from toolkit.qa.parsing.answer import Motion
 from toolkit.utils import progress
 
@@ -107,6 +108,24 @@ def test_what_cannot_be_read_is_shown_as_said(show: Show) -> None:
     assert "the answer cannot be read" in out and "it says: I cannot tell." in out
     assert "it says nothing" in show(replace(UNREAD, text=" \n"), 80)[0]
     assert "(no words)" in show(replace(RAW, text=""), 80)[0]
+
+
+@pytest.mark.parametrize("ending", [ending for ending in Ending if ending is not Ending.COMPLETE])
+def test_an_answer_that_is_not_read_says_why(show: Show, ending: Ending) -> None:
+    unread = replace(UNREAD, ending=ending)
+    assert show(unread)[0] == f"the answer cannot be read ({ending.why_unread}): 'I cannot tell.'\n"
+    framed = " ".join(show(unread, 200)[0].replace("│", " ").split())
+    assert ending.why_unread in framed and "it says: I cannot tell." in framed
+
+
+def test_a_table_says_why_its_answers_are_not_read(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress.err, "_width", 200)
+    cut = replace(UNREAD, ending=Ending.CUT)
+    print_answers([NUMBER, UNREAD, cut, cut])
+    err = capsys.readouterr().err
+    assert "3 of 4 answers cannot be read" in err and f"2 of 4: {Ending.CUT.why_unread}" in err
 
 
 def test_what_a_terminal_would_obey_is_not_passed_on(show: Show) -> None:

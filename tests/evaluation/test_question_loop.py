@@ -1,8 +1,9 @@
 """Evaluation: known predictors get the numbers that arithmetic gives them."""
 
+import json
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from toolkit.evaluation.question_loop import EvaluationRun, ask_all
 from toolkit.evaluation.reports.report import make_report
 from toolkit.evaluation.sample_record import read_records, rescored
 from toolkit.modeling.constant_predictor import ConstantPredictor
-from toolkit.modeling.predictor import Reply
-from toolkit.modeling.remote.unanswered_questions import QuestionFault, Unanswered
+from toolkit.modeling.predictor import Ending, Reply
+from toolkit.modeling.remote.unanswered_questions import QuestionFault, ServerFault, Unanswered
+from toolkit.modeling.replay import ReplayPredictor
 from toolkit.qa.mixture import Mixture
 from toolkit.qa.sample import Sample
 from toolkit.qa.tasks.registry import get_task
@@ -140,6 +142,69 @@ def test_an_answer_cut_short_within_a_character_is_asked_again(tmp_path: Path) -
     tired = Tired(99)
     assert len(ask_all(tired, asked)) == 4
     assert tired.asked == 1
+
+
+class Dying(Scripted):
+    """A server that dies after so many answers."""
+
+    def __init__(self, answers: int, fault: BaseException) -> None:
+        super().__init__(lambda sample: sample.completion)
+        self._left, self._fault = answers, fault
+        self.asked = 0
+
+    def answer_each(self, samples: Sequence[Sample], heard: Callable[[int, Reply], None]) -> list[Reply]:
+        replies: list[Reply | None] = [None] * len(samples)
+        order = [index for index in reversed(range(len(samples))) if index % 2 == 0] + list(range(1, len(samples), 2))
+        for index in order:
+            if not self._left:
+                raise Unanswered(replies, {index: self._fault}) if isinstance(self._fault, UserError) else self._fault
+            self._left -= 1
+            self.asked += 1
+            replies[index] = Reply(samples[index].completion)
+            heard(index, replies[index])
+        return [reply for reply in replies if reply is not None]
+
+
+@pytest.mark.parametrize("fault", [ServerFault("the server is down"), KeyboardInterrupt()])
+def test_each_answer_of_a_server_is_kept_as_it_comes(fault: BaseException, tmp_path: Path) -> None:
+    asked = EvaluationRun(held_out("metric_depth", count=8), part=tmp_path / "part", key="a")
+    with pytest.raises((Unanswered, KeyboardInterrupt)):
+        ask_all(Dying(5, fault), asked)
+    assert len((tmp_path / "part").read_text().splitlines()) == 1 + 5
+    risen = Dying(99, fault)
+    records = ask_all(risen, asked)
+    assert risen.asked == 3
+    whole = ask_all(Scripted(lambda sample: sample.completion), replace(asked, part=None))
+    assert [record.to_json_line() for record in records] == [record.to_json_line() for record in whole]
+
+
+def test_no_value_is_read_from_an_answer_that_was_cut(tmp_path: Path) -> None:
+    class Rambling(Scripted):
+        def answer(self, samples: Sequence[Sample]) -> list[Reply]:
+            return [Reply(sample.completion, ending=Ending.CUT) for sample in samples]
+
+    asked = EvaluationRun(held_out("metric_depth", "two_point_distance", count=8), check=True)
+    made = make_report("rambling", ask_all(Rambling(lambda _: ""), asked), asked.tasks)
+    assert {(record.value, record.ending, record.implied) for record in made.records} == {(None, "cut", None)}
+    made.save(tmp_path)
+    records = read_records(tmp_path / "samples.jsonl", asked.tasks)
+    assert [record.ending for record in records] == [Ending.CUT] * 16
+    assert {record.value for record in rescored(records, asked.tasks)} == {None}
+    replayed = ask_all(ReplayPredictor(tmp_path / "samples.jsonl", asked.held_out), replace(asked, check=False))
+    assert {(record.value, record.ending) for record in replayed} == {(None, "cut")}
+
+
+def test_samples_from_before_endings_were_kept_are_complete(tmp_path: Path) -> None:
+    made = report(lambda sample: sample.completion, "metric_depth")
+    line = json.loads(made.records[0].to_json_line())
+    del line["ending"]
+    (tmp_path / "samples.jsonl").write_text(json.dumps(line) + "\n")
+    assert read_records(tmp_path / "samples.jsonl", {"metric_depth": get_task("metric_depth")}) == [made.records[0]]
+
+
+def test_thoughts_alone_are_recorded_as_such() -> None:
+    made = report(lambda _: "<think>The door is 2 m tall.", "metric_depth")
+    assert {(record.value, record.ending) for record in made.records} == {(None, Ending.THOUGHTS)}
 
 
 def test_a_refused_check_leaves_the_answer_unchecked() -> None:

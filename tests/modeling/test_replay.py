@@ -98,6 +98,12 @@ def test_all_faults_are_told_with_their_lines(tmp_path: Path) -> None:
         assert f"a.jsonl, line {number}: " in text and part in text
 
 
+def test_an_unknown_ending_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", [{**rows(**asked())[0], "ending": "happy"}])
+    with pytest.raises(UserError, match=r"`ending` cannot be \"happy\"(?s:.)*complete, cut"):
+        ReplayPredictor(path, asked())
+
+
 def test_a_question_that_is_asked_twice_may_have_two_lines(tmp_path: Path) -> None:
     mixtures = asked()
     twice = {"metric_depth": mixtures["metric_depth"], "again": mixtures["metric_depth"]}

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -31,7 +32,7 @@ def print_answer(answer: Answer, out: Console) -> None:
     if out.is_terminal:
         _print_on_terminal(answer, out)
     else:
-        text = answer.said or (answer.text if not answer.task else f"the answer cannot be read: {answer.text!r}")
+        text = answer.said or (f"{_unread(answer)}: {answer.text!r}" if answer.task else answer.text)
         out.print(text, soft_wrap=True, markup=False, highlight=False)
     print_lines(_basis(answer, with_interval=not out.is_terminal))
     print_warnings(answer.warnings)
@@ -41,9 +42,17 @@ def print_answers(answers: Sequence[Answer]) -> None:
     """Print the answers to one question about many points: a table to stdout, and everything else to stderr."""
     print(answers_to_csv(answers), end="")
     print_lines([("camera", camera_to_text(answers[0].cameras[0])), ("model", Text(answers[0].model))])
-    unread = sum(answer.value is None for answer in answers)
-    notes = [f"{unread} of {len(answers)} answers cannot be read; their values are empty"] if unread else []
-    print_warnings([*notes, *answers[0].warnings])
+    print_warnings([*_unread_notes(answers), *answers[0].warnings])
+
+
+def _unread_notes(answers: Sequence[Answer]) -> Iterator[str]:
+    """Yield how many answers cannot be read, and of how many of these it is known why."""
+    unread = [answer for answer in answers if answer.value is None]
+    if unread:
+        yield f"{len(unread)} of {len(answers)} answers cannot be read; their values are empty"
+    for ending, count in Counter(answer.ending for answer in unread).items():
+        if ending.why_unread:
+            yield f"{count} of {len(answers)}: {ending.why_unread}"
 
 
 def print_lines(lines: Iterable[LabelledLine]) -> None:
@@ -89,7 +98,7 @@ def answers_to_json(answers: Sequence[Answer]) -> dict[str, Any]:
     """The answers to one question about many points as JSON: first what they share, then the answer for each point."""
     shared = ("schema", "task", "unit", "camera", "coverage", "model", "warnings")
     whole = [answer.to_json() for answer in answers]
-    own = ("value", "said", "interval", "probability", "text", "prompt")
+    own = ("value", "said", "interval", "probability", "text", "ending", "prompt")
     return {
         **{name: whole[0][name] for name in shared},
         "answers": [
@@ -127,10 +136,16 @@ def _print_on_terminal(answer: Answer, out: Console) -> None:
         lines, style = [Text(_harmless(answer.said), style="bold green")], "green"
     else:
         words = f"it says: {answer.text}" if answer.text.strip() else "it says nothing"
-        lines, style = [Text("the answer cannot be read", style="bold yellow"), Text(_harmless(words))], "yellow"
+        lines, style = [Text(_unread(answer), style="bold yellow"), Text(_harmless(words))], "yellow"
     if answer.interval:
         lines.append(Text(_interval_to_text(answer)))
     out.print(Panel(Text("\n").join(lines), ROUNDED, expand=False, padding=(1, 3), border_style=style))
+
+
+def _unread(answer: Answer) -> str:
+    """That an answer cannot be read, and why, as far as it is known."""
+    why = answer.ending.why_unread
+    return "the answer cannot be read" + (f" ({why})" if why else "")
 
 
 def _interval_to_text(answer: Answer) -> str:

@@ -1,7 +1,8 @@
 """Evaluation of a predictor on the held-out questions of a recipe, from the settings to the saved report."""
 
 import hashlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from toolkit.evaluation.kept_answers import forget_answers
 from toolkit.evaluation.question_loop import AT_ONCE, EvaluationRun, ask_all
 from toolkit.evaluation.ranks import ALONE, Ranks
 from toolkit.evaluation.reports.report import Report, make_report, read_report
+from toolkit.evaluation.sample_record import SampleRecord
 from toolkit.modeling.checkpoint import load_checkpoint
 from toolkit.modeling.checkpoint_contract import (
     CONTRACT,
@@ -28,7 +30,7 @@ from toolkit.modeling.checkpoint_contract import (
 )
 from toolkit.modeling.constant_predictor import ConstantPredictor, FixedPredictor
 from toolkit.modeling.hub import CONFIG
-from toolkit.modeling.predictor import Predictor
+from toolkit.modeling.predictor import Ending, Predictor
 from toolkit.modeling.vlm.vlm import Vlm, load_to_ask
 from toolkit.modeling.vlm.vlm_predictor import VlmPredictor
 from toolkit.qa.mixture import Mixture
@@ -240,12 +242,19 @@ def evaluate_predictor(
     batch_size = predictor.batch_size if isinstance(predictor, VlmPredictor) else AT_ONCE
     with bar("evaluating", asked.count) as progress:
         records = ask_all(predictor, asked, progress.advance, batch_size, setup.ranks)
-    about = {"recipe": digest, "versions": versions(), "notes": [*questions.notes, *predictor.notes]}
+    notes = [*questions.notes, *predictor.notes, *_notes_on_endings(records)]
+    about = {"recipe": digest, "versions": versions(), "notes": notes}
     report = make_report(predictor.name, records, asked.tasks, central, about)
     if kept is not None and setup.ranks.is_first:
         report.save(kept.folder)
         forget_answers(kept.folder / _PART_FILE)
     return report
+
+
+def _notes_on_endings(records: Sequence[SampleRecord]) -> list[str]:
+    """How many answers have no value because of how they ended, for a reader of the results."""
+    counts = Counter(record.ending for record in records if record.ending is not Ending.COMPLETE)
+    return [f"{count} of {len(records)} answers: {ending.why_unread}" for ending, count in sorted(counts.items())]
 
 
 def _check_no_other_evaluation(folder: Path, predictor: str, recipe: str) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from toolkit.errors import UserError
 from toolkit.evaluation.kept_answers import KeptAnswers
@@ -16,7 +15,7 @@ from toolkit.evaluation.ranks import ALONE, Ranks
 from toolkit.evaluation.sample_record import SampleRecord, parse_record, unanswered_record
 from toolkit.modeling.confidence.consistency import ConsistencyCheck, check_consistency
 from toolkit.modeling.confidence.uncertainty import answer_interval
-from toolkit.modeling.predictor import Predictor, Reply
+from toolkit.modeling.predictor import EagerPredictor, Predictor, Reply
 from toolkit.modeling.remote.unanswered_questions import ServerFault, Unanswered
 from toolkit.qa.mixture import Mixture
 from toolkit.qa.sample import Sample
@@ -64,6 +63,10 @@ _Question = tuple[str, int]
 """The name of the task that asks a question, and the question's number among those of the task."""
 
 
+_Keep = Callable[[Sequence[SampleRecord]], None]
+"""A function that keeps the records of fresh answers."""
+
+
 def ask_all(
     predictor: Predictor,
     asked: EvaluationRun,
@@ -94,14 +97,12 @@ def ask_all(
     progress(len(records))
     left = asked.count - len(records)
     batches = ranks.share(_open_batches(asked, {(record.task, record.index) for record in records}, batch_size))
+    keep: _Keep = partial(kept.add, ranks.number) if kept else lambda records: None
     fresh: list[SampleRecord] = []
     questions = [question for batch in batches for question in batch]
     with made_ahead(partial(_render, asked), questions, asked.ahead * batch_size) as rendered:
         for batch in batches:
-            answered = _ask_batch(predictor, asked, [next(rendered) for _ in batch])
-            if kept:
-                kept.add(ranks.number, answered)
-            fresh += answered
+            fresh += _ask_batch(predictor, asked, [next(rendered) for _ in batch], keep)
             step = min(len(batch) * ranks.count, left)
             left -= step
             progress(step)
@@ -136,24 +137,50 @@ def _render(asked: EvaluationRun, question: _Question) -> tuple[Sample, SampleRe
 
 
 def _ask_batch(
+    predictor: Predictor, asked: EvaluationRun, rendered: Sequence[tuple[Sample, SampleRecord]], keep: _Keep
+) -> list[SampleRecord]:
+    """Ask the questions of one batch, which are of one task, and keep the answers: those of a server as they come.
+
+    Answers that are checked are kept together, because the checks need further questions.
+    """
+    if asked.check:
+        records = _ask_and_check(predictor, asked, rendered)
+        keep(records)
+        return records
+    task = asked.tasks[rendered[0][0].task]
+    done: dict[int, SampleRecord] = {}
+
+    def hear(index: int, reply: Reply) -> None:
+        done[index] = _answer(rendered[index], task, reply)
+        keep([done[index]])
+
+    replies = _replies(predictor, [sample for sample, _ in rendered], hear)
+    rest = {index: _answer(rendered[index], task, reply) for index, reply in enumerate(replies) if index not in done}
+    if rest:
+        keep(list(rest.values()))
+    return [record for _, record in sorted({**done, **rest}.items())]
+
+
+def _ask_and_check(
     predictor: Predictor, asked: EvaluationRun, rendered: Sequence[tuple[Sample, SampleRecord]]
 ) -> list[SampleRecord]:
-    """Ask the questions of one batch, which are of one task."""
+    """Ask the questions of one batch, and compare the answers with the predictor's own depths."""
     samples = [sample for sample, _ in rendered]
     task = asked.tasks[samples[0].task]
     replies = _replies(predictor, samples)
-    values = [task.read(reply.text, sample.query) for sample, reply in zip(samples, replies, strict=True)]
-    checks: Sequence[ConsistencyCheck | None] = [None] * len(samples)
-    if asked.check:
-        presenter = asked.held_out[task.name].presenter
-        checks = check_consistency(samples, values, asked.tasks, presenter, partial(_replies, predictor))
-    rows = zip(rendered, replies, values, checks, strict=True)
-    return [_answer(record, task, sample, reply, value, check) for (sample, record), reply, value, check in rows]
+    values = [task.read(reply.readable, sample.query) for sample, reply in zip(samples, replies, strict=True)]
+    presenter = asked.held_out[task.name].presenter
+    checks = check_consistency(samples, values, asked.tasks, presenter, partial(_replies, predictor))
+    return [_answer(row, task, reply, check) for row, reply, check in zip(rendered, replies, checks, strict=True)]
 
 
-def _replies(predictor: Predictor, samples: Sequence[Sample]) -> Sequence[Reply]:
+def _replies(
+    predictor: Predictor, samples: Sequence[Sample], heard: Callable[[int, Reply], None] = lambda index, reply: None
+) -> Sequence[Reply]:
     """The replies to some questions. A question that a server refuses gets an empty answer, which is wrong."""
     try:
+        if isinstance(predictor, EagerPredictor):
+            return predictor.answer_each(samples, heard)
         return predictor.answer(samples)
     except Unanswered as unanswered:
         if any(isinstance(fault, ServerFault) for fault in unanswered.faults.values()):
@@ -162,12 +189,15 @@ def _replies(predictor: Predictor, samples: Sequence[Sample]) -> Sequence[Reply]
 
 
 def _answer(
-    record: SampleRecord, task: Task, sample: Sample, reply: Reply, value: Any, check: ConsistencyCheck | None
+    rendered: tuple[Sample, SampleRecord], task: Task, reply: Reply, check: ConsistencyCheck | None = None
 ) -> SampleRecord:
     """The record of a question with its answer."""
+    sample, record = rendered
+    value = task.read(reply.readable, sample.query)
     return replace(
         record,
         answer=reply.text,
+        ending=reply.ending_with(value),
         probability=None if reply.probability is None else round(reply.probability, _DIGITS),
         value=value,
         interval=_rounded_interval(task, sample, reply),

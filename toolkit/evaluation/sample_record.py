@@ -13,6 +13,7 @@ import numpy as np
 
 from toolkit.data.frames.fingerprint import picture_id
 from toolkit.errors import UserError, UserErrors
+from toolkit.modeling.predictor import Ending, Reply
 from toolkit.qa.canonical_view import View
 from toolkit.qa.query import Point, Query
 from toolkit.qa.sample import Sample
@@ -62,6 +63,7 @@ class SampleRecord:
         agrees: Whether the answer agrees with ``implied``; None where this cannot be told.
         scores: The scores that the task's metric gives the answer.
         redraws: How many drawn questions could not be asked before this one.
+        ending: How the answer ended. No value is read from an answer that is not complete.
     """
 
     task: str
@@ -82,6 +84,7 @@ class SampleRecord:
     agrees: bool | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
     redraws: int = 0
+    ending: Ending = Ending.COMPLETE
 
     @property
     def group(self) -> str:
@@ -197,7 +200,7 @@ def rescored(records: Iterable[SampleRecord], tasks: Mapping[str, Task]) -> list
                 f"a sample is of the task {record.task!r}, which is not known", remedy="pass --include FILE.py"
             )
         task = tasks[record.task]
-        value = task.read(record.answer, query_of(record))
+        value = task.read(Reply(record.answer, ending=record.ending).readable, query_of(record))
         again.append(replace(record, value=value, scores=task.metric.score(record.truth, value)))
     return again
 
@@ -252,6 +255,7 @@ def parse_record(line: str, tasks: Mapping[str, Task]) -> SampleRecord:
         raise ValueError(f"not of schema {SCHEMA}")
     for name in ("images", "points"):
         row[name] = tuple(row[name])
+    row["ending"] = Ending(row.get("ending", Ending.COMPLETE))
     row["cameras"] = tuple(tuple(camera) for camera in row["cameras"])
     row["interval"] = None if row["interval"] is None else tuple(row["interval"])
     row["scores"] = {key: float("nan") if score is None else score for key, score in row["scores"].items()}

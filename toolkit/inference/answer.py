@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.inference.camera_source import KnownCamera
 from toolkit.inference.points import LocatedPoint
 from toolkit.modeling.confidence.uncertainty import COVERAGE
+from toolkit.modeling.predictor import Ending
 from toolkit.utils.arrays import Pixels
 from toolkit.utils.json import to_json
 
@@ -37,6 +38,7 @@ class Answer:
         model: The name of the model.
         check: The comparison with the model's own depths, if the user asked for it.
         warnings: What the user should know about the answer.
+        ending: How the text ended. Nothing is read from a text that is not complete.
         images: The pictures as the model saw them, each (H, W, 3) uint8 RGB.
     """
 
@@ -53,6 +55,7 @@ class Answer:
     model: str
     check: "ConsistencyCheck | None" = None
     warnings: Sequence[str] = ()
+    ending: Ending = Ending.COMPLETE
     images: Sequence[Pixels] = field(repr=False, default=())
 
     @property
@@ -84,6 +87,7 @@ class Answer:
             "unit": self.unit,
             "probability": to_json(self.probability),
             "text": self.text,
+            "ending": self.ending,
             "task": self.task,
             "prompt": self.prompt,
             "points": to_json(self.points),

@@ -32,7 +32,7 @@ from toolkit.inference.points import (
 from toolkit.inference.scene import Scene, open_scene
 from toolkit.modeling.checkpoint_contract import CONTRACT, contract_for_remote
 from toolkit.modeling.confidence.uncertainty import answer_interval
-from toolkit.modeling.predictor import Predictor, Reply
+from toolkit.modeling.predictor import Ending, Predictor, Reply
 from toolkit.qa.canonical_view import View, canonicalise
 from toolkit.qa.parsing.units import unit_in, value_to_text
 from toolkit.qa.query import Query, point_in
@@ -172,7 +172,8 @@ class Asker:
         (reply,) = self.predictor.answer([sample])
         (turn,) = sample.turns
         answer = self._make_answer(chosen, question, turn, reply, scene.cameras)
-        warnings = [*scene.warnings, *point_warnings(located, self.presenter), *self.caveat(chosen)]
+        unread = [answer.ending.why_unread] if answer.ending is not Ending.COMPLETE else []
+        warnings = [*scene.warnings, *point_warnings(located, self.presenter), *self.caveat(chosen), *unread]
         if check:
             answer = replace(answer, check=self._check_answer(chosen, question, sample, reply))
             warnings += [] if answer.check else [_UNCHECKED]
@@ -279,7 +280,7 @@ class Asker:
             return None
         from toolkit.modeling.confidence.consistency import check_consistency
 
-        values = [task.read(reply.text, sample.query)]
+        values = [task.read(reply.readable, sample.query)]
         (checked,) = check_consistency([sample], values, self.tasks, self.presenter, self.predictor.answer)
         if checked is None or checked.implied is None:
             return checked
@@ -325,7 +326,7 @@ class Asker:
         """Read a reply and make an Answer. Without a task, the Answer has no value, only the text."""
         value, text, interval, unit = None, "", None, ""
         if task is not None:
-            value = task.read(reply.text, turn.query)
+            value = task.read(reply.readable, turn.query)
             unit = task.unit
             interval = _interval(task, turn.query, reply, cameras)
             if value is not None:
@@ -343,6 +344,7 @@ class Asker:
             points={},
             cameras=cameras,
             model=self.predictor.name,
+            ending=reply.ending_with(value),
         )
 
 

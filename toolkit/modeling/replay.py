@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import UserError, raise_all
-from toolkit.modeling.predictor import Reply
+from toolkit.modeling.predictor import Ending, Reply
 from toolkit.qa.mixture import Mixture
 from toolkit.qa.sample import Sample
 
@@ -59,21 +59,21 @@ class ReplayPredictor:
 
     def answer(self, samples: Sequence[Sample]) -> list[Reply]:
         """One Reply for each Sample, in order; it is empty where the file has no answer."""
-        return [Reply(self._next_answer(sample.fingerprint())) for sample in samples]
+        return [self._next_answer(sample.fingerprint()) for sample in samples]
 
-    def _next_answer(self, question: str) -> str:
+    def _next_answer(self, question: str) -> Reply:
         """The answer to a question; if it is asked several times, its lines are used one after another."""
         answers = self._answers.get(question)
         if answers is None:
             self._missing += 1
-            return ""
+            return Reply("")
         self._given[question] += 1
         return answers[min(self._given[question], len(answers)) - 1]
 
 
-def _read_answers(path: Path, asked: Mapping[str, int]) -> dict[str, list[str]]:
+def _read_answers(path: Path, asked: Mapping[str, int]) -> dict[str, list[Reply]]:
     """The answers to each question, in the order of the lines; ``asked`` says how often each question is asked."""
-    answers: dict[str, list[str]] = {}
+    answers: dict[str, list[Reply]] = {}
     faults = []
     for number, text in enumerate(_read_lines(path), start=1):
         if not text.strip():
@@ -88,7 +88,7 @@ def _read_answers(path: Path, asked: Mapping[str, int]) -> dict[str, list[str]]:
     return answers
 
 
-def _parse_line(text: str) -> tuple[str, str]:
+def _parse_line(text: str) -> tuple[str, Reply]:
     """The question and the answer of one line."""
     try:
         row = json.loads(text)
@@ -101,7 +101,17 @@ def _parse_line(text: str) -> tuple[str, str]:
         raise UserError(f"`{_KEY}` is missing or no text", remedy="copy it from samples.jsonl")
     if "answer" not in row:
         raise UserError("`answer` is missing", remedy="leave out the line of a question without an answer")
-    return question, _answer_to_text(row["answer"])
+    return question, Reply(_answer_to_text(row["answer"]), ending=_ending_in(row))
+
+
+def _ending_in(row: Mapping[str, Any]) -> Ending:
+    """How the answer of a line ended; lines of other systems need not say it."""
+    try:
+        return Ending(row.get("ending", Ending.COMPLETE))
+    except ValueError:
+        raise UserError(
+            f"`ending` cannot be {json.dumps(row['ending'])[:40]}", remedy=f"leave it out, or give {', '.join(Ending)}"
+        ) from None
 
 
 def _answer_to_text(answer: Any) -> str:

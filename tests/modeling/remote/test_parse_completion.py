@@ -5,10 +5,20 @@ import math
 
 import pytest
 
-from toolkit.modeling.remote.parse_completion import CutShort, Nonsense, read_completion
+from toolkit.modeling.predictor import Ending
+from toolkit.modeling.remote.parse_completion import (
+    CutShort,
+    ErrorBody,
+    Filtered,
+    NoAnswer,
+    Nonsense,
+    OnlyThoughts,
+    ToolCalled,
+    read_completion,
+)
 
 
-def body(content: object, finish: str = "stop", logprobs: object = None, **more: object) -> str:
+def body(content: object, finish: object = "stop", logprobs: object = None, **more: object) -> str:
     message = {"role": "assistant", "content": content, **more}
     return json.dumps({"choices": [{"message": message, "finish_reason": finish, "logprobs": logprobs}]})
 
@@ -84,7 +94,7 @@ def test_probabilities_that_do_not_fit_the_text_are_left_out(logprobs: object) -
         ("[" * 100_000, "not JSON"),
         ("[]", "all of it"),
         ('{"choices": []}', "choices: List should have at least 1 item"),
-        ('{"error": "no"}', "choices: Field required"),
+        ('{"choice": "no"}', "choices: Field required"),
         ('{"choices": [{"message": {"content": 7}}]}', "choices.0.message.content"),
         (body(None), "there is no text in it"),
     ],
@@ -105,3 +115,108 @@ def test_thoughts_that_used_up_the_answer() -> None:
     ):
         with pytest.raises(CutShort):
             read_completion(answer)
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ([{"type": "text", "text": "3.5 "}, {"type": "text", "text": "m"}], "3.5 m"),
+        ([{"type": "output_text", "text": "3.5 m"}], "3.5 m"),
+        (["3.5", " m"], "3.5 m"),
+        ({"type": "text", "text": "3.5 m"}, "3.5 m"),
+        (
+            [{"type": "thinking", "thinking": [{"type": "text", "text": "2 m"}]}, {"type": "text", "text": "3.5 m"}],
+            "3.5 m",
+        ),
+        ([{"type": "reasoning", "text": "2 m"}, {"type": "text", "text": "3.5 m"}], "3.5 m"),
+        ([{"type": "text", "text": ""}], ""),
+    ],
+)
+def test_content_in_parts_is_joined_without_thoughts(content: object, text: str) -> None:
+    assert read_completion(body(content)).text == text
+
+
+@pytest.mark.parametrize(
+    ("reason", "ending"),
+    [
+        ("stop", Ending.COMPLETE),
+        (None, Ending.COMPLETE),
+        ("end_turn", Ending.COMPLETE),
+        ("length", Ending.CUT),
+        ("MAX_TOKENS", Ending.CUT),
+        ("model_length", Ending.CUT),
+        ({"type": "length", "length": 64}, Ending.CUT),
+        ("abort", Ending.CUT),
+        ("content_filter", Ending.WITHHELD),
+        ("SAFETY", Ending.WITHHELD),
+        ("refusal", Ending.REFUSED),
+    ],
+)
+def test_how_a_text_ended(reason: object, ending: Ending) -> None:
+    reply = read_completion(body("It is 3.5 m", reason))
+    assert (reply.text, reply.ending) == ("It is 3.5 m", ending)
+    assert bool(reply.readable) == (ending is Ending.COMPLETE)
+
+
+def test_a_refusal_is_told_from_an_answer() -> None:
+    parts = [{"type": "refusal", "refusal": "I will not look 2 m away."}]
+    for answer in (
+        body(None, refusal="I will not look 2 m away."),
+        body(parts),
+        body("", refusal="I will not look 2 m away."),
+    ):
+        reply = read_completion(answer)
+        assert (reply.text, reply.ending, reply.readable) == ("I will not look 2 m away.", Ending.REFUSED, "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "words"),
+    [
+        (body(None, "content_filter"), Filtered, "content_filter"),
+        (body("", "safety"), Filtered, "safety"),
+        ('{"choices": [{"finish_reason": "content_filter: PROHIBITED", "index": 0}]}', Filtered, "PROHIBITED"),
+        (body(None, reasoning_content="3.5 m"), OnlyThoughts, ""),
+        (body("", reasoning="3.5 m"), OnlyThoughts, ""),
+        (body([{"type": "thinking", "thinking": "3.5 m"}]), OnlyThoughts, ""),
+        (body(None, "max_tokens", reasoning_details=[{"text": "3.5 m"}]), CutShort, ""),
+        (
+            body(None, "tool_calls", tool_calls=[{"function": {"name": "ruler", "arguments": "{}"}}]),
+            ToolCalled,
+            "ruler",
+        ),
+    ],
+)
+def test_what_stands_in_place_of_an_answer(answer: str, kind: type[NoAnswer], words: str) -> None:
+    with pytest.raises(kind) as caught:
+        read_completion(answer)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message", "status"),
+    [
+        ({"error": {"message": "the provider failed", "code": 503}}, "the provider failed", 503),
+        ({"error": {"message": "slow down", "code": "429"}, "choices": []}, "slow down", 429),
+        ({"error": {"message": "odd", "code": "server_error"}}, "odd", 500),
+        ({"error": "no model"}, "no model", 500),
+        ({"object": "error", "message": "too long", "code": 400}, "too long", 400),
+        ({"detail": "Not authenticated", "status": 401}, "Not authenticated", 401),
+        ({"choices": [{"error": {"message": "the provider failed", "code": 502}}]}, "the provider failed", 502),
+    ],
+)
+def test_an_error_with_the_status_of_success(answer: dict[str, object], message: str, status: int) -> None:
+    with pytest.raises(ErrorBody) as caught:
+        read_completion(json.dumps(answer))
+    assert (str(caught.value), caught.value.status) == (message, status)
+
+
+def test_an_error_that_is_null_is_none() -> None:
+    answer = {**json.loads(body("3.5 m")), "error": None, "detail": None}
+    assert read_completion(json.dumps(answer)).text == "3.5 m"
+
+
+def test_probabilities_that_do_not_spell_the_answer_are_told() -> None:
+    steps = [step("7", 0.5), step(" m", 1.0)]
+    assert read_completion(body("3 m", logprobs={"content": steps})).unaligned
+    assert not read_completion(body("7 m", logprobs={"content": steps})).unaligned
+    assert not read_completion(body("3 m", logprobs={"content": []})).unaligned

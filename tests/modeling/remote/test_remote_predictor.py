@@ -18,6 +18,7 @@ from PIL import Image
 
 from tests.support.server import Answer, Body, Server
 from toolkit.errors import UserError
+from toolkit.modeling.predictor import Reply
 from toolkit.modeling.remote.address import RemoteModel, RemoteSettings
 from toolkit.modeling.remote.remote_predictor import OpenAiPredictor
 from toolkit.modeling.remote.unanswered_questions import QuestionFault, ServerFault, Unanswered
@@ -290,6 +291,140 @@ def test_few_logprobs_are_better_than_none(serve: Serve) -> None:
 
     (reply,) = OpenAiPredictor(serve(answer).remote, QUICK).answer(questions(1))
     assert [(piece.text, piece.probability, dict(piece.numerals)) for piece in reply.pieces] == [("1", 1.0, {"1": 1.0})]
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (403, "You are not allowed to request logprobs from this model"),
+        (404, "No endpoints found that support the parameter: logprobs"),
+        (500, "top_logprobs 20 exceeds the maximum"),
+        (400, "Log probabilities are not available"),
+    ],
+)
+def test_probabilities_that_are_refused_in_any_way_are_done_without(serve: Serve, status: int, words: str) -> None:
+    server = serve(lambda body, _: failed(status, words) if "logprobs" in body else said("1 m"))
+    assert ask(server, questions(2)) == ["1 m"] * 2
+    assert ["logprobs" in body for body in server.bodies] == [True, True, False, False]
+
+
+def test_an_option_that_an_error_inside_a_200_names_is_left_out(serve: Serve) -> None:
+    refusal = Answer({"error": {"message": "repetition_penalty is not supported", "code": 400}})
+    server = serve(lambda body, _: refusal if "repetition_penalty" in body else said("1 m"))
+    assert ask(server, questions(1)) == ["1 m"]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        failed(400, "Unknown field: messages[0].content[0].image_url.detail"),
+        Answer(
+            {"detail": [{"loc": ["messages", 0, "image_url", "detail"], "msg": "Extra inputs are not permitted"}]}, 422
+        ),
+    ],
+)
+def test_a_server_that_does_not_know_detail_is_asked_without(serve: Serve, refusal: Answer) -> None:
+    def pictures(body: Body) -> list[dict[str, Any]]:
+        return [part["image_url"] for part in body["messages"][0]["content"] if part["type"] == "image_url"]
+
+    server = serve(lambda body, _: refusal if "detail" in pictures(body)[0] else said("1 m"))
+    assert ask(server, questions(3)) == ["1 m"] * 3
+    assert ["detail" in picture for body in server.bodies for picture in pictures(body)] == [True, False, False, False]
+    assert all(picture["url"].startswith("data:") for body in server.bodies for picture in pictures(body))
+    assert "detail" not in server.bodies[0]
+
+
+def test_the_word_detail_as_a_key_names_no_option(serve: Serve) -> None:
+    server = serve(lambda body, _: Answer({"detail": "the picture is too large"}, 400))
+    assert fault(server).cause == "the picture is too large"
+    assert len(server.bodies) == 1
+
+
+def test_a_limit_that_names_an_option_is_a_limit(serve: Serve) -> None:
+    server = serve(lambda body, index: failed(429, "max_tokens per minute reached") if index == 0 else said("1 m"))
+    assert ask(server, questions(1)) == ["1 m"]
+    assert "max_tokens" in server.bodies[1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem", "cause"),
+    [
+        (said(None, finish_reason="content_filter"), "a content filter withheld the answer", "content_filter"),
+        (
+            Answer({"choices": [{"message": {"content": None, "reasoning_content": "2 m"}, "finish_reason": "stop"}]}),
+            "reasoning in what came back, and no answer",
+            "thoughts",
+        ),
+        (
+            Answer({"choices": [{"message": {"content": None, "tool_calls": [{"function": {"name": "ruler"}}]}}]}),
+            "called a tool",
+            "ruler",
+        ),
+        (Answer({"error": {"message": "the picture is unsafe", "code": 400}}), "refused the question (400)", "unsafe"),
+    ],
+)
+def test_what_is_no_answer_is_told_as_what_it_is(serve: Serve, answer: Answer, problem: str, cause: str) -> None:
+    server = serve(lambda body, _: answer)
+    error = fault(server)
+    assert problem in error.problem and cause in error.cause
+    assert "/v1" not in error.remedy
+    assert isinstance(error.faults[0], QuestionFault)
+    assert len(server.bodies) == 1
+
+
+def test_an_error_inside_a_200_is_tried_again_like_its_status(serve: Serve) -> None:
+    broken = Answer({"error": {"message": "Upstream failure", "code": 502}})
+    server = serve(lambda body, index: broken if index < 2 else said("1 m"))
+    assert ask(server, questions(1)) == ["1 m"]
+    error = fault(serve(lambda body, _: broken))
+    assert "the server failed (502), 4 tries" in error.problem and error.cause == "Upstream failure"
+
+
+def test_a_server_that_leads_to_another_host_gets_nothing_more(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    other = serve(lambda body, _: said("1 m"))
+    away = other.remote.url.replace("127.0.0.1", "localhost") + "/chat/completions"
+    server = serve(lambda body, _: Answer("", 307, {"Location": away}))
+    error = fault(server, count=3)
+    assert "redirects to another host" in error.problem and away in error.cause
+    assert isinstance(error.faults[0], ServerFault)
+    assert (len(server.bodies), other.bodies) == (1, [])
+
+
+def test_an_answer_without_end_is_one_that_is_too_large(serve: Serve) -> None:
+    server = serve(lambda body, _: Answer("x" * 10_000_001))
+    assert "larger than 10 MB" in fault(server).cause
+
+
+def test_answers_are_told_as_they_come(serve: Serve) -> None:
+    late = threading.Event()
+
+    def answer(body: Body, index: int) -> Answer:
+        if asked(body) == "question 1":
+            assert late.wait(20)
+        return said(asked(body))
+
+    heard: list[tuple[int, str]] = []
+
+    def hear(index: int, reply: Reply) -> None:
+        heard.append((index, reply.text))
+        if len(heard) == 5:
+            late.set()
+
+    predictor = OpenAiPredictor(serve(answer).remote, QUICK, lambda: 0.0)
+    replies = predictor.answer_each(questions(6), hear)
+    assert [reply.text for reply in replies] == [f"question {index}" for index in range(6)]
+    assert sorted(heard) == [(index, f"question {index}") for index in range(6)]
+    assert heard[-1][0] == 1
+
+
+def test_probabilities_of_something_else_are_said_to_be_missing(serve: Serve) -> None:
+    steps = [{"token": "7", "logprob": 0.0, "top_logprobs": []}]
+    predictor = OpenAiPredictor(serve(lambda body, _: said("1 m", logprobs={"content": steps})).remote, QUICK)
+    (reply,) = predictor.answer(questions(1))
+    assert reply.pieces == ()
+    (note,) = predictor.notes
+    assert "do not spell the answer" in note
 
 
 def test_what_newer_models_call_otherwise_or_do_not_take(serve: Serve) -> None:

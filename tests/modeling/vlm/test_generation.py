@@ -9,7 +9,7 @@ import torch
 from tests.support.architecture_batches import PROMPTS, every_architecture, one_and_two
 from tests.support.tiny_architectures import build_twin
 from toolkit.config.recipe import TinySettings
-from toolkit.modeling.predictor import Reply
+from toolkit.modeling.predictor import Ending, Reply
 from toolkit.modeling.vlm import generation
 from toolkit.modeling.vlm.architectures import ImageLike
 from toolkit.modeling.vlm.generation import generate
@@ -100,6 +100,18 @@ def test_an_answer_ends_with_the_piece_that_ended_it() -> None:
         assert "".join(piece.text for piece in reply.pieces).strip() == reply.text
         if len(reply.pieces) < 30:
             assert reply.pieces[-1].text == ""
+            assert reply.ending is Ending.COMPLETE
+
+
+def test_an_answer_says_whether_it_was_cut() -> None:
+    vlm = build_tiny(TinySettings(picture=32, patch=8, width=32), QUESTIONS)
+    asked = (QUESTIONS[:3], [(picture(vlm, seed),) for seed in range(3)])
+    weights = vlm.model.get_output_embeddings().weight
+    with torch.no_grad():
+        weights[vlm.processor.tokenizer.eos_token_id] = 0  # some other token is always likelier
+    assert [reply.ending for reply in generate(vlm, *asked, max_new_tokens=4)] == [Ending.CUT] * 3
+    vlm.model.generation_config.eos_token_id = list(range(len(weights)))
+    assert [reply.ending for reply in generate(vlm, *asked, max_new_tokens=4)] == [Ending.COMPLETE] * 3
 
 
 def test_generation_ignores_a_models_own_sampling_and_penalties() -> None:

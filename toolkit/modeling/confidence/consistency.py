@@ -75,7 +75,7 @@ def check_consistency(
         if judge is None:
             checks.append(None)
             continue
-        depths = [judge.read(next(replies).text, sample.query) for _ in sample.query.points]
+        depths = [judge.read(next(replies).readable, sample.query) for _ in sample.query.points]
         checks.append(_compare_with_depths(tasks[sample.task], sample.query, value, judge, depths))
     return checks
 

@@ -41,10 +41,10 @@ def answer_interval(reply: Reply, value_of: _ValueOf, coverage: float = COVERAGE
         coverage: The probability with which the interval should hold the truth.
 
     Returns:
-        The lowest and the highest value. None if the pieces are not known, if the value depends on no number of the
-        text, or if the model gave more probability to words than to numbers.
+        The lowest and the highest value. None if the pieces are not known, if the answer is not complete, if the value
+        depends on no number of the text, or if the model gave more probability to words than to numbers.
     """
-    text = "".join(piece.text for piece in reply.pieces)
+    text = "".join(piece.text for piece in reply.pieces) if reply.readable else ""
     value = value_of(text) if text else None
     if value is None:
         return None

@@ -1,7 +1,7 @@
 """One server: a question is sent until it is answered or refused, or until it has been tried often enough."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from threading import Event
 from typing import Any
@@ -10,9 +10,10 @@ import openai
 
 from toolkit.modeling.predictor import Reply
 from toolkit.modeling.remote.address import ApiKey, RemoteModel, RemoteSettings
-from toolkit.modeling.remote.parse_completion import CutShort, Nonsense, read_completion
+from toolkit.modeling.remote.bounded_http import BoundedClient, LedAway
+from toolkit.modeling.remote.parse_completion import ErrorBody, NoAnswer, Nonsense, read_completion
 from toolkit.modeling.remote.retry import requested_wait, retry_wait
-from toolkit.modeling.remote.server_errors import Attempt, RequestFailure, explain, trouble_of
+from toolkit.modeling.remote.server_errors import Attempt, RequestFailure, explain, status_of, trouble_of
 from toolkit.modeling.remote.unanswered_questions import Stopped
 
 RequestOptions = dict[str, Any]
@@ -22,7 +23,17 @@ _CONNECT = 10.0  # seconds until a machine that does not answer at all counts as
 
 _NO_KEY = "none"  # local servers want no key, but the client must send something
 
+_LONGEST = 2.0  # how many times the timeout a request may take in all, even if bytes still come
+
+_DETAIL = "detail"  # the only option that is not sent beside the message, but within its pictures
+
 _LOGPROBS, _FEWER_LOGPROBS = 20, 5  # how many alternatives of a token are asked for; some servers give fewer
+
+_NOT_ABOUT_OPTIONS = (401, 402, 408, 413, 429, 503, 529)
+"""HTTP statuses with which no server refuses an option."""
+
+_OWN_FAILURES = (Nonsense, LedAway, openai.APITimeoutError)
+"""What the client below raises itself."""
 
 
 class Client:
@@ -52,7 +63,7 @@ class Client:
             timeout=openai.Timeout(settings.timeout, connect=min(_CONNECT, settings.timeout)),
             max_retries=0,  # toolkit.modeling.remote.retry waits by what went wrong, and can be stopped
             # A proxy that the environment names does not lead to this machine.
-            http_client=openai.DefaultHttpxClient(trust_env=not remote.is_here),
+            http_client=BoundedClient(_LONGEST * settings.timeout, trust_env=not remote.is_here),
         )
 
     @property
@@ -76,7 +87,7 @@ class Client:
             tries += 1
             try:
                 return self._try(content)
-            except (openai.APIError, Nonsense, CutShort) as fault:
+            except (openai.APIError, Nonsense, NoAnswer, ErrorBody, LedAway) as fault:
                 pause = retry_wait(
                     trouble_of(fault), tries, self._settings.first_wait, _requested_wait(fault), self._chance()
                 )
@@ -92,7 +103,7 @@ class Client:
         while True:
             try:
                 reply = read_completion(self._send(content, options))
-            except (openai.BadRequestError, openai.UnprocessableEntityError) as fault:
+            except (openai.APIStatusError, ErrorBody) as fault:
                 named = _refused_option(fault, options)
                 if named is None:
                     raise
@@ -103,16 +114,23 @@ class Client:
 
     def _send(self, content: Sequence[Any], options: RequestOptions) -> str:
         """Send a question; returns the body of the server's answer."""
-        raw = self._api.chat.completions.with_raw_response.create(
-            model=self._remote.name, messages=[{"role": "user", "content": list(content)}], extra_body=options
-        )
+        beside = {name: value for name, value in options.items() if name != _DETAIL}
+        shown = [part if _DETAIL in options else _without_detail(part) for part in content]
+        try:
+            raw = self._api.chat.completions.with_raw_response.create(
+                model=self._remote.name, messages=[{"role": "user", "content": shown}], extra_body=beside
+            )
+        except openai.APIConnectionError as fault:
+            if isinstance(fault.__cause__, _OWN_FAILURES):  # older versions of the package hide them
+                raise fault.__cause__ from None
+            raise
         return raw.http_response.text
 
     def _offered(self) -> list[str] | None:
         """The names of the server's models; None if it does not give them."""
         try:
             return sorted(str(model.id) for model in self._api.models.list(timeout=_CONNECT).data)
-        except (openai.APIError, AttributeError, TypeError, ValueError):
+        except (openai.APIError, *_OWN_FAILURES, AttributeError, TypeError, ValueError, RecursionError):
             return None
 
 
@@ -132,7 +150,14 @@ def first_options(max_new_tokens: int) -> RequestOptions:
         "repetition_penalty": 1.0,
         "logprobs": True,
         "top_logprobs": _LOGPROBS,
+        _DETAIL: "high",
     }
+
+
+def _without_detail(part: Any) -> Any:
+    """A part of a message, without saying how closely its picture is looked at."""
+    picture = part.get("image_url")
+    return {**part, "image_url": {"url": picture["url"]}} if picture else part
 
 
 def without_option(options: RequestOptions, named: str) -> RequestOptions:
@@ -152,13 +177,34 @@ def without_option(options: RequestOptions, named: str) -> RequestOptions:
     return {"max_completion_tokens": options[named], **rest} if named == "max_tokens" else rest
 
 
-def _refused_option(fault: openai.APIStatusError, options: RequestOptions) -> str | None:
+def _refused_option(fault: openai.APIStatusError | ErrorBody, options: RequestOptions) -> str | None:
     """The option that a server refuses; None if it names no option that can be left out."""
+    if status_of(fault) in _NOT_ABOUT_OPTIONS:
+        return None
     known = [name for name in options if name != "max_completion_tokens"]
-    if fault.param in known:
+    if isinstance(fault, openai.APIStatusError) and fault.param in known:
         return fault.param
-    found = re.search(rf"\b(?:{'|'.join(known)})\b", f"{fault.body}") if known else None
-    return found.group() if found else None
+    words = " ".join(_words_in(fault.body if isinstance(fault, openai.APIStatusError) else str(fault)))
+    named = ((found.start(), name) for name in known if (found := _mention_of(name).search(words)))
+    return min(named, default=(0, None))[1]
+
+
+def _mention_of(option: str) -> re.Pattern[str]:
+    """A pattern for the words by which servers name an option."""
+    if option == "logprobs":
+        return re.compile(r"\blog[ _-]?prob(?:s?(?![a-z])|abilit)", re.IGNORECASE)
+    return re.compile(rf"\b{option}\b")
+
+
+def _words_in(body: Any) -> Iterator[str]:
+    """The words of a JSON value, however deep it is, without its keys."""
+    waiting = [body]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict | list):
+            waiting += reversed(list(value.values() if isinstance(value, dict) else value))
+        else:
+            yield str(value)
 
 
 def _requested_wait(fault: RequestFailure) -> float | None:

@@ -10,7 +10,7 @@ import base64
 import io
 import random
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from threading import Event
 from typing import Any
 
@@ -58,14 +58,21 @@ class OpenAiPredictor:
         self.name = str(remote)
         self._workers = settings.workers
         self._met = False  # whether the server has answered before
+        self._unaligned = False  # whether probabilities came that do not spell the answer
         self._client = Client(remote, settings, find_key(remote), chance)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the answers so far should know."""
-        if "temperature" in self._client.options:
-            return ()
-        return (f"{self.name} does not take temperature 0: asked again, it may answer otherwise",)
+        found = {
+            f"{self.name} does not take temperature 0: asked again, it may answer otherwise": (
+                "temperature" not in self._client.options
+            ),
+            f"{self.name} gives probabilities of tokens that do not spell the answer: there is no interval": (
+                self._unaligned
+            ),
+        }
+        return tuple(note for note, holds in found.items() if holds)
 
     def answer(self, samples: Sequence[Sample]) -> list[Reply]:
         """One Reply for each Sample, in order, however many are asked at once.
@@ -77,18 +84,34 @@ class OpenAiPredictor:
         Raises:
             Unanswered: If some questions are not answered. It holds the answers to the others.
         """
+        return self.answer_each(samples, lambda index, reply: None)
+
+    def answer_each(self, samples: Sequence[Sample], heard: Callable[[int, Reply], None]) -> list[Reply]:
+        """Like ``answer``, and tell each Reply as it comes (``toolkit.modeling.predictor.EagerPredictor``)."""
         stop = Event()
+        outcomes: dict[int, Reply | UserError | None] = {}
+
+        def keep(index: int, outcome: Reply | UserError | None) -> None:
+            outcomes[index] = outcome
+            if isinstance(outcome, Reply):
+                heard(index, outcome)
+
         alone = 0 if self._met else 1
-        outcomes = [self._outcome(sample, stop) for sample in samples[:alone]]
+        for index, sample in enumerate(samples[:alone]):
+            keep(index, self._outcome(sample, stop))
         with ThreadPoolExecutor(self._workers) as pool:
             try:
-                outcomes += pool.map(lambda sample: self._outcome(sample, stop), samples[alone:])
+                asked = {
+                    pool.submit(self._outcome, samples[index], stop): index for index in range(alone, len(samples))
+                }
+                for future in as_completed(asked):
+                    keep(asked[future], future.result())
             finally:
                 stop.set()  # after an interrupt, questions that wait to be sent are not sent any more
-        replies = [outcome if isinstance(outcome, Reply) else None for outcome in outcomes]
-        faults = {index: outcome for index, outcome in enumerate(outcomes) if isinstance(outcome, UserError)}
+        replies = [outcome if isinstance(outcome, Reply) else None for _, outcome in sorted(outcomes.items())]
+        faults = {index: outcome for index, outcome in outcomes.items() if isinstance(outcome, UserError)}
         if faults:
-            raise Unanswered(replies, faults)
+            raise Unanswered(replies, dict(sorted(faults.items())))
         return [reply for reply in replies if reply is not None]
 
     def _outcome(self, sample: Sample, stop: Event) -> Reply | UserError | None:
@@ -104,6 +127,7 @@ class OpenAiPredictor:
                 stop.set()
             return fault
         self._met = True
+        self._unaligned |= reply.unaligned
         return reply
 
 

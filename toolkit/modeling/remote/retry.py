@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
-Trouble = Literal["down", "slow", "busy", "broken", "nonsense", "key", "credit", "unknown", "refused"]
+Trouble = Literal["down", "slow", "busy", "broken", "nonsense", "key", "credit", "unknown", "moved", "refused"]
 """What went wrong with a request: the kinds that are retried, worded or given up differently."""
 
 TRIES: Mapping[Trouble, int] = {"down": 4, "slow": 2, "busy": 7, "broken": 4, "nonsense": 3}

@@ -7,11 +7,20 @@ import openai
 
 from toolkit.errors import UserError, did_you_mean
 from toolkit.modeling.remote.address import EXAMPLE, OPENAI_KEY, OWN_KEY, ApiKey, RemoteModel, RemoteSettings
-from toolkit.modeling.remote.parse_completion import CutShort, Nonsense
+from toolkit.modeling.remote.bounded_http import LedAway
+from toolkit.modeling.remote.parse_completion import (
+    CutShort,
+    ErrorBody,
+    Filtered,
+    NoAnswer,
+    Nonsense,
+    OnlyThoughts,
+    ToolCalled,
+)
 from toolkit.modeling.remote.retry import LONGEST, Trouble
 from toolkit.modeling.remote.unanswered_questions import QuestionFault, ServerFault
 
-RequestFailure = openai.APIError | Nonsense | CutShort
+RequestFailure = openai.APIError | Nonsense | NoAnswer | ErrorBody | LedAway
 """What a question ends in that is not answered."""
 
 _Explanation = tuple[str, str, str]
@@ -61,13 +70,21 @@ def trouble_of(fault: RequestFailure) -> Trouble:
             return "slow"
         case openai.APIConnectionError():
             return "down"
-        case openai.APIStatusError():
-            if fault.status_code == 429 and fault.code == "insufficient_quota":
+        case openai.APIStatusError() | ErrorBody():
+            if isinstance(fault, openai.APIStatusError) and fault.code == "insufficient_quota":
                 return "credit"
-            return _STATUS.get(fault.status_code, "broken" if fault.status_code >= 500 else "refused")
-        case CutShort():
+            status = status_of(fault)
+            return _STATUS.get(status, "broken" if status >= 500 else "refused")
+        case NoAnswer():
             return "refused"
+        case LedAway():
+            return "moved"
     return "nonsense"
+
+
+def status_of(fault: openai.APIStatusError | ErrorBody) -> int:
+    """The HTTP status of a server's answer, or the one that an error in it names."""
+    return fault.status_code if isinstance(fault, openai.APIStatusError) else fault.status
 
 
 def explain(fault: RequestFailure, attempt: Attempt) -> UserError:
@@ -101,7 +118,8 @@ def _slow(_: RequestFailure, attempt: Attempt) -> _Explanation:
     seconds, workers = attempt.settings.timeout, attempt.settings.workers
     return (
         f"no answer within {seconds:g} s, {attempt.tries} times",
-        f"the server is too slow, is still loading its model, or hangs; up to {workers} questions are asked at once",
+        "the server is too slow, is still loading its model, or hangs, perhaps in mid-answer; "
+        f"up to {workers} questions are asked at once",
         "wait until it has loaded, ask fewer questions at once, or allow more time",
     )
 
@@ -170,14 +188,38 @@ def _nonsense(fault: RequestFailure, attempt: Attempt) -> _Explanation:
     )
 
 
+def _moved(fault: RequestFailure, attempt: Attempt) -> _Explanation:
+    return (
+        "the server redirects to another host, and the question was not sent there",
+        f"it leads to {server_message(fault)}",
+        f"if you trust that host, give its address in place of {attempt.remote.url}",
+    )
+
+
 def _refused(fault: RequestFailure, attempt: Attempt) -> _Explanation:
-    if isinstance(fault, CutShort):
-        tokens = attempt.settings.max_new_tokens
-        return (
-            f"the answer was cut after {tokens} tokens, before it began",
-            "the model thinks first, and its thoughts are not shown",
-            "allow more tokens (evaluation.max_new_tokens), or switch its thinking off on the server",
-        )
+    more = "allow more tokens (evaluation.max_new_tokens), or switch its thinking off on the server"
+    match fault:
+        case CutShort():
+            tokens = attempt.settings.max_new_tokens
+            return (
+                f"the answer was cut after {tokens} tokens, before it began",
+                "the model thinks first, and its thoughts are not shown",
+                more,
+            )
+        case OnlyThoughts():
+            return "there is reasoning in what came back, and no answer", "the model only wrote thoughts", more
+        case Filtered():
+            return (
+                "a content filter withheld the answer",
+                f"the server says {server_message(fault)}",
+                "ask about another picture, or relax the filter on the server",
+            )
+        case ToolCalled():
+            return (
+                "the model called a tool and gave no answer",
+                f"it called {server_message(fault)}",
+                "switch tools off on the server",
+            )
     return (
         f"the server refused the question ({_status(fault)})",
         server_message(fault),
@@ -194,12 +236,13 @@ _EXPLANATIONS: Mapping[Trouble, Callable[[RequestFailure, Attempt], _Explanation
     "unknown": _unknown,
     "broken": _broken,
     "nonsense": _nonsense,
+    "moved": _moved,
     "refused": _refused,
 }
 
 
 def _status(fault: RequestFailure) -> str:
-    return str(fault.status_code) if isinstance(fault, openai.APIStatusError) else ""
+    return str(status_of(fault)) if isinstance(fault, openai.APIStatusError | ErrorBody) else ""
 
 
 def _count(tries: int) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedTokenizerBase
 
-from toolkit.modeling.predictor import Piece, Reply
+from toolkit.modeling.predictor import Ending, Piece, Reply
 from toolkit.modeling.vlm.architectures import ImageLike
 from toolkit.modeling.vlm.vlm import Vlm, chat_text, encode
 
@@ -179,14 +179,15 @@ def _numerals(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
 def _reply(
     tokenizer: PreTrainedTokenizerBase, tokens: list[int], ends: set[int], steps: list[tuple[float, dict[str, float]]]
 ) -> Reply:
-    """The reply up to the token that ends it. If that token was reached, it is the last piece."""
+    """The reply up to the token that ends it, which is the last piece. Without such a token, the reply was cut."""
     length = next((index for index, token in enumerate(tokens) if token in ends), len(tokens))
     # Tokens are decoded together with all before them: alone, some lose their space or half of a character.
     decoded = [str(tokenizer.decode(tokens[:index], skip_special_tokens=True)) for index in range(length + 1)]
     texts = [now.removeprefix(before) for before, now in pairwise(decoded)]
-    texts += [""] if length < len(tokens) else []
+    ended = length < len(tokens)
+    texts += [""] if ended else []
     pieces = tuple(Piece(text, *step) for text, step in zip(texts, steps, strict=False))
-    return Reply(decoded[-1].strip(), pieces)
+    return Reply(decoded[-1].strip(), pieces, Ending.COMPLETE if ended else Ending.CUT)
 
 
 def _greedy(vlm: Vlm, max_new_tokens: int) -> GenerationConfig:

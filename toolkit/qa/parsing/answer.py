@@ -1,23 +1,22 @@
 r"""Reading values from what a model wrote, without guessing.
 
-Which words count as the answer: those in the last ``<answer>...</answer>``; if its end tag is missing, all words up to
-the end of the text. Without answer tags, the words after ``</think>`` count. A text whose thinking never ends holds no
-answer.
+Which words count as the answer, and which are thoughts, is told in ``toolkit.qa.parsing.answer_words``.
 
 Which number in these words is the answer (``toolkit.qa.parsing.numbers`` says how numbers are found):
 
-1. The clause after the last "=" is read first. If it holds no number, the clause after the last "answer is" is read.
-   If that holds none either, all words are read. A clause ends with its sentence or line. ``\boxed{}`` counts as
-   "answer is".
-2. Numbers with a unit of the right dimension come first. If there are several, they must agree within 5 %; in different
+1. What stands under a key that names the answer comes first (``toolkit.qa.parsing.keyed_answer``), and then a last line
+   that is a number alone (``toolkit.qa.parsing.lone_quantity``).
+2. The clause after the last "=" is read next. If it holds no number, the clause after the last "answer is" is read.
+   If that holds none either, all words are read. A clause ends with its sentence or line.
+3. Numbers with a unit of the right dimension come first. If there are several, they must agree within 5 %; in different
    units within 10 %, because conversions are rounded: "1 meter (3 feet)". The first one is the answer.
-3. Otherwise, the answer is a single number without a unit, which is taken to be in the unit asked for. It must not
+4. Otherwise, the answer is a single number without a unit, which is taken to be in the unit asked for. It must not
    count something ("2 chairs"). It must not be part of a refusal ("I cannot tell from image 1"), or of a text that
    names another unit of the same dimension ("in feet: 8"). If numbers with a unit stand elsewhere, it must agree with
    one of them.
 
 In all other cases the result is None: nothing was found, or two values differ. Bounds ("at least 2 m") are read as
-their value. A negative distance is read, because it was answered and is wrong.
+their value. A negative number is read here; ``toolkit.qa.tasks.task.Task.read`` leaves out those that cannot be true.
 """
 
 import math
@@ -25,23 +24,17 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from toolkit.qa.parsing.numbers import DECIMAL, SIGN, UNIT, Number, decimal, normalised, numbers
+from toolkit.qa.parsing.answer_words import ANSWER_IS, answer_words
+from toolkit.qa.parsing.keyed_answer import keyed_answer
+from toolkit.qa.parsing.lone_quantity import last_line_alone
+from toolkit.qa.parsing.numbers import CONVERSION_TOLERANCE, DECIMAL, SIGN, UNIT, Number, decimal, normalised, numbers
 from toolkit.qa.parsing.typography import without_emphasis
 from toolkit.qa.parsing.units import UNITS, Unit, unit_named
 
 Direction = tuple[float, float, float]
 _SAME_UNIT_TOLERANCE = 0.05
-_OTHER_UNIT_TOLERANCE = 0.10
-_TAGGED = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.DOTALL | re.IGNORECASE)
-_THOUGHT = re.compile(r"</think>", re.IGNORECASE)
-_THINKING = re.compile(r"<think>", re.IGNORECASE)
 _DIVISION = re.compile(rf"(?P<dividend>{DECIMAL} ?[a-z]*) ?[/÷] ?{DECIMAL}[^=]*=", re.IGNORECASE)
 EQUALS = re.compile(r"=")
-
-ANSWER_IS = re.compile(
-    r"\b(?:answer|final (?:estimate|value|result|distance|depth))(?: \w+){0,3}? ?(?:\b(?:is|would be)\b|:)",
-    re.IGNORECASE,
-)
 
 _CLAUSE_END = re.compile(r"[.!?;](?=\s|$)|\n")
 
@@ -111,8 +104,7 @@ def read_quantity(text: str, unit: str) -> Quantity | None:
         UserError: If the unit is unknown.
     """
     target = unit_named(unit)
-    words = normalised(answer_words(text))
-    value = _number_meant(words, numbers(words), target)
+    value = _value_meant(answer_words(text), target)
     return None if value is None else Quantity(value / target.factor, unit)
 
 
@@ -189,19 +181,30 @@ def write_motion(motion: Motion) -> str:
     return f"{motion.distance:.2f} m, {motion.rotation:.1f} deg, {way}"
 
 
-def answer_words(text: str) -> str:
-    """The words of a text that count as the answer: those in the last answer tag, or else those outside of thinking."""
-    after_thinking = _THOUGHT.split(text)[-1]
-    tagged: list[str] = _TAGGED.findall(after_thinking)
-    return tagged[-1] if tagged else _THINKING.split(after_thinking)[0]
-
-
 def clauses(text: str, markers: Sequence[re.Pattern[str]]) -> Iterator[str]:
     """Yield, for each marker that occurs in a text, the clause after its last occurrence."""
     for marker in markers:
         ends = [match.end() for match in marker.finditer(text)]
         if ends:
             yield _CLAUSE_END.split(text[ends[-1] :].lstrip(" :\n"), maxsplit=1)[0]
+
+
+def _value_meant(words: str, target: Unit) -> float | None:
+    """The value that the words of an answer give, in the canonical unit of ``target``."""
+    keyed = keyed_answer(words, target)
+    if keyed is not None:
+        found = [_number_in(words, target) for words in keyed.values]
+        value = _agreed([Number(each, target, 0, 0, bare=False, usable=True) for each in found if each is not None])
+        if value is not None or keyed.decisive:
+            return value
+    last = last_line_alone(words)
+    value = None if last is None else _number_in(last, target)
+    return _number_in(words, target) if value is None else value
+
+
+def _number_in(words: str, target: Unit) -> float | None:
+    normal = normalised(words)
+    return _number_meant(normal, numbers(normal), target)
 
 
 def _number_meant(text: str, present: Sequence[Number], target: Unit) -> float | None:
@@ -244,7 +247,7 @@ def _fits(bare: Number, stated: Sequence[Number]) -> bool:
 
 
 def _same(first: Number, second: Number) -> bool:
-    tolerance = _SAME_UNIT_TOLERANCE if first.unit == second.unit else _OTHER_UNIT_TOLERANCE
+    tolerance = _SAME_UNIT_TOLERANCE if first.unit == second.unit else CONVERSION_TOLERANCE
     return math.isclose(first.value, second.value, rel_tol=tolerance)
 
 

@@ -8,6 +8,9 @@ r"""Finding numbers in prose, with their units, in all the ways in which people 
   "two point five feet").
 - A range ("2-3 m", "2 to 3 m", "between 2 and 3 m") is read as its midpoint.
 - "5 ft 11 in", "2 m 40 cm" and "1 min and 30 s" are sums.
+- "2.4 m / 7.9 ft" is one value in two units, and both numbers are read; "7.2 m / 4 m" is arithmetic.
+- Confidences ("confidence: 0.9") are no numbers of the answer.
+- Units may have foreign names after a number ("2,4 metros").
 - "2 or 3 m" and "2 and 5 m" are two numbers, both in metres.
 - A minus sign is kept.
 - These are left out: coordinates ("(320, 240)", "x = 320, y = 240"), operands of arithmetic ("7.23 m / 4.0 s"),
@@ -20,6 +23,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from toolkit.qa.parsing.foreign_units import with_english_units
 from toolkit.qa.parsing.typography import GLYPHS
 from toolkit.qa.parsing.units import NO_UNIT, SPELT_NAMES, Unit, unit_named
 
@@ -50,6 +54,11 @@ _NUMBER = re.compile(
 
 _BARE = re.compile(r"(?!-\w) *(?:$|\n|[^\s\w%°'\"/*+^]|(?:ahead|apart|away|deep|far|from|long|off|or so)\b)")
 _OPERATOR = re.compile(r"[-+*/^x]|plus|minus|times|over|(?:divided|multiplied) by")
+
+_RANGE = ("-", "to", "up to", "through", "bis", "à", "a", "до", "至", "..", "...")
+
+CONVERSION_TOLERANCE = 0.10
+"""How much the same value may differ in two units: conversions are rounded, as in "1 meter (3 feet)"."""
 
 ONES = [
     "zero",
@@ -106,6 +115,10 @@ _METER = r"(?:(?:kilo|centi)?met(?:er|re)|foot|inch|mile)"
 
 _REWRITES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"\*\*|__", ""),
+    (r"\b(?:confidence|probability|certainty)(?: \w+)?['\"]? ?[:=] ?\d+(?:[.,]\d+)? ?%?", " "),
+    (r"(?<=\d) ?~ ?(?=\d)", "-"),
+    (r"(?<![\d.])([1-9]\d{0,2})'(\d{3})(?![\d\"'])", r"\1\2"),
+    (r"\\[,;:! ]", " "),
     (r"\\boxed\b", " answer is "),
     (r"\\times\b|\\cdot\b", "*"),
     (r"\\approx\b", "="),
@@ -159,7 +172,7 @@ class Number:
 
 def normalised(text: str) -> str:
     """A text in lower case, with one way to write each sign, unit and number. Coordinates are removed."""
-    text = text.lower().strip().translate(GLYPHS)
+    text = with_english_units(text.lower().strip().translate(GLYPHS))
     for pattern, by in _COMPILED_REWRITES:
         text = pattern.sub(by, text)
     return text
@@ -206,14 +219,22 @@ def _join(text: str, first: Number, second: Number) -> tuple[Number, ...]:
     if first.unit == NO_UNIT:
         shared = replace(first, value=first.value * second.unit.factor, unit=second.unit)
     comparable = shared.unit.dimension == second.unit.dimension
-    if comparable and (gap in ("-", "to") or between) and shared.value < second.value:
+    if comparable and (gap in _RANGE or between) and shared.value < second.value:
         return (replace(second, value=(shared.value + second.value) / 2, start=first.start),)
     if comparable and gap in ("", "and") and _continues(first, second):
         return (replace(first, value=first.value + math.copysign(second.value, first.value), end=second.end),)
+    if gap == "/" and first.unit != second.unit and _convert(first, second):
+        return first, second
     runs_into = gap == "" and first.unit != NO_UNIT and second.unit == NO_UNIT
     if runs_into or _OPERATOR.fullmatch(gap.strip(" ()")):
         return replace(first, usable=False), replace(second, usable=False)
     return (shared if gap in ("", "and", "or") else first), second
+
+
+def _convert(first: Number, second: Number) -> bool:
+    """Whether two numbers are one value in two units: "2.4 m / 7.9 ft"."""
+    same = first.usable and first.unit.dimension == second.unit.dimension != ""
+    return same and math.isclose(first.value, second.value, rel_tol=CONVERSION_TOLERANCE)
 
 
 def _continues(first: Number, second: Number) -> bool:

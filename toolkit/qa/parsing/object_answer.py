@@ -10,7 +10,8 @@ from a negation outside such a statement.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from toolkit.qa.parsing.answer import ANSWER_IS, EQUALS, NEGATION, REFUSAL, answer_words, clauses
+from toolkit.qa.parsing.answer import EQUALS, NEGATION, REFUSAL, clauses
+from toolkit.qa.parsing.answer_words import ANSWER_IS, answer_words
 from toolkit.qa.parsing.numbers import ONES
 from toolkit.qa.parsing.typography import without_emphasis
 

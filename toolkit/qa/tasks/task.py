@@ -117,9 +117,11 @@ class Task:
         return f"{value:.{self.decimals}f} {self.unit}".strip()
 
     def read(self, text: str, query: Query) -> Any | None:
-        """The value in a model's answer, in ``unit``; None if it holds no value."""
+        """The value in a model's answer, in ``unit``; None if it holds none, or a negative one that cannot be true."""
         quantity = answer.read_quantity(text, self.unit)
-        return None if quantity is None else quantity.value
+        if quantity is None or (quantity.value < 0 and not self.metric.scorable(quantity.value)):
+            return None
+        return quantity.value
 
     def rework(self, text: str, query: Query) -> Any | None:
         """The value computed from the working that an answer shows; without working, the value that ``read`` gives."""
