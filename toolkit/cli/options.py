@@ -72,7 +72,8 @@ def include_tasks(files: list[Path] | None, trust: bool = False) -> None:
     from toolkit.qa.tasks.trust import let_run
 
     let_run(files or (), trust)
-    load_tasks(*(files or ()))
+    if files:
+        load_tasks(*files)
 
 
 def recipe_of(name: str, overrides: list[str] | None, include: list[Path] | None, trust: bool) -> "Recipe":

@@ -29,7 +29,8 @@ def make_tasks(recipe: Recipe) -> tuple[tuple[Task, float], ...]:
     Raises:
         UserError: If an included file is not trusted or cannot be imported, or if a task is unknown.
     """
-    load_tasks(*recipe.include)
+    if recipe.include:
+        load_tasks(*recipe.include)
     members = _members(recipe, recipe.tasks)
     shares = {each: s.weight / len(members[name]) for name, s in recipe.tasks.items() for each in members[name]}
     options = {each: settings.options for name, settings in recipe.tasks.items() for each in members[name]}

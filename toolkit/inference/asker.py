@@ -76,7 +76,9 @@ def load(model: str | Path | None = None, like: str | Path | None = None, trust:
         UserError: If the folder is not a checkpoint, if it brings Python files that are not trusted, or if the name of
             a model on a server is malformed.
     """
-    with trusting(trust):
+    if not trust:
+        return _load(model, like)
+    with trusting(True):
         return _load(model, like)
 
 

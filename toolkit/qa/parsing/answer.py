@@ -23,6 +23,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from toolkit.qa.parsing.answer_words import ANSWER_IS, answer_words
 from toolkit.qa.parsing.keyed_answer import keyed_answer
@@ -90,6 +91,7 @@ class Motion:
     direction: Direction
 
 
+@lru_cache(maxsize=256)  # an answer is read for its value, and again for its interval
 def read_quantity(text: str, unit: str) -> Quantity | None:
     """Read the number that a text gives as its answer, by the rules of this module.
 
