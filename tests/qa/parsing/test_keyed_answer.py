@@ -32,6 +32,8 @@ KEYED = [
     ("Estimated distance from the camera to the red dot: roughly **3.75 meters**. The door is 2 m tall.", 3.75),
     ("Respuesta: 3,75 metros", 3.75),
     ("3.75, confidence: 0.7", 3.75),
+    ("final=3.75;door=2", 3.75),
+    ("The door is 2 m tall. Distance → 3.75 m", 3.75),
 ]
 NOTHING = [
     '{"reasoning": "The door is 2 m tall."}',

@@ -13,7 +13,7 @@ from typing import Any
 
 from toolkit.qa.parsing.units import UNITS, Unit
 
-_FINAL = frozenset(("answer", "ans", "result", "respuesta", "antwort", "réponse", "risposta", "resposta"))
+_FINAL = frozenset(("answer", "ans", "final", "result", "respuesta", "antwort", "réponse", "risposta", "resposta"))
 _MEASURES: Mapping[str, frozenset[str]] = {
     "m": frozenset(("distance", "dist", "depth", "length", "range", "separation", "gap")),
     "s": frozenset(("time", "duration")),
@@ -33,7 +33,7 @@ _KEY_WORD = re.compile(r"[^\W\d_]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _TAG = re.compile(r"<(?P<key>[a-z_]{1,40})>(?P<value>[^<>]*)</(?P=key)>", re.IGNORECASE)
 _PAIR = re.compile(
-    r"(?:\A|[\n,;{(|]|[.!?][ \t])[ \t\"'*_#>-]*(?P<key>[^\W\d_][^\n:=：≈,;.{}\"'*|]{0,60})[\"'*_ \t]*[:=：≈](?!=)"
+    r"(?:\A|[\n,;{(|]|[.!?][ \t])[ \t\"'*_#>-]*(?P<key>[^\W\d_][^\n:=：≈→,;.{}\"'*|]{0,60})[\"'*_ \t]*[:=：≈→](?!=)"
 )
 _BOXED = re.compile(r"\\boxed\s*\{(?P<value>(?:[^{}]|\{[^{}]*\})*)\}")
 _NEXT = re.compile(r"\n(?=.)|[;|{}]|[.!?](?=\s|\Z)|,(?=[ \t]*[\"'*]*[^\W\d_])|\((?=[^)]*[:=])")
