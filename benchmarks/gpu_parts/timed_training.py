@@ -108,7 +108,6 @@ class Meter:
         self._trainer = trainer
         self._passes: list[tuple[Any, Any]] = []
         self._hooks = [
-            trainer.model.register_forward_pre_hook(self._note_batch, with_kwargs=True),
             tower.register_forward_pre_hook(lambda *_: self._passes.append((mark(), None))),
             tower.register_forward_hook(self._end_pass),
         ]
@@ -125,17 +124,15 @@ class Meter:
             hook.remove()
         self._trainer.get_batch_samples = self._fetch
 
-    def _note_batch(self, _: torch.nn.Module, args: tuple[Any, ...], inputs: dict[str, Any]) -> None:
-        self.batches.append(Batch.of(inputs))
-
     def _end_pass(self, *_: Any) -> None:
         self._passes[-1] = (self._passes[-1][0], mark())
 
     def _timed_fetch(self, *args: Any, **kwargs: Any) -> Any:
         started = time.perf_counter()
-        fetched = self._fetch(*args, **kwargs)
+        batches, count = self._fetch(*args, **kwargs)
         self.waits.append(time.perf_counter() - started)
-        return fetched
+        self.batches += map(Batch.of, batches)
+        return batches, count
 
 
 def time_training(trial: Trial, given: Surroundings, report: Callable[[dict[str, Any]], None]) -> None:

@@ -150,6 +150,7 @@ def test_other_processes_that_cannot_be_found_are_an_error(monkeypatch: pytest.M
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("figures")
 def test_two_processes_write_the_report_of_one(run: Run, tmp_path: Path) -> None:
     words = ["eval", "tiny", "depth_plus_distance", "--limit", "20", "evaluation.batch_size=8", "--json", "--output"]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]

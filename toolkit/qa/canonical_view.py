@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.data.frames.frame import DepthMap, Frame, ImageFile
+from toolkit.data.frames.frame import Frame, ImageFile, LabelMap
 from toolkit.data.frames.objects import SceneObject
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
@@ -66,7 +66,7 @@ def canonicalise(frame: Frame, camera: Camera, labelled: bool = True) -> View:
     picture, source = _read_picture(frame, camera)
     labels: ViewLabels | None = None
     points: tuple[Array, Array] | None = None
-    if labelled and isinstance(frame.labels, DepthMap) and not frame.camera.distortion:
+    if labelled and isinstance(frame.labels, LabelMap) and not frame.camera.distortion:
         labels = GridLabels(frame.labels.grid(frame.camera), frame.camera, camera)
     elif labelled and frame.labels is not None:
         points = frame.labels.read(frame.camera)

@@ -56,7 +56,7 @@ class Labels(Protocol):
 
 
 @runtime_checkable
-class DepthMap(Labels, Protocol):
+class LabelMap(Labels, Protocol):
     """Depth labels on the pixels of the picture, which need not be listed to draw some of them."""
 
     def grid(self, camera: Camera) -> "DepthGrid":
