@@ -3,6 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 started=$SECONDS
+cores=$(python -c 'import os; print(os.cpu_count() or 1)')
+export OMP_NUM_THREADS=$((cores > 1 ? cores - 1 : 1))  # one core renders rooms, the others train
 step() { printf '\n=== %s\n' "$*"; "$@"; }
 
 rm -rf runs/demo
