@@ -20,6 +20,8 @@ from benchmarks.gpu_parts.random_model import REAL, make_config, make_tokenizer
 from benchmarks.gpu_parts.timed_training import time_training
 from toolkit.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def real() -> Qwen2_5_VLForConditionalGeneration:

@@ -18,6 +18,8 @@ from tests.support.server import Server
 from tests.support.walls import line, wall, write_manifest
 from toolkit.modeling.predictor import Reply
 
+pytestmark = pytest.mark.slow
+
 OWN_TASK = '''\
 from toolkit import Query, Task, metrics, task
 

@@ -23,6 +23,8 @@ from toolkit.qa.mixture import Mixture
 from toolkit.qa.sample import Sample
 from toolkit.qa.tasks.registry import get_task
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_perfect_predictor_scores_one_everywhere() -> None:
     names = ("metric_depth", "two_point_distance", "relative_depth", "camera_pose", "travel_speed", "travel_time")

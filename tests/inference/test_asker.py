@@ -26,6 +26,8 @@ from toolkit.qa.sample import Sample
 from toolkit.training.train import train
 from toolkit.utils.resources import model_folder
 
+pytestmark = pytest.mark.slow
+
 TASKS = "tasks={metric_depth: 1, relative_depth: 1, two_point_distance: 1, camera_pose: 1, travel_time: 1}"
 FLAGS = CameraFlags(intrinsics=(100, 100, 59.5, 44.5))
 

@@ -24,6 +24,8 @@ from toolkit.modeling.checkpoint_contract import adopt_base_contract, read_contr
 from toolkit.training.open_run_model import open_base
 from toolkit.utils.resources import model_folder
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(model_folder("tiny"))
 MEGABYTES = 12
 RED, CAMERA = {"red": (165, 190)}, CameraFlags((210.43, 210.43, 160.27, 112.92))

@@ -14,6 +14,8 @@ from toolkit.geometry.canonical import Canonicalisation
 from toolkit.modeling.vlm.vlm import Vlm, encode
 from toolkit.qa.canonical_view import canonicalise
 
+pytestmark = pytest.mark.slow
+
 SIZES = (
     (1242, 375), (300, 500), (1936, 1216), (640, 480), (480, 640), (1280, 720), (720, 1280), (1600, 900),
     (1920, 1080), (1080, 1920), (3024, 4032), (540, 360), (333, 777), (641, 479), (97, 101), (1000, 1000),

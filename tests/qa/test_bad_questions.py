@@ -35,6 +35,8 @@ from toolkit.modeling.checkpoint import load_checkpoint
 from toolkit.modeling.predictor import Reply
 from toolkit.training.train import train
 
+pytestmark = pytest.mark.slow
+
 Ended = tuple[int, str, str]
 Damage = Callable[[Path], object]
 

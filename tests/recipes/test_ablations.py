@@ -14,6 +14,8 @@ from toolkit.config.build import make_plan
 from toolkit.config.load import dump_recipe, load_recipe
 from toolkit.geometry.canonical import Canvas
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", COMPARISONS)
 def test_every_variant_of_an_ablation_is_a_recipe_of_its_own(name: str) -> None:

@@ -19,6 +19,8 @@ from toolkit.evaluation.evaluate import EvaluationSetup, evaluate_recipe
 from toolkit.evaluation.reports.report import Report
 from toolkit.evaluation.sample_record import SampleRecord
 
+pytestmark = pytest.mark.slow
+
 SETS = ("argoverse2", "ddad", "eth3d", "ibims1", "nuscenes", "nyuv2", "scannetpp", "sunrgbd")
 NAMES = (*SETS, "all")
 TWO_METRES = EvaluationSetup("constant:2.0 m")

@@ -20,6 +20,8 @@ from toolkit.training.open_run_model import open_base
 from toolkit.training.train import train
 from toolkit.training.trainer import learning_rate, make_trainer
 
+pytestmark = pytest.mark.slow
+
 TWIN_OF = {
     "depthlm_qwen2_5_vl_3b": "Qwen2.5-VL",
     "depthlm_qwen2_5_vl_7b": "Qwen2.5-VL",

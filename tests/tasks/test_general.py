@@ -40,6 +40,8 @@ from toolkit.training.open_run_model import open_base
 from toolkit.training.train import train
 from toolkit.utils.colors import PALETTE
 
+pytestmark = pytest.mark.slow
+
 THREE = ("object_color", "object_count", "object_side")
 SHAPES = Shapes(ShapeSettings(pictures=400, width=(160, 200), height=(130, 150)))
 PRESENTER = Presenter(Canonicalisation(focal=170, canvas=Canvas(multiple=14), crop=Crop((126, 168), (98, 126))))

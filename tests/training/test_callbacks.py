@@ -22,6 +22,8 @@ from toolkit.training.callbacks import BestEvaluation, ExplosionCallback, read_b
 from toolkit.training.open_run_model import open_adapted, open_base
 from toolkit.training.train import evaluate_held_out, train
 
+pytestmark = pytest.mark.slow
+
 WATCHED = ["evaluation.every=2", "evaluation.samples=4", "evaluation.max_new_tokens=4"]
 
 

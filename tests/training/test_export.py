@@ -24,6 +24,8 @@ from toolkit.training.dry_run.preview import preview
 from toolkit.training.export import export
 from toolkit.training.train import train
 
+pytestmark = pytest.mark.slow
+
 LORA = ["model.lora.rank=4", "trainer.learning_rate=0.05", "evaluation.samples=2"]
 
 
@@ -126,7 +128,6 @@ print(json.dumps(answers))
 """
 
 
-@pytest.mark.slow
 def test_without_this_toolkit_the_answers_are_the_same(quick: Path, adapted: Path, tmp_path: Path) -> None:
     export(adapted, tmp_path / "out")
     samples = [each.sample for each in preview(load_recipe(quick, LORA), 3).samples]
@@ -155,7 +156,6 @@ def test_without_this_toolkit_the_answers_are_the_same(quick: Path, adapted: Pat
     assert json.loads(done.stdout.splitlines()[-1]) == [reply.text for reply in own]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", TWINS)
 def test_every_architecture_exports_its_adapter(name: str, tmp_path: Path) -> None:
     from tests.support.training import twin_recipe

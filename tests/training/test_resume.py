@@ -16,6 +16,8 @@ from tests.support.training import TINY, interrupt_at, twin_recipe
 from toolkit.config.load import load_recipe
 from toolkit.training.train import train
 
+pytestmark = pytest.mark.slow
+
 KILLS, STEPS = 10, 30
 
 
@@ -35,7 +37,6 @@ def kill_after(run: KillableRun, steps: int, delay: float) -> bool:
     return False
 
 
-@pytest.mark.slow
 def test_ten_kills_change_nothing(tmp_path: Path) -> None:
     recipe = tmp_path / "quick.yaml"
     recipe.write_text(TINY)
@@ -54,7 +55,6 @@ def test_ten_kills_change_nothing(tmp_path: Path) -> None:
     assert same(tmp_path / "whole", tmp_path / "killed")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
 @pytest.mark.parametrize("name", TWINS)
 def test_every_architecture_resumes_exactly(

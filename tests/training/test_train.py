@@ -24,6 +24,8 @@ from toolkit.training.dry_run.preview import preview, preview_samples
 from toolkit.training.open_run_model import open_base
 from toolkit.training.train import train
 
+pytestmark = pytest.mark.slow
+
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "model.safetensors")

@@ -19,6 +19,8 @@ from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 from toolkit.geometry.pose import inverse
 
+pytestmark = pytest.mark.slow
+
 Row = dict[str, Any]
 VIEWS = 4
 SETTINGS = RoomSettings(rooms=6, views=VIEWS, width=(120, 120), height=(90, 90))

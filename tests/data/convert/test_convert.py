@@ -29,6 +29,8 @@ from toolkit.data.manifest.manifest import load_manifest
 from toolkit.errors import UserError, UserErrors
 from toolkit.geometry.camera import Camera
 
+pytestmark = pytest.mark.slow
+
 LENS = Camera(40, 40, 15.5, 11.5, 32, 24)
 COUNT = 2 * CHUNK + 3
 

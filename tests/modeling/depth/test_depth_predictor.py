@@ -31,6 +31,8 @@ from toolkit.qa.sample import Presenter, Sample, Turn
 from toolkit.qa.tasks.registry import get_task
 from toolkit.qa.tasks.task import Task
 
+pytestmark = pytest.mark.slow
+
 POINT_TASKS = ("metric_depth", "principal_axis_distance", "two_point_distance", "relative_depth", "travel_speed")
 TASKS = {name: get_task(name) for name in (*POINT_TASKS, "camera_pose")}
 ROOMS = Rooms(RoomSettings(rooms=6, views=2, width=(60, 70), height=(60, 70), objects=(1, 3)))

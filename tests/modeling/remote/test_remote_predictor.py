@@ -27,6 +27,8 @@ from toolkit.qa.sample import Sample, Turn
 
 pytest.importorskip("openai", reason="the extra `remote` is not installed")
 
+pytestmark = pytest.mark.slow
+
 SECRET = "sk-test-51c0ffee"
 QUICK = RemoteSettings(timeout=5.0, first_wait=0.001)
 

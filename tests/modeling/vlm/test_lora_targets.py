@@ -21,6 +21,8 @@ from toolkit.modeling.vlm.lora_targets import (
 )
 from toolkit.modeling.vlm.vlm import Vlm, cast_weights, encode
 
+pytestmark = pytest.mark.slow
+
 
 def train_once(vlm: Vlm) -> set[str]:
     """The names of the parameters that one step of training moves."""

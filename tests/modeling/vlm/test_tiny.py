@@ -16,6 +16,8 @@ from toolkit.modeling.vlm.generation import generate
 from toolkit.modeling.vlm.tiny import IMAGE, build_tiny, build_tokenizer
 from toolkit.modeling.vlm.vlm import conversation, encode, save_vlm
 
+pytestmark = pytest.mark.slow
+
 TEXTS = ("How far away is the point marked by the red arrow?", "It is 12.30 m away.")
 PROMPT = TEXTS[0]
 

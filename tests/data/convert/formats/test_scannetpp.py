@@ -21,6 +21,8 @@ from toolkit.geometry.camera import Camera
 from toolkit.geometry.pose import inverse
 from toolkit.utils.arrays import Array
 
+pytestmark = pytest.mark.slow
+
 LENS = Camera(1000, 1002, 511.25, 385.5, 1024, 768)
 BENT = Camera(1000, 1002, 511.25, 385.5, 1024, 768, (0.05, -0.02, 0.001, -0.0005, 0.0))
 EYES = [pose(12.0 + step, 1.0, 1.5, yaw=2 * step) @ FORWARD for step in range(3)]

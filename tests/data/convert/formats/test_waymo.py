@@ -21,6 +21,8 @@ from toolkit.errors import UserError, UserErrors
 from toolkit.geometry.camera import Camera
 from toolkit.utils.arrays import Array
 
+pytestmark = pytest.mark.slow
+
 FRAMES = [1550083485748805, 1550083485848805]  # microseconds
 CAMERAS = {1: "FRONT", 4: "SIDE_LEFT"}
 LENSES = {
