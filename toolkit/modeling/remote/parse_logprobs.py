@@ -37,7 +37,7 @@ def aligned_pieces(logprobs: JsonValue, text: str, thought: bool) -> tuple[Piece
     """The tokens of an answer.
 
     Args:
-        logprobs: What the server gives.
+        logprobs: The value of the key ``logprobs`` in the answer of the server, whatever it holds.
         text: The text of the answer.
         thought: Whether the model wrote thoughts that are not part of the text.
 
