@@ -44,7 +44,7 @@ class NumberedLine:
     Attributes:
         number: The number of the line.
         offset: The offset of its first byte.
-        text: The text of the line, without its end.
+        text: The text of the line, with the character that ends it.
     """
 
     number: int
