@@ -69,6 +69,17 @@ def test_pickles_that_hold_more_than_numbers(
     assert find_start(recipe, begun, str(older)) == older
 
 
+def test_a_state_that_may_not_be_read_is_not_called_damaged(
+    begun: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(torch, "load", forbidden)  # to the superuser, every file can be read
+    with pytest.raises(UserError, match="it may not be read"):
+        find_start(recipe, begun, "auto")
+
+
 def test_weights_that_are_pickles_are_not_read_beside_others(begun: Path, recipe: Recipe, tmp_path: Path) -> None:
     zip_file(begun / "training" / "checkpoint-4" / "pytorch_model.bin", tmp_path / "ran")
     with pytest.raises(UserError, match="could be code"):

@@ -98,6 +98,8 @@ def _fault_of_pickle(file: Path) -> str:
             torch.load(file, map_location="cpu", mmap=True, weights_only=True)
     except pickle.UnpicklingError:
         return "it holds more than numbers; that could be code, and it was not run"
+    except PermissionError:
+        return "it may not be read"
     except Exception:  # torch raises many kinds of errors for files that are not its own
         return "it is cut short, or training did not write it"
     return ""
