@@ -71,6 +71,8 @@ def _panels(unit: str, records: Sequence[SampleRecord], found: Analysis) -> list
 
 def _plot_answers(axis: "Axes", unit: str, records: Sequence[SampleRecord]) -> None:
     """Plot answers over true values, on logarithmic axes."""
+    from matplotlib.ticker import LogLocator
+
     pairs = [(r.truth, r.value) for r in records if isinstance(r.value, int | float) and r.value > 0]
     truths = np.array([r.truth for r in records])
     limits = np.array([truths.min() / 1.5, truths.max() * 1.5])
@@ -82,8 +84,10 @@ def _plot_answers(axis: "Axes", unit: str, records: Sequence[SampleRecord]) -> N
         across, up = np.array(pairs).T
         axis.scatter(across, up, s=10, alpha=0.5, color=_BLUE, lw=0)
     axis.set(xscale="log", yscale="log", xlim=limits, ylim=limits)
-    axis.xaxis.set_major_formatter("{x:g}")
-    axis.yaxis.set_major_formatter("{x:g}")
+    for scale in (axis.xaxis, axis.yaxis):
+        scale.set_minor_locator(LogLocator(subs=(2, 5)))  # all digits would not find room side by side
+        scale.set_major_formatter("{x:g}")
+        scale.set_minor_formatter("{x:g}")
     axis.set(xlabel=f"truth [{unit}]", ylabel=f"answer [{unit}]", title=f"{len(pairs)} of {len(records)} answers")
     axis.legend(frameon=False)
 
