@@ -4,7 +4,6 @@ These are tried in this order: what the user says; a JSON file beside the pictur
 last an assumed field of view, with a warning. Conventions: see ``toolkit.geometry.camera``.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from toolkit.geometry.plausibility import (
     likely_intrinsics,
 )
 from toolkit.inference.open_picture import OpenedPicture
+from toolkit.utils.json import read_json_file
 
 DEFAULT_FOV = 60.0
 """The horizontal field of view [deg] that is assumed if nothing is known about the camera."""
@@ -32,6 +32,8 @@ DEFAULT_FOV = 60.0
 USUAL_FOV = (45.0, 90.0)
 """The range of the horizontal field of view [deg] of most cameras. If it is assumed, intervals cover this range."""
 
+_MOST_CAMERA = 1 << 20  # bytes of a file that holds a camera
+_MOST_ZOOM = 100.0  # a greater digital zoom is not believed
 _SAME_SHAPE = 0.02  # if aspect ratios differ relatively by less than this, the picture was not cropped
 
 # The millimetres in each FocalPlaneResolutionUnit (EXIF 2.32, table 15).
@@ -166,11 +168,13 @@ def _from_file_beside(size: tuple[int, int], picture: Path) -> KnownCamera | Non
         "--intrinsics, --focal and --fov take precedence over it"
     )
     try:
-        camera = parse_camera(json.loads(path.read_text(encoding="utf-8-sig")))
+        content = read_json_file(path, _MOST_CAMERA)
     except OSError as error:
         raise UserError(f"{path}: it cannot be read", str(error.strerror), remedy) from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: there is no camera in it", f"it is not JSON: {error}", remedy) from None
+    except UserError as error:
+        raise UserError(f"{path}: there is no camera in it", f"it is not JSON: {error.cause}", remedy) from None
+    try:
+        camera = parse_camera(content)
     except UserError as error:
         raise UserError(f"{path}: {error.problem}", error.cause, error.remedy or remedy) from None
     if (camera.width, camera.height) != size:
@@ -210,7 +214,7 @@ def _from_exif(opened: OpenedPicture, size: tuple[int, int], unusable: list[str]
         focal, source = _focal_of_sensor(stored, tags), CameraSource.EXIF_SENSOR
     if focal is None:
         return None
-    camera = Camera.from_focal(*size, focal)
+    camera = Camera(focal, focal, (size[0] - 1) / 2, (size[1] - 1) / 2, *size)  # not checked: tags may say anything
     if not is_possible(camera):
         unusable.append(f"{source} is not believed: the field of view would be {camera.fov[0]:.3g} degrees")
         return None
@@ -221,7 +225,7 @@ def _widened(known: KnownCamera, tags: Mapping[int, Any]) -> KnownCamera:
     """A camera from EXIF tags, with warnings and a wider scale where the true focal length may be longer."""
     longest, warnings = 1.0, []
     zoom = _positive_number(tags.get(Tag.DigitalZoomRatio)) or 1.0
-    if zoom > 1:
+    if 1 < zoom <= _MOST_ZOOM:
         longest *= zoom
         warnings.append(
             f"the picture was zoomed digitally {zoom:g} times, which some cameras leave out of {known.source}"
