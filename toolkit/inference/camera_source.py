@@ -22,6 +22,7 @@ from toolkit.geometry.plausibility import (
     doubts,
     is_possible,
     likely_intrinsics,
+    likely_meaning,
 )
 from toolkit.inference.open_picture import OpenedPicture
 from toolkit.utils.json import read_json_file
@@ -32,6 +33,7 @@ DEFAULT_FOV = 60.0
 USUAL_FOV = (45.0, 90.0)
 """The range of the horizontal field of view [deg] of most cameras. If it is assumed, intervals cover this range."""
 
+_ACCEPTED_FOV = (0.05, 179.98)  # degrees; a focal length in millimetres, which is doubted, lies within
 _MOST_CAMERA = 1 << 20  # bytes of a file that holds a camera
 _MOST_ZOOM = 100.0  # a greater digital zoom is not believed
 _SAME_SHAPE = 0.02  # if aspect ratios differ relatively by less than this, the picture was not cropped
@@ -103,7 +105,19 @@ def camera_of(opened: OpenedPicture, given: CameraFlags | Camera | None = None) 
         known = _from_exif(opened, size, unusable)
     if known is None:
         return _assume(size, unusable)
+    _check_possible(known)
     return replace(known, warnings=(*known.warnings, *doubts(known.camera, known.source)))
+
+
+def _check_possible(known: KnownCamera) -> None:
+    """Raise a UserError if no camera nearly has such a field of view; unusual ones are only doubted."""
+    low, high = _ACCEPTED_FOV
+    if not low <= known.camera.fov[0] <= high:
+        raise UserError(
+            f"{known.origin}: the horizontal field of view would be {known.camera.fov[0]:.6g} degrees",
+            cause=likely_meaning(known.camera, known.source),
+            remedy="give intrinsics in pixels of this very picture, or --fov in degrees",
+        )
 
 
 def _assume(size: tuple[int, int], unusable: Sequence[str]) -> KnownCamera:

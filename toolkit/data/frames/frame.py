@@ -246,7 +246,20 @@ class DepthFile:
             check_unit(self.scale, whole=stored.dtype.kind != "f")
         except UserError as fault:
             raise UserError(f"{self.path}, depth_scale: {fault.problem}", fault.cause, fault.remedy) from None
-        return DepthGrid(stored, _known(stored, self.scale), self.scale, self.depth_type, str(self.path))
+        known = _known(stored, self.scale)
+        if not known.any():
+            self._check_unknown(stored)
+        return DepthGrid(stored, known, self.scale, self.depth_type, str(self.path))
+
+    def _check_unknown(self, stored: NDArray[Any]) -> None:
+        """Raise a UserError if numbers (h, w) of which none is a depth do not all say that the depth is unknown."""
+        strange = stored[np.isfinite(stored) & (stored != 0) & (stored < _UNKNOWN)]
+        if strange.size:
+            raise UserError(
+                f"{self.path}: no number in it is a depth, such as {strange[0]:g}",
+                cause=f"depths are positive, and at least {1000 * NEAREST:g} mm",
+                remedy="store positive numbers with their depth_scale, and 0 where no depth is known",
+            )
 
     def _upright(self, stored: NDArray[Any], camera: Camera) -> NDArray[Any]:
         """The depth map (h, w), turned like its picture unless its size shows that it is upright already."""
@@ -259,7 +272,8 @@ class DepthFile:
 def _known(stored: NDArray[Any], scale: float) -> NDArray[np.bool_]:
     """Which stored numbers (h, w), with a unit of ``scale`` [m], are depths: not "unknown", "too far" or rounding."""
     known = np.asarray(stored > 0)
-    known &= stored != _UNKNOWN
+    if stored.dtype != np.float16:  # which cannot hold it
+        known &= stored != _UNKNOWN
     if stored.dtype.kind == "f":
         known &= np.isfinite(stored)
         known &= stored >= NEAREST / scale

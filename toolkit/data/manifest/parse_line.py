@@ -55,6 +55,7 @@ DEPTH_TYPES = ("z", "euclidean")
 LONGEST_WORD = 10_000
 """The greatest number of characters of a sequence, a licence or an attribution."""
 
+_LONGEST_PATH = 4096  # characters; file systems take no longer paths
 _MOST_UNKNOWN = 5  # unknown keys of a line that are told
 
 
@@ -132,17 +133,12 @@ class ManifestLine:
 
     def _check_words(self) -> None:
         for key in ("sequence", "license", "attribution"):
-            value = self.row.get(key)
             with self._gather_faults(key):
-                if isinstance(value, bool) or not isinstance(value, str | int | float | None):
-                    raise UserError(
-                        f"{shown(value)} is no text", remedy="give text in quotation marks, or leave it out"
-                    )
-                if len(self.word(key)) > LONGEST_WORD:
-                    raise UserError(
-                        f"it has {len(self.word(key))} characters, and may have {LONGEST_WORD}", remedy="give its name"
-                    )
-                _check_unicode(self.word(key))
+                value = self.row.get(key)
+                numbered = key == "sequence" and type(value) is int
+                if not numbered and not isinstance(value, str | None):
+                    raise UserError(f"{shown(value, json.dumps)} is no text", remedy="give text, or leave it out")
+                _check_text(self.word(key), LONGEST_WORD)
 
     def has(self, key: str) -> bool:
         """Whether the line states a key; null counts as left out."""
@@ -159,7 +155,7 @@ class ManifestLine:
                 f"{shown(value)} is no path" if self.has(key) else "it is missing",
                 remedy="give a path relative to the manifest",
             )
-        _check_unicode(value)
+        _check_text(value, _LONGEST_PATH)
         if "\0" in value:
             raise UserError("it holds the character NUL", remedy="give a path relative to the manifest")
         return self.folder / value
@@ -310,8 +306,10 @@ def frame_of_checked_line(text: str, folder: Path, default_depth_type: DepthType
     return Frame(image, camera, labels, pose, str(row.get("sequence", "")), str(row.get("license", "")))
 
 
-def _check_unicode(text: str) -> None:
-    """Raise a UserError if text holds half of a surrogate pair, which no file can hold."""
+def _check_text(text: str, longest: int) -> None:
+    """Raise a UserError if text is too long, or holds half of a surrogate pair, which no file can hold."""
+    if len(text) > longest:
+        raise UserError(f"it has {len(text)} characters, and may have {longest}", remedy="give its name alone")
     if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
         raise UserError(f"{shown(text)} is no Unicode text", "it holds half of a surrogate pair", "write it in UTF-8")
 
