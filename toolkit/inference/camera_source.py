@@ -33,6 +33,7 @@ DEFAULT_FOV = 60.0
 USUAL_FOV = (45.0, 90.0)
 """The range of the horizontal field of view [deg] of most cameras. If it is assumed, intervals cover this range."""
 
+_SMALLEST_TAG, _LARGEST_TAG = 1e-6, 1e9  # lengths [mm], sizes [px] and resolutions all lie within
 _ACCEPTED_FOV = (0.05, 179.98)  # degrees; a focal length in millimetres, which is doubted, lies within
 _MOST_CAMERA = 1 << 20  # bytes of a file that holds a camera
 _MOST_ZOOM = 100.0  # a greater digital zoom is not believed
@@ -285,9 +286,9 @@ def _focal_of_sensor(stored: tuple[int, int], tags: Mapping[int, Any]) -> float 
 
 
 def _positive_number(value: Any) -> float | None:
-    """The positive number in a tag; None if there is none. In EXIF, 0 means that a value is not known."""
+    """The positive number in a tag; None if there is none, or no such thing. In EXIF, 0 means "not known"."""
     try:
         number = float(value)
     except (TypeError, ValueError, ArithmeticError):
         return None
-    return number if math.isfinite(number) and number > 0 else None
+    return number if _SMALLEST_TAG <= number <= _LARGEST_TAG else None

@@ -253,7 +253,7 @@ class DepthFile:
 
     def _check_unknown(self, stored: NDArray[Any]) -> None:
         """Raise a UserError if numbers (h, w) of which none is a depth do not all say that the depth is unknown."""
-        strange = stored[np.isfinite(stored) & (stored != 0) & (stored < _UNKNOWN)]
+        strange = stored[np.isfinite(stored) & (stored != 0) & (stored.astype(np.float64) < _UNKNOWN)]
         if strange.size:
             raise UserError(
                 f"{self.path}: no number in it is a depth, such as {strange[0]:g}",
