@@ -1,9 +1,16 @@
-"""Turning values into what JSON can hold."""
+"""Turning values into what JSON can hold, and reading JSON that others wrote."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass
 from math import isfinite
+from pathlib import Path
 from typing import Any
+
+from toolkit.errors import UserError
+from toolkit.utils.bounded_file import MOST_TEXT, read_bounded
+
+_SHOWN = 80  # characters of a value in a message
 
 
 def to_json(value: Any) -> Any:
@@ -15,3 +22,57 @@ def to_json(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [to_json(inner) for inner in value]
     return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def from_json(text: str | bytes) -> Any:
+    """The value that JSON text from outside describes.
+
+    Args:
+        text: The text, or its bytes in UTF-8.
+
+    Raises:
+        UserError: If it is not JSON, or nests too deeply, or holds a number with too many digits.
+    """
+    try:
+        return json.loads(text.decode("utf-8-sig") if isinstance(text, bytes) else text)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
+        raise UserError(f"malformed JSON at {place}: {error.msg}") from None
+    except UnicodeDecodeError:
+        raise UserError("it is not UTF-8 text") from None
+    except RecursionError:
+        raise UserError("malformed JSON: it has too many brackets inside one another") from None
+    except ValueError:  # the only other fault of json.loads (Python manual, sys.set_int_max_str_digits)
+        raise UserError("malformed JSON: a number in it has thousands of digits") from None
+
+
+def read_json_file(path: Path, most: int = MOST_TEXT) -> Any:
+    """The content of a JSON file from outside.
+
+    Args:
+        path: The file.
+        most: The greatest size that it may have [bytes].
+
+    Raises:
+        OSError: If it is missing or cannot be read.
+        UserError: If it is no regular file, or larger, or not JSON.
+    """
+    content = read_bounded(path, most)
+    try:
+        return from_json(content)
+    except UserError as fault:
+        raise UserError(f"{path}: this is not valid JSON", fault.problem) from None
+
+
+def shown(value: Any, write: Callable[[Any], str] = repr) -> str:
+    """A value from outside as a message shows it: cut after some characters.
+
+    Args:
+        value: The value.
+        write: How it is written: as in Python, or by ``json.dumps`` as in the user's file.
+    """
+    try:
+        text = write(value)
+    except (TypeError, ValueError, RecursionError):
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
