@@ -62,7 +62,7 @@ def test_an_option_keeps_a_bare_share(quick: Path) -> None:
 
 @pytest.mark.parametrize("text", ["1e-5", "1E-5", "1.5e-3", "+2e3", "0.1"])
 def test_floats_are_numbers(text: str, quick: Path) -> None:
-    assert load_recipe(quick, [f"trainer.learning_rate={text}"]).trainer.learning_rate == float(text)
+    assert load_recipe(quick, [f"trainer.max_grad_norm={text}"]).trainer.max_grad_norm == float(text)
 
 
 def test_paths_are_relative_to_where_they_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
