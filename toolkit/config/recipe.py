@@ -1,7 +1,6 @@
 """A Recipe: one YAML file with all choices of a run. Each option is documented here, on its field, and only here."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -85,9 +84,7 @@ class LoraSettings(RecipeSection):
 
     rank: MemoryCount = Field(16, description="The rank of the adapter matrices.")
     alpha: Scale = Field(32.0, description="The adapters' output is multiplied by alpha / rank.")
-    dropout: ProperFraction = Field(
-        0.0, description="The share of the adapters' inputs that training sets to zero."
-    )
+    dropout: ProperFraction = Field(0.0, description="The share of the adapters' inputs that training sets to zero.")
     parts: tuple[ModelPart, ...] = Field(("language",), description="The parts of the model that get adapters.")
 
 
@@ -97,7 +94,9 @@ class TinySettings(RecipeSection):
     picture: _TinySize = Field(96, description="The side of the model's square pictures [px].")
     patch: _TinySize = Field(12, description="The side of a patch [px]. Each patch is one image token.")
     width: _TinySize = Field(128, description="The hidden size of the vision tower and of the text model.")
-    layers: Annotated[int, Field(ge=1, le=64), NUMBER] = Field(4, description="The number of layers of the vision tower, and of the text model.")
+    layers: Annotated[int, Field(ge=1, le=64), NUMBER] = Field(
+        4, description="The number of layers of the vision tower, and of the text model."
+    )
 
     @model_validator(mode="after")
     def _check_sizes(self) -> "TinySettings":
@@ -167,9 +166,7 @@ class TaskSettings(RecipeSection):
 class PhaseSettings(RecipeSection):
     """One phase of the training run, with its own shares of the tasks."""
 
-    share: Scale = Field(
-        description="The phase's share of the run's samples. The shares of all phases are normalised."
-    )
+    share: Scale = Field(description="The phase's share of the run's samples. The shares of all phases are normalised.")
     tasks: dict[str, Share] = Field(
         min_length=1,
         description="The shares of the tasks in this phase. The recipe must name each of them under tasks.",
@@ -265,7 +262,9 @@ class TrainerSettings(RecipeSection):
 
     steps: Count = Field(1000, description="The number of optimiser steps.")
     batch_size: MemoryCount = Field(8, description="The number of samples in each batch of each process.")
-    accumulate: MemoryCount = Field(1, description="The number of batches whose gradients are accumulated for each step.")
+    accumulate: MemoryCount = Field(
+        1, description="The number of batches whose gradients are accumulated for each step."
+    )
     learning_rate: Rate = Field(1e-5, description="The highest learning rate of the schedule.")
     reference_batch: Count | None = Field(
         None,
@@ -283,7 +282,9 @@ class TrainerSettings(RecipeSection):
         0.1, description="The share of the steps, at the beginning, during which the learning rate rises from 0."
     )
     max_grad_norm: Scale = Field(1.0, description="The norm to which longer gradients are clipped.")
-    weight_decay: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False), NUMBER] = Field(0.0, description="The weight decay of the optimiser, AdamW.")
+    weight_decay: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False), NUMBER] = Field(
+        0.0, description="The weight decay of the optimiser, AdamW."
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
         description="The type that the forward pass computes in. auto means bfloat16 on a GPU that supports it, and "
@@ -396,7 +397,9 @@ class Recipe(RecipeSection):
     trainer: TrainerSettings = Field(TrainerSettings(), description="The settings of the training run.")
     evaluation: EvaluationSettings = Field(EvaluationSettings(), description="The held-out questions and their use.")
     seed: Seed = Field(0, description="The seed of all random choices of the run.")
-    output: PlainPath | None = Field(None, description="The folder for the checkpoint; by default runs/NAME-OF-THE-RECIPE.")
+    output: PlainPath | None = Field(
+        None, description="The folder for the checkpoint; by default runs/NAME-OF-THE-RECIPE."
+    )
     include: tuple[PlainPath, ...] = Field((), description="Python files that define your own tasks.")
 
     @field_validator("sources", mode="before")

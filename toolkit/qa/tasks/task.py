@@ -17,7 +17,7 @@ from toolkit.errors import UserError, did_you_mean
 from toolkit.qa.metrics import Metric
 from toolkit.qa.parsing import answer
 from toolkit.qa.query import Query
-from toolkit.qa.tasks.template import TemplateWords, load_words, no_template
+from toolkit.qa.tasks.template import TemplateWords, load_words, read_template
 from toolkit.utils.resources import TEMPLATES
 
 _FIXED = ("images", "points", "needs", "group", "unit", "metric", "name", "asks", "asks_not", "gives", "scales")
@@ -187,10 +187,8 @@ def template_version(task: Task) -> str:
     Raises:
         UserError: If there is no template.
     """
-    path = task.template_path()
-    if not path.is_file():
-        raise no_template(path)
-    return hashlib.sha256(path.read_text(encoding="utf-8").encode()).hexdigest()[:_VERSION_LENGTH]
+    text = read_template(task.template_path())
+    return hashlib.sha256(text.encode()).hexdigest()[:_VERSION_LENGTH]
 
 
 def label_of(task: Task, query: Query) -> Any:
