@@ -46,6 +46,7 @@ _MOST_SAMPLES = 10**8  # of a run; their order is kept in memory
 _TINY_WIDTH_STEP = 8  # the width is divided among four attention heads, and each must have an even width
 _TINY_MOST_PATCHES = 40  # along a side of a picture; the model reads 2,048 tokens at most
 _TinySize = Annotated[int, Field(ge=1, le=1024), NUMBER]
+_TinyLayers = Annotated[int, Field(ge=1, le=64), NUMBER]
 _Held = Annotated[int, Field(ge=1, le=100_000), NUMBER]
 _T = TypeVar("_T")
 
@@ -94,9 +95,7 @@ class TinySettings(RecipeSection):
     picture: _TinySize = Field(96, description="The side of the model's square pictures [px].")
     patch: _TinySize = Field(12, description="The side of a patch [px]. Each patch is one image token.")
     width: _TinySize = Field(128, description="The hidden size of the vision tower and of the text model.")
-    layers: Annotated[int, Field(ge=1, le=64), NUMBER] = Field(
-        4, description="The number of layers of the vision tower, and of the text model."
-    )
+    layers: _TinyLayers = Field(4, description="The number of layers of the vision tower, and of the text model.")
 
     @model_validator(mode="after")
     def _check_sizes(self) -> "TinySettings":
