@@ -131,9 +131,7 @@ def mutated(rng: random.Random) -> str:
     for _ in range(rng.randint(1, 3)):
         at, length = rng.randrange(len(text)), rng.randint(1, 12)
         part, rest = text[at : at + length], text[at + length :]
-        other = rng.choice(
-            [chr(rng.randrange(32, 127)) * length, "{%", "%}", "{{", "}}", "{% endif %}", "\0", "é", "'"]
-        )
+        other = rng.choice([chr(rng.randrange(32, 127)) * length, *signs])
         text = text[:at] + rng.choice(["", part * 2, other, part[::-1], part.upper()]) + rest
     tags = text.split("{%")
     if rng.random() < 0.3 and len(tags) > 2:
