@@ -5,6 +5,8 @@ import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
+_COMPARED = 100  # characters of an unknown name that are compared with the known ones
+
 
 class UserError(Exception):
     """A mistake in what the user gave to the toolkit.
@@ -89,7 +91,7 @@ def raise_all(where: str, faults: Sequence[UserError]) -> None:
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The remedy for an unknown name: the known names most similar to it, or all known names if none is similar."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=2, cutoff=0.6)
+    close = difflib.get_close_matches(name[:_COMPARED], names, n=2, cutoff=0.6)
     if close:
         return f"did you mean {' or '.join(close)}? (known: {', '.join(names)})"
     return f"use one of: {', '.join(names) or 'none are known'}"
