@@ -54,12 +54,15 @@ def _with_shorter_file(case: Case, name: str, fails: Fails) -> Case:
 def _with_shorter_words(case: Case, fails: Fails) -> Case:
     """Leave out characters of the words behind the command."""
     for index in range(len(case.command.split()), len(case.words)):
-
-        def with_word(word: str, index: int = index) -> Case:
-            return replace(case, words=(*case.words[:index], word, *case.words[index + 1 :]))
-
-        case = with_word(_shorter(case.words[index], lambda word, make=with_word: fails(make(word))))
+        case = _with_shorter_word(case, index, fails)
     return case
+
+
+def _with_shorter_word(case: Case, index: int, fails: Fails) -> Case:
+    def holding(word: str) -> Case:
+        return replace(case, words=(*case.words[:index], word, *case.words[index + 1 :]))
+
+    return holding(_shorter(case.words[index], lambda word: fails(holding(word))))
 
 
 def _shorter_lines(content: bytes, fails: Callable[[Sequence[bytes]], bool]) -> bytes:

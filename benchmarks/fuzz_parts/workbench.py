@@ -21,6 +21,7 @@ from unittest.mock import patch
 
 import toolkit
 from benchmarks.fuzz_parts.case import Case, Kind
+from benchmarks.fuzz_parts.confinement import Confinement
 from benchmarks.fuzz_parts.nonsense import nonsense_in
 from benchmarks.fuzz_parts.reply_server import ReplyServer
 from toolkit.cli.main import main
@@ -79,7 +80,10 @@ class Outcome:
 
 
 class Workbench:
-    """Runs cases. It is a context, in which models that are not mutated are loaded once, and a server answers."""
+    """Runs cases. It is a context, in which models that are not mutated are loaded once, and a server answers.
+
+    Cases change no file outside of a temporary folder (``toolkit`` may be run by root), and reach no other machine.
+    """
 
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
@@ -87,8 +91,10 @@ class Workbench:
     def __enter__(self) -> "Workbench":
         enter = self._stack.enter_context
         self._root = Path(enter(tempfile.TemporaryDirectory()))
-        self.folder = self._root / "case"
+        self.folder = self._root / "cases" / "one" / "case"  # paths that lead upwards stay in a folder of our own
+        self._confinement = Confinement(self._root)
         self._server = enter(ReplyServer(self.folder))
+        enter(patch.object(tempfile, "tempdir", str(self._root)))
         enter(patch.dict(os.environ, {"XDG_STATE_HOME": str(self._root / "state"), "COLUMNS": "120"}))
         enter(patch.object(asker, "load", _loading_once(asker.load)))
         enter(patch.object(client, "retry_wait", _without_pause(client.retry_wait)))
@@ -117,6 +123,7 @@ class Workbench:
             _inside(self.folder),
             _fresh_state(),
             _captured() as (out, err),
+            self._confinement.held(),
             warnings.catch_warnings(record=True) as complaints,
         ):
             warnings.simplefilter("always", RuntimeWarning)

@@ -1,6 +1,8 @@
 """The fuzzer: sound inputs are accepted, 300 mutated ones do no harm, and harm would be seen."""
 
+import os
 import random
+import socket
 import sys
 import time
 import warnings
@@ -8,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from benchmarks.fuzz_parts import workbench
@@ -83,6 +84,25 @@ def test_harm_is_seen(work: Any, what: str, bench: Workbench, monkeypatch: pytes
     fault = bench.run(NOTHING, Case(("ask",))).fault
     assert fault is not None
     assert fault.what == what
+
+
+def test_a_case_changes_nothing_outside_its_folder(
+    bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "kept.txt"
+    kept.write_text("kept")
+    for work in (
+        lambda: (tmp_path / "new.txt").write_text("x"),
+        lambda: (tmp_path / "new").mkdir(),
+        kept.unlink,
+        lambda: Path("0.txt").write_text("x") and os.replace("0.txt", kept),
+        lambda: socket.create_connection(("192.0.2.1", 9), timeout=1),
+    ):
+        as_command(monkeypatch, work)
+        fault = bench.run(NOTHING, Case(("ask",))).fault
+        assert fault is not None
+        assert fault.what in ("PermissionError", "ConnectionRefusedError")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["kept"]
 
 
 def test_users_mistakes_are_no_harm(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:

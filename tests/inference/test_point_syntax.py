@@ -209,7 +209,7 @@ def test_every_word_is_a_place_or_a_users_mistake(word: str) -> None:
 
 @given(
     content=st.binary(max_size=60)
-    | st.text(alphabet="uv,0159.% \t\n\"#-e", max_size=40).map(str.encode)
+    | st.text(alphabet='uv,0159.% \t\n"#-e', max_size=40).map(str.encode)
     | ANY_JSON.map(lambda value: json.dumps(value).encode()),
     ending=st.sampled_from([".txt", ".json", ".npy"]),
 )

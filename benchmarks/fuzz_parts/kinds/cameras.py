@@ -24,7 +24,8 @@ _TAGS = (
     *(Base.FocalLength, Base.FocalLengthIn35mmFilm, Base.FocalPlaneXResolution, Base.FocalPlaneResolutionUnit),
     *(Base.ExifImageWidth, Base.ExifImageHeight, Base.DigitalZoomRatio),
 )
-_TAG_VALUES: tuple[Any, ...] = (0, 1, 24, 48, 65535, 0.5, IFDRational(1, 0), IFDRational(10**9, 1), IFDRational(1, 10**9), "x")
+_SHARES = (IFDRational(1, 0), IFDRational(10**9, 1), IFDRational(1, 10**9))
+_TAG_VALUES: tuple[Any, ...] = (0, 1, 24, 48, 65535, 0.5, "x", *_SHARES)
 _ORIENTATIONS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 255, 65535)
 
 

@@ -13,7 +13,8 @@ _COMMANDS = tuple(
     for line in (
         "ask 0.png 'how far is the red point' --point red=20,15 --focal 40 --model tiny --json",
         "ask 0.png 'how far is it' --grid 2x2 --intrinsics 40,40,23.5,17.5 --model tiny --json",
-        "ask 0.png 'how far is the red point' --point red=20,15 --fov 60 --model tiny --task metric_depth --check --save shown.png",
+        "ask 0.png 'how far is the red point' --point red=20,15 --fov 60 --model tiny --task metric_depth --check",
+        "ask 0.png 'how far is the red point' --point red=20,15 --fov 60 --model tiny --raw --save shown.png",
         "cloud 0.png -o cloud.ply --focal 40 --depth depth.png --depth-type z --depth-scale 0.001 --every 2",
         "cloud 0.png -o cloud.ply --fov 60 --model tiny --columns 2 --levels 1 --questions 9 --ratio 1.25",
         "data audit manifest.jsonl --frames 2 --seed 1 --output audit --json",
@@ -37,10 +38,12 @@ _COMMANDS = tuple(
 )
 
 _WORDS = (
-    *("", "-", "--", "-h", "--help", "--json", "--output", "--model", "--x", "-o", "=", "-1", "0", "1e9", "1e400", "nan"),
-    *("inf", "9" * 400, "9" * 5000, "x" * 5000, "\x1b[31m", "\n", "\ud800", ".", "..", "/", "/dev/null", "0.png", "source"),
-    *("manifest.jsonl", "recipe.yaml", "evaluation", "tiny", "none", "0.png/x", "~", "%", "[red]x[/red]", "[/]", "²", "١"),
-    *("openai:x@http://127.0.0.1:9/v1", "openai:", "file:", "file:0.png", "depth:x", "constant:", "0/0", "2/1", "-1/2"),
+    *("", "-", "--", "-h", "--help", "--json", "--output", "--model", "--x", "-o", "=", "-1", "0", "1e9", "1e400"),
+    *("nan", "inf", "9" * 400, "9" * 5000, "x" * 5000, "\x1b[31m", "\n", "\ud800", ".", "..", "/proc"),
+    *("/dev/null", "0.png"),
+    *("source", "manifest.jsonl", "recipe.yaml", "evaluation", "tiny", "none", "0.png/x", "~", "%", "[red]x[/red]"),
+    *("[/]", "²", "١", "openai:x@http://127.0.0.1:9/v1", "openai:", "file:", "file:0.png", "depth:x"),
+    *("constant:", "0/0", "2/1", "-1/2"),
 )
 
 

@@ -30,8 +30,18 @@ _SCENES: tuple[tuple[str, ...], ...] = (
     ("0.png", "1.png", "how far has the camera moved", "--task", "camera_pose"),
 )
 _END = ("--model", "tiny", "--focal", "40")
-_WORDS = ("-1", "nan", "1e400", "%", "100%", ",", "=", "red", "feet", "km/h", "½", "٣", "²", "in", "  ", "\u2028", "\ud800")
-_CONFUSABLE = (*_WORDS, *"0123456789.,-+eE%=", "x" * 3000, "1" * 5000, "red point " * 50, "\x1b[31m")
+_WORDS = ("-1", "nan", "1e400", "%", "100%", ",", "=", "red", "feet", "km/h", "½", "٣", "²", "in")
+_CONFUSABLE = (
+    *_WORDS,
+    "  ",
+    "\u2028",
+    "\ud800",
+    *"0123456789.,-+eE%=",
+    "x" * 3000,
+    "1" * 5000,
+    "red point " * 50,
+    "\x1b[31m",
+)
 
 
 def _mutate(text: str, rng: Random) -> str:

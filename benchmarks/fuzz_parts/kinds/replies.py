@@ -13,12 +13,15 @@ from benchmarks.fuzz_parts.mutations import dump_json, mutate_bytes, mutate_json
 _ANSWERS = (
     *("2.4 m", "about 7 ft 3 in", "<think>3 m wide, so</think> <answer>2.4 m</answer>", "red", "240 cm (2.4 m)"),
     *("0.52 m, 12.3 deg, right 0.10, down -0.02, forward 0.99", '{"distance": 2.4, "unit": "m"}', "between 2 and 3 m"),
-    *("**2.4** meters", "\\boxed{2.4}", "7.23 m / 4.0 s = 1.81 m/s", "I cannot tell.", "2,4 metros", "1.250,0 m", "three"),
+    *("**2.4** meters", "\\boxed{2.4}", "7.23 m / 4.0 s = 1.81 m/s", "I cannot tell.", "2,4 metros"),
+    *("1.250,0 m", "three"),
 )
 _WORDS = (
-    *("1e400", "1e308", "9" * 400, "nan m", "infinity", "-", "½", "٣", "²", "=", "the answer is", "<think>", "</think>"),
-    *('{"answer":', "```json", "[" * 3000, "(" * 500, "\\frac{" * 200, "m " * 500, "2-" * 500, "1/0 m", "1/" * 300, "%"),
-    *("\u202e", "\x1b[2J", "\ud800", "5 ft " * 400, "1,000" * 200, "0." + "0" * 400 + "1 m", "one " * 300, "not " * 300),
+    *("1e400", "1e308", "9" * 400, "nan m", "infinity", "-", "½", "٣", "²", "=", "the answer is", "<think>"),
+    *("</think>", '{"answer":', "```json", "[" * 3000, "(" * 500, "\\frac{" * 200, "m " * 500, "2-" * 500, "1/0 m"),
+    *("1/" * 300, "%", "\u202e", "\x1b[2J", "\ud800", "5 ft " * 400, "1,000" * 200),
+    *("0." + "0" * 400 + "1 m", "one " * 300),
+    *("not " * 300, "\x00"),
 )
 _STATUSES = (200, 200, 200, 200, 200, 400, 401, 403, 404, 429, 500, 503)
 _ERROR = {"error": {"message": "top_logprobs is not supported", "type": "invalid", "param": "logprobs", "code": 400}}

@@ -32,19 +32,22 @@ _JINJA = (
     *("{{ 'x' * 10**10 }}", "{{ lipsum(10**6) }}", "{{ lipsum(5) }}", "{{ range(10**9) | list }}", "{{ 2 ** 10**8 }}"),
     *("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "{{ 10**5000 }}", "{{ 1/0 }}"),
     *("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "{{ self.question() }}", "{{ self.answer() }}", "{{ x.y.z }}"),
-    *("{% include 'x' %}", "{% extends 'x' %}", "{% import 'os' as os %}", "{{ ''.__class__.__mro__ }}", "{{ [] | first }}"),
-    *("{" * 3000, "(" * 3000, "{{ " + "(" * 3000, "{{ " + "[" * 300 + "]" * 300 + " }}", "{% set x = x %}", "{% raw %}"),
-    *("{{ '%s' * 9 % 1 }}", "{{ '{0.__class__}'.format(1) }}", "{{ cycler }}", "{{ namespace(a=1).a }}", "{% endblock %}"),
-    *("{{ raise_exception('no') }}", "{{ strftime_now('%Y') }}", "{{ messages[99] }}", "{{ 'a' | center(10**9) }}"),
+    *("{% include 'x' %}", "{% extends 'x' %}", "{% import 'os' as os %}", "{{ ''.__class__.__mro__ }}"),
+    *("{{ [] | first }}", "{" * 3000, "(" * 3000, "{{ " + "(" * 3000),
+    *("{{ " + "[" * 300 + "]" * 300 + " }}", "{% raw %}"),
+    *("{% set x = x %}", "{{ '%s' * 9 % 1 }}", "{{ '{0.__class__}'.format(1) }}", "{{ cycler }}", "{% endblock %}"),
+    *("{{ namespace(a=1).a }}", "{{ raise_exception('no') }}", "{{ strftime_now('%Y') }}"),
+    *("{{ messages[99] }}", "{{ 'a' | center(10**9) }}"),
     *("{{ points | join('x' * 10**8) }}", "{{ answer * 10**9 }}", "{{ dict(a=1) | tojson(indent=10**9) }}", *TEXTS),
 )
 _OWN, _CHAT = "own_depth.jinja", f"{RUN}/chat_template.jinja"
+_OWN_TASK = ("tasks={own_depth: 1}", "--include", "own_depth.py")
 _OWN_COMMANDS = (
     ("tasks", "own_depth", "--include", "own_depth.py", "--json"),
     ("tasks", "own_depth", "--include", "own_depth.py"),
-    ("data", "mix", "recipe.yaml", "tasks={own_depth: 1}", "--include", "own_depth.py", "--count", "2", "--json"),
-    ("data", "preview", "recipe.yaml", "tasks={own_depth: 1}", "think=true", "--include", "own_depth.py", "--count", "2"),
-    ("eval", "-", "recipe.yaml", "tasks={own_depth: 1}", "--include", "own_depth.py", "--predictor", "constant", "--output", "out"),
+    ("data", "mix", "recipe.yaml", *_OWN_TASK, "--count", "2", "--json"),
+    ("data", "preview", "recipe.yaml", *_OWN_TASK, "think=true", "--count", "2"),
+    ("eval", "-", "recipe.yaml", *_OWN_TASK, "--predictor", "constant", "--output", "out"),
 )
 _CHAT_COMMANDS = (
     (*ASK, "--json", "--model", RUN),
