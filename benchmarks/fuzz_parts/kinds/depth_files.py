@@ -89,4 +89,4 @@ def _judge(case: Case, folder: Path) -> str:
     return ""
 
 
-KIND = Kind("depth_files", _prepare, _draw, tuple(words for name in _FILES for words in _commands(name)), _judge)
+KIND = Kind("depth_files", _prepare, _draw, (*_commands(_FILES[0]), *(_commands(name)[1] for name in _FILES)), _judge)

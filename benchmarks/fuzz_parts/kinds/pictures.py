@@ -67,4 +67,4 @@ def _draw(sound: Path, rng: Random) -> Case:
     return Case(words, {name if words[0] != "data" else "1.png": content})
 
 
-KIND = Kind("pictures", _prepare, _draw, tuple(words for name in _FORMATS for words in _commands(name)[1:3]))
+KIND = Kind("pictures", _prepare, _draw, tuple(words for name in _FORMATS for words in _commands(name)[1:2]))
