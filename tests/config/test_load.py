@@ -2,11 +2,15 @@
 
 import os
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tests.support.training import TINY
 from toolkit.config.build import check_trainable
 from toolkit.config.build_presenter import make_tasks
 from toolkit.config.load import differences, dump_recipe, find_recipe, load_recipe, recipe_names, recipe_summary
@@ -335,3 +339,28 @@ def test_a_setting_that_is_gone_is_passed_over(quick: Path, capsys: pytest.Captu
         assert f"command line, {override}: trainer.liger is not used any more" in capsys.readouterr().err
     with pytest.raises(UserError, match="unknown key"):
         load_recipe(quick, ["trainer.ligre=true"])
+
+
+OVERRIDES = st.lists(
+    st.sampled_from(
+        [
+            *("trainer.steps=50", "trainer.steps=7", "trainer.learning_rate=1e-5", "seed=9", "canonical.focal=30.5"),
+            *("tasks.metric_depth=0.3", "tasks.metric_depth.weight=2", "tasks.camera_pose=1", "marker.size=3"),
+            *("marker={shape: dot, size: 4}", "evaluation.samples=0", "sources.rooms.settings.rooms=9", "think=true"),
+        ]
+    ),
+    max_size=5,
+)
+
+
+@settings(max_examples=40)
+@given(OVERRIDES)
+def test_overrides_that_are_given_again_change_nothing(words: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path, copy = Path(folder, "recipe.yaml"), Path(folder, "copy.yaml")
+        path.write_text(TINY)
+        recipe = load_recipe(path, words)
+        copy.write_text(dump_recipe(recipe))
+        assert load_recipe(path, [*words, *words]) == recipe
+        assert load_recipe(copy) == recipe
+        assert load_recipe(copy, words) == recipe

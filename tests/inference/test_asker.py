@@ -220,6 +220,12 @@ def test_the_newest_run_is_asked(tmp_path: Path) -> None:
     assert find_checkpoint(tmp_path / "runs") == tmp_path / "runs" / "new"
 
 
+def test_the_toolkits_own_model_says_how_a_server_is_asked() -> None:
+    asker = load("openai:served@http://127.0.0.1:9/v1", like="tiny")
+    assert asker.presenter == load("openai:served@http://127.0.0.1:9/v1", like=model_folder("tiny")).presenter
+    assert asker.presenter != load("openai:served@http://127.0.0.1:9/v1").presenter
+
+
 def test_edited_templates_are_refused(folder: Path, tmp_path: Path) -> None:
     import shutil
 

@@ -27,7 +27,7 @@ Model = Annotated[
 ]
 
 Like = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="The checkpoint that says how a model on a server is asked.")
+    Path | None, typer.Option(metavar="DIR|tiny", help="The checkpoint that says how a model on a server is asked.")
 ]
 
 Intrinsics = Annotated[str | None, typer.Option(metavar="FX,FY,CX,CY", help="The camera, in pixels.")]

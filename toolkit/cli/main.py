@@ -314,9 +314,11 @@ def list_recipes(
     name: Annotated[str | None, typer.Argument(help="Print one recipe.")] = None, to_json: Json = False
 ) -> None:
     """List the built-in recipes, or print one to start from."""
-    from toolkit.config.load import read_recipe, recipe_names, recipe_summary
+    from toolkit.config.load import load_recipe, read_recipe, recipe_names, recipe_summary
 
-    if name:
+    if name and to_json:
+        print_json(load_recipe(name).model_dump(mode="json"))
+    elif name:
         print(read_recipe(name), end="")
     elif to_json:
         print_json({each: recipe_summary(each) for each in recipe_names()})

@@ -92,7 +92,7 @@ def _load(model: str | Path | None, like: str | Path | None) -> "Asker":
         return Asker.from_checkpoint(load_checkpoint(find_checkpoint() if model is None else Path(model_folder(model))))
     from toolkit.modeling.remote.remote_predictor import OpenAiPredictor
 
-    contract = contract_for_remote(remote, None if like is None else Path(like))
+    contract = contract_for_remote(remote, None if like is None else Path(model_folder(str(like))))
     return Asker(OpenAiPredictor(remote), contract.presenter, contract.tasks)
 
 
