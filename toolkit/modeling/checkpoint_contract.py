@@ -203,15 +203,13 @@ def canvas_of(name: str | Path) -> Canvas:
     Raises:
         UserError: If there is no such model, or its architecture is not supported.
     """
-    from transformers import AutoConfig  # imports torch, which takes seconds; a model on a server needs neither
+    from toolkit.modeling.hub import CONFIG, clear_errors, load_config, loading_options
+    from toolkit.modeling.vlm.architectures import architecture_of  # imports torch, which takes seconds
 
-    from toolkit.modeling.hub import clear_errors, loading_options
-    from toolkit.modeling.vlm.architectures import architecture_of
-
-    options = loading_options(name)
-    with clear_errors(name):
-        config = AutoConfig.from_pretrained(str(name), **options)
-    return architecture_of(config).canvas(config)
+    config = load_config(name, loading_options(name))
+    architecture = architecture_of(config)
+    with clear_errors(name, CONFIG):
+        return architecture.canvas(config)
 
 
 def read_contract(folder: Path) -> dict[str, Any]:
