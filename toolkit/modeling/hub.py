@@ -104,7 +104,7 @@ def load_config(name: str | Path, options: Mapping[str, Any]) -> "PretrainedConf
 
     with clear_errors(name, CONFIG):
         if not Path(name).is_dir():
-            vet_config(Path(cached_file(str(name), CONFIG, local_files_only=options["local_files_only"])))
+            vet_config(Path(str(cached_file(str(name), CONFIG, local_files_only=options["local_files_only"]))))
         config: PretrainedConfig = AutoConfig.from_pretrained(str(name), **options)
         return config
 

@@ -189,7 +189,9 @@ def restore_central(saved: Mapping[str, Any], tasks: Mapping[str, Task], where: 
         try:
             restored[name] = tasks[name].metric.restore(saved[name])
         except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{where}: the central label of {name} cannot be read", str(error), "copy it again") from None
+            raise UserError(
+                f"{where}: the central label of {name} cannot be read", str(error), "copy it again"
+            ) from None
     return {name: restored[name] for name in saved if name in restored}
 
 

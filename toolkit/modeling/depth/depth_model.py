@@ -73,7 +73,7 @@ class DepthModel:
         return [maps[index] for index in range(len(frames))]
 
     def _pass(self, batch: torch.Tensor) -> Any:
-        with torch.inference_mode():
+        with torch.inference_mode(), clear_errors(self.spec.name):
             return self.network(pixel_values=batch.to(self.network.device, self.network.dtype))
 
     def _values(self, output: Any, row: int, camera: Camera) -> NDArray[np.float32]:

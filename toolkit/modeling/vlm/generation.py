@@ -211,7 +211,7 @@ def _reply(
 def _greedy(vlm: Vlm, max_new_tokens: int) -> GenerationConfig:
     """Settings for plain greedy decoding; the sampling and penalties that models come with distort numbers."""
     own, tokenizer = vlm.model.generation_config, vlm.processor.tokenizer
-    known = range(vlm.model.get_input_embeddings().num_embeddings)
+    known = range(vlm.tokens)
     pads = _tokens(own.pad_token_id, known) or _tokens(tokenizer.pad_token_id, known)
     return GenerationConfig(
         do_sample=False,

@@ -23,6 +23,7 @@ from transformers.utils import logging as transformers_logging
 from toolkit.errors import UserError
 from toolkit.modeling.bfloat16 import cpu_has_bfloat16
 from toolkit.modeling.hub import CONFIG, check_weights, clear_errors, load_config, loading_options
+from toolkit.modeling.vet_model import DOWNLOAD_AGAIN, vet_folder
 from toolkit.modeling.vlm.architectures import (
     Architecture,
     ImageLike,
@@ -32,7 +33,6 @@ from toolkit.modeling.vlm.architectures import (
     check_pictures,
     keep_sizes,
 )
-from toolkit.modeling.vet_model import DOWNLOAD_AGAIN, vet_folder
 
 if TYPE_CHECKING:
     from peft import PeftModel  # slow to import
@@ -68,6 +68,12 @@ class Vlm:
     def name(self) -> str:
         """The folder or the id that the model was loaded from; "" if it was built here."""
         return str(self.model.config.name_or_path)
+
+    @property
+    def tokens(self) -> int:
+        """How many different tokens the model's weights know."""
+        embeddings: Any = self.model.get_input_embeddings()
+        return int(embeddings.weight.shape[0])
 
     @cached_property
     def geometry(self) -> PictureGeometry:
@@ -131,7 +137,7 @@ def _try_processor(vlm: Vlm, name: str | Path) -> None:
     with clear_errors(name, _PROCESSOR_FILES):
         batch = encode(vlm, ["0"], [[Image.new("RGB", (side, side))]])
         highest = max(int(batch["input_ids"].max()), *vlm.processor.tokenizer.get_vocab().values())
-    known = vlm.model.get_input_embeddings().num_embeddings
+    known = vlm.tokens
     if highest >= max(known, _MOST_TOKENS) or int(batch["input_ids"].max()) >= known:
         raise UserError(
             f"{name}: the tokenizer and the weights do not belong together",
