@@ -38,15 +38,15 @@ _OBJECTS = (
 """The files of a model that hold a JSON object each, where they are there at all."""
 
 _BOUNDS = (
-    (re.compile(r"layers$|depth$|num_blocks$"), 1000),
-    (re.compile(r"patch|merge_size|multiple|channels"), 4096),
+    (re.compile(r"^(num_hidden_layers|num_layers|n_layers?|depth|num_blocks)$"), 1000),
+    (re.compile(r"patch_size|merge_size|multiple_of|num_channels"), 4096),
     (re.compile(r"image_size|picture_size|^height$|^width$"), 8192),
     (re.compile(r"_tokens$|tokens_per|seq_len"), 1 << 20),
     (re.compile(r""), (1 << 31) - 1),
 )
 """The largest plausible number by the name of its key; the first name that fits counts."""
 
-_COUNTS_LAYERS = re.compile(r"(num_hidden_layers|depth|n_layers?)$")
+_COUNTS_OF_LAYERS = ("num_hidden_layers", "depth")
 
 _NUMBERED = re.compile(r"\.(\d+)\.")
 
@@ -60,15 +60,37 @@ def vet_config(file: Path) -> None:
     config = read_object(file, DOWNLOAD_AGAIN)
     if not isinstance(config.get("model_type"), str) or not config["model_type"]:
         raise UserError(f"{file}: it names no model_type", remedy="give the folder of a model")
-    faults = _faults_of_sizes(config)
-    stored = _stored_layers(file.parent)
-    if stored is not None:
-        faults += [
-            UserError(f"{key}: {value} layers, but the weights beside it have at most {stored}")
-            for key, value in _numbers(config)
-            if _COUNTS_LAYERS.search(key) and stored < value <= _BOUNDS[0][1]
-        ]
-    raise_all(f"{file}: these numbers cannot be right; {DOWNLOAD_AGAIN}", faults)
+    raise_all(f"{file}: these numbers cannot be right; {DOWNLOAD_AGAIN}", _faults_of_sizes(config))
+
+
+def vet_fit(folder: Path, config: Any) -> None:
+    """Check that the configuration of a vision-language model fits the weights beside it.
+
+    transformers makes room for all weights that a configuration describes, and notices only then that they are not in
+    the files. Widths and numbers of layers that a configuration leaves out have defaults, of large models.
+
+    Args:
+        folder: The folder of the model. Only the headers of its weights are read.
+        config: The configuration, as transformers has read it.
+
+    Raises:
+        UserErrors: If the weights are others.
+    """
+    shapes = _stored_shapes(folder)
+    if not shapes:
+        return  # whatever is wrong with the files, transformers says it
+    lengths = {length for shape in shapes.values() for length in shape}
+    layers = max((int(index) + 1 for name in shapes for index in _NUMBERED.findall(name)), default=0)
+    faults = []
+    for key, part in (("text_config", config.get_text_config()), ("vision_config", config.vision_config)):
+        width = getattr(part, "hidden_size", None)
+        if isinstance(width, int) and width not in lengths:
+            faults.append(UserError(f"{key}: hidden_size is {width}, but no weight beside it has this length"))
+        for name in _COUNTS_OF_LAYERS:
+            count = getattr(part, name, None)
+            if isinstance(count, int) and count > layers:
+                faults.append(UserError(f"{key}: {name} is {count}, but the weights beside it have {layers} layers"))
+    raise_all(f"{folder / CONFIG}: it does not describe the weights beside it; {DOWNLOAD_AGAIN}", faults)
 
 
 def vet_folder(folder: Path) -> None:
@@ -114,17 +136,13 @@ def _numbers(content: Any, key: str = "") -> Iterator[tuple[str, int]]:
         yield key, content
 
 
-def _stored_layers(folder: Path) -> int | None:
-    """How many layers the longest part of a model has in its weights; None if that cannot be told.
-
-    Only the headers of the files are read.
-    """
-    names: list[str] = []
+def _stored_shapes(folder: Path) -> dict[str, list[int]]:
+    """The shapes of all weights of a model by name; empty if there are none, or a file of them is damaged."""
+    shapes: dict[str, list[int]] = {}
     for file in folder.glob("model*.safetensors"):
         try:
             with safe_open(file, "pt") as weights:
-                names += weights.keys()
+                shapes |= {name: weights.get_slice(name).get_shape() for name in weights.keys()}  # noqa: SIM118
         except (OSError, SafetensorError):
-            return None
-    indices = [int(index) for name in names for index in _NUMBERED.findall(name)]
-    return max(indices, default=0) + 1 if names else None
+            return {}
+    return shapes

@@ -23,7 +23,7 @@ from transformers.utils import logging as transformers_logging
 from toolkit.errors import UserError
 from toolkit.modeling.bfloat16 import cpu_has_bfloat16
 from toolkit.modeling.hub import CONFIG, check_weights, clear_errors, load_config, loading_options
-from toolkit.modeling.vet_model import DOWNLOAD_AGAIN, vet_folder
+from toolkit.modeling.vet_model import DOWNLOAD_AGAIN, vet_fit, vet_folder
 from toolkit.modeling.vlm.architectures import (
     Architecture,
     ImageLike,
@@ -102,10 +102,11 @@ def load_vlm(
     options = loading_options(name)
     config = load_config(name, options)
     architecture = architecture_of(config)
-    if Path(name).is_dir():
-        vet_folder(Path(name))
     with clear_errors(name, CONFIG):
         geometry = architecture.geometry(config)
+        if Path(name).is_dir():
+            vet_folder(Path(name))
+            vet_fit(Path(name), config)
     with clear_errors(name, _PROCESSOR_FILES):
         processor = architecture.processor.from_pretrained(str(name), backend="pil", **options)
         keep_sizes(processor, architecture, geometry)
