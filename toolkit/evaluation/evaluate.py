@@ -16,7 +16,7 @@ from toolkit.evaluation.contamination import find_contamination, read_trained_on
 from toolkit.evaluation.kept_answers import forget_answers
 from toolkit.evaluation.question_loop import AT_ONCE, EvaluationRun, ask_all
 from toolkit.evaluation.ranks import ALONE, Ranks
-from toolkit.evaluation.reports.report import Report, make_report, read_report
+from toolkit.evaluation.reports.report import Report, make_report, read_report, restore_central
 from toolkit.evaluation.sample_record import SampleRecord
 from toolkit.modeling.checkpoint import load_checkpoint
 from toolkit.modeling.checkpoint_contract import (
@@ -288,7 +288,7 @@ def _trained_central_labels(folder: Path | None, held_out: Mapping[str, Mixture]
     """The middle of the labels that a checkpoint was trained on, by task; empty where it is not known."""
     saved = read_contract(folder).get("central_labels", {}) if folder and (folder / CONTRACT).is_file() else {}
     tasks: dict[str, Task] = {name: task for name, mixture in held_out.items() for task, _ in mixture.tasks}
-    return {name: tasks[name].metric.restore(value) for name, value in saved.items() if name in tasks}
+    return restore_central(saved, tasks, folder / CONTRACT) if folder else {}
 
 
 def _check_contamination(folder: Path, questions: HeldOutQuestions, allowed: bool) -> list[str]:

@@ -84,5 +84,5 @@ def _parse_whole_lines(lines: Sequence[str], tasks: Mapping[str, Task]) -> Itera
     for line in lines:
         try:
             yield parse_record(line, tasks)
-        except (ValueError, KeyError, TypeError):
+        except ValueError:
             return

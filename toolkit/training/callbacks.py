@@ -17,7 +17,7 @@ from toolkit.evaluation.reports.report import Report
 from toolkit.modeling.vlm.vlm import Vlm, save_vlm
 from toolkit.qa.tasks.registry import get_task
 from toolkit.utils.files import write_text
-from toolkit.utils.json import to_json
+from toolkit.utils.json import read_object, to_json
 from toolkit.utils.progress import err
 
 BEST = "best"
@@ -53,8 +53,9 @@ def read_best(training: Path) -> BestEvaluation | None:
         training: The run's training folder.
     """
     try:
-        return BestEvaluation(**json.loads((training / _BEST_FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        saved = read_object(training / _BEST_FILE, "")
+        return BestEvaluation(int(saved["step"]), float(saved["score"]), str(saved["by"]))
+    except (OSError, UserError, ValueError, OverflowError, KeyError, TypeError):
         return None
 
 

@@ -13,6 +13,8 @@ from toolkit.errors import UserError
 from toolkit.evaluation.contamination import TRAINED_ON_FILE, hash_sources
 from toolkit.evaluation.evaluate import central_labels
 from toolkit.modeling.checkpoint_contract import CONTRACT, RECIPE, check_same_contract, read_contract, save_contract
+from toolkit.modeling.hub import clear_errors
+from toolkit.modeling.vet_model import ADAPTER_CONFIG
 from toolkit.modeling.vlm.load_vlm import finished_dtype
 from toolkit.modeling.vlm.lora_targets import finish_weights
 from toolkit.modeling.vlm.vlm import Vlm, encode, load_vlm, save_vlm
@@ -26,8 +28,6 @@ SAMPLES = 4
 
 TOLERANCE = 0.02
 """The largest allowed difference of logits, as a share of their standard deviation (bfloat16 rounds at 0.4 %)."""
-
-_ADAPTER_CONFIG = "adapter_config.json"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def export(source: Path, dest: Path) -> ExportResult:
     recipe = load_recipe(run / RECIPE)
     if (run / CONTRACT).is_file():
         check_same_contract(run, recipe)
-    adapter = next((place for place in (source, source / ADAPTER) if (place / _ADAPTER_CONFIG).is_file()), None)
+    adapter = next((place for place in (source, source / ADAPTER) if (place / ADAPTER_CONFIG).is_file()), None)
     before = open_adapted(recipe, adapter) if adapter else load_vlm(source)
     plan = make_plan(recipe, before.geometry.canvas)
     samples = _draw_questions(plan)
@@ -127,7 +127,15 @@ def _logits(vlm: Vlm, samples: list[Sample]) -> list[torch.Tensor]:
     """The logits of the first answer token (vocabulary,), for each sample."""
     vlm.model.eval()
     batches = [encode(vlm, [sample.prompt], [sample.images]) for sample in samples]
-    return [vlm.model(**batch).logits[0, -1].float().cpu() for batch in batches]
+    with clear_errors(vlm.name):
+        found = [vlm.model(**batch).logits[0, -1].float().cpu() for batch in batches]
+    if not all(bool(logits.isfinite().all()) for logits in found):
+        raise UserError(
+            f"{vlm.name}: what this model computes are no finite numbers",
+            "its weights are damaged, or numbers in its config.json are",
+            "download or save the model again",
+        )
+    return found
 
 
 def _largest_difference(expected: list[torch.Tensor], found: list[torch.Tensor]) -> float:

@@ -1,6 +1,5 @@
 """The folder of a run: what it holds, where an interrupted run goes on, and whether it belongs to the same recipe."""
 
-import json
 import pickle
 import re
 from collections.abc import Sequence
@@ -13,6 +12,8 @@ from toolkit.config.recipe import Recipe
 from toolkit.errors import UserError, UserErrors
 from toolkit.modeling.checkpoint_contract import CONTRACT, RECIPE
 from toolkit.qa.tasks.trust import check_run
+from toolkit.training.saved_state import STATE_FILE, check_state
+from toolkit.utils.json import read_object
 from toolkit.utils.progress import is_first_process, processes
 
 TRAINING = "training"
@@ -67,6 +68,7 @@ def find_start(recipe: Recipe, output: Path, resume: str) -> Path | None:
     start = given or max(saved, key=step_of, default=None)
     if start is not None:
         _check_plain(start, [path for path in saved if step_of(path) < step_of(start)])
+        check_state(start, step_of(start), recipe.trainer.batch_size)
     return start
 
 
@@ -153,11 +155,11 @@ def _is_complete(path: Path) -> bool:
     Each process writes the state of its random generators, and the first one writes the trainer's state last.
     """
     try:
-        state = json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        state = read_object(path / STATE_FILE, "")
+    except (OSError, UserError):
         return False
     each = len(list(path.glob("rng_state*.pth"))) >= processes()
-    return isinstance(state, dict) and "global_step" in state and each and _has_weights(path)
+    return "global_step" in state and each and _has_weights(path)
 
 
 def _has_weights(path: Path) -> bool:

@@ -11,6 +11,7 @@ from toolkit.errors import UserError
 from toolkit.utils.bounded_file import MOST_TEXT, read_bounded
 
 _SHOWN = 80  # characters of a value in a message
+_LARGEST = 1 << 28  # bytes of a JSON file of a model
 
 
 def to_json(value: Any) -> Any:
@@ -24,26 +25,76 @@ def to_json(value: Any) -> Any:
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
-def from_json(text: str | bytes) -> Any:
-    """The value that JSON text from outside describes.
+def parse_json(text: str) -> Any:
+    """The value that a JSON text from outside holds.
 
-    Args:
-        text: The text, or its bytes in UTF-8.
+    Raises:
+        ValueError: If the text is not JSON, is nested too deeply, or holds a number of thousands of digits.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except RecursionError:
+        raise ValueError("it has too many brackets inside one another") from None
+    except ValueError:  # the only other fault of json.loads (Python manual, sys.set_int_max_str_digits)
+        raise ValueError("a number in it has thousands of digits") from None
+
+
+def from_json(text: str | bytes) -> Any:
+    """Like ``parse_json``, for text or its bytes in UTF-8, with an error for the user.
 
     Raises:
         UserError: If it is not JSON, or nests too deeply, or holds a number with too many digits.
     """
     try:
-        return json.loads(text.decode("utf-8-sig") if isinstance(text, bytes) else text)
+        return parse_json(text.decode("utf-8-sig") if isinstance(text, bytes) else text)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
         raise UserError(f"malformed JSON at {place}: {error.msg}") from None
     except UnicodeDecodeError:
         raise UserError("it is not UTF-8 text") from None
-    except RecursionError:
-        raise UserError("malformed JSON: it has too many brackets inside one another") from None
-    except ValueError:  # the only other fault of json.loads (Python manual, sys.set_int_max_str_digits)
-        raise UserError("malformed JSON: a number in it has thousands of digits") from None
+    except ValueError as error:
+        raise UserError(f"malformed JSON: {error}") from None
+
+
+def parse_object(text: str) -> dict[str, Any]:
+    """The object that a JSON text holds.
+
+    Raises:
+        ValueError: If the text is not JSON (see ``parse_json``), or holds anything but an object.
+    """
+    value = parse_json(text)
+    if not isinstance(value, dict):
+        raise ValueError(f"it holds {_kind(value)} where an object, {{...}}, is expected")
+    return value
+
+
+def read_object(path: Path, remedy: str) -> dict[str, Any]:
+    """The object that a JSON file holds.
+
+    Args:
+        path: The file.
+        remedy: What the user can do if the file is damaged.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        UserError: If it cannot be read, or does not hold a JSON object.
+    """
+    try:
+        return parse_object(read_bounded(path, _LARGEST).decode("utf-8"))
+    except UserError as fault:
+        raise UserError(fault.problem, fault.cause, remedy or fault.remedy) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        raise UserError(f"{path}: this file cannot be read", error.strerror or str(error), remedy) from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: this is not JSON", "it is not UTF-8 text", remedy) from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: this is not JSON", str(error), remedy) from None
+    except ValueError as error:
+        raise UserError(f"{path}: this cannot be used", str(error), remedy) from None
 
 
 def read_json_file(path: Path, most: int = MOST_TEXT) -> Any:
@@ -76,3 +127,9 @@ def shown(value: Any, write: Callable[[Any], str] = repr) -> str:
     except (TypeError, ValueError, RecursionError):
         text = f"a {type(value).__name__}"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _kind(value: object) -> str:
+    """What a JSON value is, in words."""
+    kinds = {list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
+    return kinds.get(type(value), "null")

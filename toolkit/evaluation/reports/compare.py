@@ -151,6 +151,8 @@ def _compare_task(
     evaluations: Sequence[SavedEvaluation], task: Task, shared: Sequence[tuple[str, str]], keys: Sequence[str]
 ) -> Sequence[ComparedNumber]:
     """Compare the numbers of one task on the shared questions."""
+    for evaluation in evaluations:
+        _check_scores(evaluation, task, shared)
     columns = [as_columns([evaluation.records[key].scores for key in shared]) for evaluation in evaluations]
     groups = [evaluations[0].records[key].group for key in shared]
     ones = np.ones((1, len(shared)))
@@ -171,6 +173,23 @@ def _compare_task(
         for key in wanted
         if key in summaries[0]
     ]
+
+
+def _check_scores(evaluation: SavedEvaluation, task: Task, shared: Sequence[tuple[str, str]]) -> None:
+    """Check that the answers of an evaluation have the scores of the task as it is now.
+
+    Raises:
+        UserError: If some have others.
+    """
+    records = [evaluation.records[key] for key in shared]
+    wanted = task.metric.score(records[0].truth, None).keys()
+    other = next((record for record in records if record.scores.keys() != wanted), None)
+    if other is not None:
+        raise UserError(
+            f"{evaluation.name}: sample {other.index} of {task.name} has other scores than the task gives now",
+            "another version of the toolkit or of the task has written it, or it is damaged",
+            "score it again: toolkit rescore FOLDER",
+        )
 
 
 def _titles(evaluations: Sequence[SavedEvaluation]) -> tuple[str, ...]:

@@ -24,13 +24,16 @@ from toolkit.modeling.confidence.uncertainty import COVERAGE
 from toolkit.qa.metrics import GapAccuracy, accuracy_beyond
 from toolkit.qa.tasks.task import Task
 from toolkit.utils.files import write_text
-from toolkit.utils.json import to_json
+from toolkit.utils.json import read_object, to_json
 from toolkit.utils.plotting import INSTALL_PLOTS, can_draw
 
 REPORT = "report.json"
 """The file in the folder of an evaluation that holds all its numbers."""
 
 _DIGITS = 6  # decimal places of the numbers that are written
+
+_KINDS = {"predictor": str, "recipe": str, "central": Mapping, "notes": list, "versions": Mapping}
+"""What a report holds that is read again."""
 
 _BESIDE_HEADLINE = ("abs_rel", "rmse", "rotation_error", "direction_error", "auc30")
 """The numbers that the table shows beside the headline; ``report.json`` has all numbers."""
@@ -156,15 +159,40 @@ def read_report(folder: Path, keys: Sequence[str], named: Path | None = None) ->
     Raises:
         UserError: If there is no such report, or a key is missing.
     """
+    problem, remedy = f"{named or folder}: this is no evaluation", "name a folder that toolkit eval wrote"
     try:
-        saved = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-        return {**saved, **{key: saved[key] for key in keys}}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{named or folder}: this is no evaluation",
-            cause=str(error),
-            remedy="name a folder that toolkit eval wrote",
-        ) from None
+        saved = read_object(folder / REPORT, "evaluate again")
+    except OSError:
+        raise UserError(problem, f"there is no {REPORT} in it", remedy) from None
+    missing = [key for key in keys if key not in saved]
+    if missing:
+        raise UserError(problem, f"{REPORT} does not hold {', '.join(missing)}", remedy)
+    wrong = [key for key, kind in _KINDS.items() if key in saved and not isinstance(saved[key], kind)]
+    if wrong or not all(isinstance(note, str) for note in saved.get("notes", ())):
+        raise UserError(problem, f"{', '.join(wrong) or 'notes'} in {REPORT} is not what is written there", remedy)
+    return saved
+
+
+def restore_central(saved: Mapping[str, Any], tasks: Mapping[str, Task], where: Path) -> dict[str, Any]:
+    """The middle of the training labels of each task, from their values in JSON.
+
+    Args:
+        saved: The values by the name of the task. Those of other tasks than ``tasks`` are left out.
+        tasks: The tasks, by name.
+        where: The file that holds the values, for errors.
+
+    Raises:
+        UserError: If a value is none of its task.
+    """
+    restored = {}
+    for name in saved.keys() & tasks.keys():
+        try:
+            restored[name] = tasks[name].metric.restore(saved[name])
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{where}: the central label of {name} cannot be read", str(error), "copy it again"
+            ) from None
+    return {name: restored[name] for name in saved if name in restored}
 
 
 def _summary_cells(task: TaskReport) -> list[str]:

@@ -53,6 +53,16 @@ class PictureGeometry:
     merge: int
     seen: Callable[[_Batch, int], list[_Size]]
 
+    def __post_init__(self) -> None:
+        """Check the lengths, which a model's configuration states.
+
+        Raises:
+            ValueError: If one is no positive whole number.
+        """
+        for length in (self.canvas.multiple, self.canvas.square or 1, self.patch, self.merge):
+            if not isinstance(length, int) or length < 1:
+                raise ValueError(f"a patch or picture has a side of {length} px, where a positive number is expected")
+
     def image_tokens(self, width: int, height: int) -> int:
         """The number of image tokens that a picture of ``width`` x ``height`` [px] becomes."""
         return (width // self.side) * (height // self.side)
