@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from toolkit.cli.ask import Focal, Fov, Intrinsics, Like, Model, camera_flags, load_asker
-from toolkit.cli.options import Include, Trust
+from toolkit.cli.options import Include, Trust, say
 from toolkit.errors import UserError
+from toolkit.foreign_text import one_line
 
 if TYPE_CHECKING:
     from toolkit.data.frames.frame import DepthFile, DepthType
@@ -112,12 +113,12 @@ def _save_and_print(made: "CloudResult", output: Path, against: Path | None) -> 
 
     from toolkit.cli.render import camera_to_text, print_lines, print_warnings
 
-    print(made.save(output))
+    say(made.save(output))
     if made.depth_errors:
         errors = made.depth_errors
-        print(
-            f"against {against} at {errors.pixels} pixels: delta1 {errors.delta1:.3f}, abs_rel {errors.abs_rel:.3f}, "
-            f"median ratio {errors.median_ratio:.3f}"
+        say(
+            f"against {one_line(against)} at {errors.pixels} pixels: delta1 {errors.delta1:.3f}, "
+            f"abs_rel {errors.abs_rel:.3f}, median ratio {errors.median_ratio:.3f}"
         )
     lines = [("camera", camera_to_text(made.known))]
     if made.questions:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from toolkit.cli.options import Include, Json, Output, Overrides, RecipeName, Trust, console, print_json, recipe_of
+from toolkit.cli.options import Include, Json, Output, Overrides, RecipeName, Trust, console, print_json, recipe_of, say
+from toolkit.foreign_text import one_line
 
 if TYPE_CHECKING:
     from toolkit.config.recipe import Recipe
@@ -69,7 +70,7 @@ def data_validate(
     from toolkit.qa.tasks.trust import let_run
 
     let_run(others=trust)
-    print(validate(path, overrides or []))
+    say(validate(path, overrides or []))
 
 
 @data.command("audit", epilog="Example: toolkit data audit data/manifest.jsonl --frames 100 --json")
@@ -91,7 +92,7 @@ def data_audit(
         console().print(report.to_table())
     sheet = (output or Path("runs") / "audit") / f"{manifest.stem}.png"
     if report.save_sheet(sheet):
-        err.print(f"wrote {sheet}, the worst frames")
+        err.print(f"wrote {one_line(sheet)}, the worst frames")
 
 
 @data.command("stats", epilog="Example: toolkit data stats data/manifest.jsonl --output stats.png")
@@ -111,9 +112,9 @@ def data_stats(
     if json_:
         print_json([each.to_json() for each in found])
         return
-    print("\n\n".join(each.to_text() for each in found))
+    say("\n\n".join(each.to_text() for each in found))
     if output:
-        print(f"wrote {output}")
+        say(f"wrote {one_line(output)}")
 
 
 @data.command("split", epilog="Example: toolkit data split data/manifest.jsonl --share 0.2 --output data/parts")
@@ -130,7 +131,7 @@ def data_split(
     from toolkit.data.manifest.split import split_manifest
 
     for side in split_manifest(manifest, share, output, seed, by_picture):
-        print(side.to_text())
+        say(side.to_text())
 
 
 @data.command("mix", epilog="Example: toolkit data mix recipes/all_tasks.yaml sampling=size")
@@ -156,7 +157,7 @@ def data_mix(
         print_json(to_json(streams))
         return
     console().print(to_table(streams))
-    print(f"\n{totals_to_text(streams)}")
+    say(f"\n{totals_to_text(streams)}")
 
 
 @data.command("formats", epilog="Example: toolkit data formats kitti")
@@ -168,7 +169,7 @@ def data_formats(
     """List the data sets that can be converted, or show one of them."""
     from toolkit.data.convert.registry import formats_to_text, get_format
 
-    print(get_format(name).INFO.to_text() if name else formats_to_text())
+    say(get_format(name).INFO.to_text() if name else formats_to_text())
 
 
 @data.command("convert", epilog="Example: toolkit data convert kitti ~/kitti data/kitti --points 200 --workers 8")
@@ -230,15 +231,17 @@ def _print_outcome(outcome: "ConvertOutcome", dest: Path) -> None:
     from toolkit.utils.progress import err
 
     for reason, count in sorted(outcome.skipped.items()):
-        err.print(f"left out {count} pictures: {reason}", markup=False)
+        err.print(f"left out {count} pictures: {one_line(reason)}")
     if outcome.faults:
-        err.print(str(UserErrors(f"{dest}, left out (all are in {FAULTS})", outcome.faults)), markup=False)
+        err.print(str(UserErrors(f"{dest}, left out (all are in {FAULTS})", outcome.faults)))
     if outcome.manifest is None:
-        print(f"{outcome.pictures} pictures of this shard are done; when all shards are: toolkit data merge {dest}")
+        rest = f"when all shards are: toolkit data merge {one_line(dest)}"
+        say(f"{outcome.pictures} pictures of this shard are done; {rest}")
         return
     if outcome.fresh:
-        err.print(f"look at it: {save_overlay(outcome.manifest, outcome.pictures)}")
-    print(f"{'wrote' if outcome.fresh else 'complete already:'} {outcome.manifest}: {outcome.pictures} pictures")
+        err.print(f"look at it: {one_line(save_overlay(outcome.manifest, outcome.pictures))}")
+    done = "wrote" if outcome.fresh else "complete already:"
+    say(f"{done} {one_line(outcome.manifest)}: {outcome.pictures} pictures")
 
 
 def print_preview(recipe: "Recipe", count: int, folder: Path, held_out: bool = False) -> None:
@@ -256,8 +259,8 @@ def print_preview(recipe: "Recipe", count: int, folder: Path, held_out: bool = F
     make_folder(folder)
     samples = preview(recipe, count, held_out)
     written = samples.save(folder)
-    print(samples.to_text())
+    say(samples.to_text())
     for path in written:
-        print(f"wrote {path}")
+        say(f"wrote {one_line(path)}")
     if samples.estimate:
-        print(samples.estimate().to_text())
+        say(samples.estimate().to_text())

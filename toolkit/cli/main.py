@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ import typer
 from toolkit.cli.ask import ask
 from toolkit.cli.cloud import cloud
 from toolkit.cli.data import data, print_preview
+from toolkit.cli.last_net import ForeignWordsGroup, show_hidden_characters
 from toolkit.cli.options import (
     Include,
     Json,
@@ -28,12 +30,15 @@ from toolkit.cli.options import (
     include_tasks,
     print_json,
     recipe_of,
+    say,
 )
 from toolkit.errors import UserError, wrapped
+from toolkit.foreign_text import one_line, visible
 from toolkit.inference.caveats import is_shipped
 from toolkit.utils.resources import TINY, model_folder
 
 app = typer.Typer(
+    cls=ForeignWordsGroup,
     help="Fine-tune one vision-language model to answer metric 3D questions about pictures, and ask it.",
     no_args_is_help=True,
     add_completion=False,
@@ -61,7 +66,7 @@ def _print_version(asked: bool) -> None:
     if asked:
         from toolkit.utils.versions import TOOLKIT, version_of
 
-        print(f"{TOOLKIT} {version_of(TOOLKIT)}")
+        say(f"{TOOLKIT} {version_of(TOOLKIT)}")
         raise typer.Exit
 
 
@@ -78,6 +83,7 @@ def main() -> None:
     """Run the command line. For a user's mistake, print problem, cause and remedy, and exit with 2."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be valid text
+    show_hidden_characters()
     try:
         try:
             app()
@@ -103,7 +109,7 @@ def _print_error(error: UserError) -> None:
     text = f"error: {error}"
     if sys.stderr is not None and sys.stderr.isatty():
         text = wrapped(text, shutil.get_terminal_size().columns)
-    print(text, file=sys.stderr)
+    print(visible(text), file=sys.stderr)
 
 
 def _discard_output() -> None:
@@ -142,8 +148,9 @@ def train(
     err.print(f"{trained.moved:.1%} of the trainable weights moved")
     if trained.report:
         console().print(trained.report.to_table())
-    print(f"saved {trained.folder}")
-    err.print(f'ask it: toolkit ask PICTURE "how far is the red point" --point red=U,V --model {trained.folder}')
+    say(f"saved {one_line(trained.folder)}")
+    named = one_line(shlex.quote(str(trained.folder)))
+    err.print(f'ask it: toolkit ask PICTURE "how far is the red point" --point red=U,V --model {named}')
 
 
 @app.command("eval", epilog="Example: toolkit eval runs/all_tasks recipes/all_tasks.yaml --limit 50")
@@ -205,7 +212,7 @@ def evaluate(
         report = evaluate_recipe(measured, settings, setup, folder)
     if not ranks.is_first:
         return
-    err.print(f"wrote {folder}")
+    err.print(f"wrote {one_line(folder)}")
     if to_json:
         print_json(report.to_json())
     else:
@@ -248,7 +255,7 @@ def compare_reports(
     console().print(found.to_table())
     for name, count in zip(found.names, found.left_out, strict=True):
         if count:
-            err.print(f"{name}: {count} questions were not asked of all others and are left out")
+            err.print(f"{one_line(name)}: {count} questions were not asked of all others and are left out")
 
 
 @app.command("rescore", epilog="Example: toolkit rescore runs/a/evaluation/mine-vlm")
@@ -283,7 +290,7 @@ def export(
 
     exported = run(Path(model_folder(checkpoint)), dest)
     adapter = "adapter merged" if exported.adapter else "no adapter to merge"
-    print(f"wrote {exported.folder}: {adapter}; logits differ by {exported.difference:.2%} of their spread")
+    say(f"wrote {one_line(exported.folder)}: {adapter}; logits differ by {exported.difference:.2%} of their spread")
 
 
 @app.command("tasks", epilog="Example: toolkit tasks travel_time")
@@ -304,9 +311,9 @@ def list_tasks(
         return
     for task in tasks:
         about = task.to_json()
-        print(f"{task.name:<25} {needs_to_text(task):<25} {about['summary']}")
+        say(f"{task.name:<25} {needs_to_text(task):<25} {about['summary']}")
     if template:
-        print(template)
+        say(template)
 
 
 @app.command("recipes", epilog="Example: toolkit recipes depth_plus_distance > mine.yaml")
@@ -317,12 +324,12 @@ def list_recipes(
     from toolkit.config.load import find_recipe, recipe_names, recipe_summary
 
     if name:
-        print(find_recipe(name).read_text(encoding="utf-8"), end="")
+        say(find_recipe(name).read_text(encoding="utf-8"), end="")
     elif to_json:
         print_json({each: recipe_summary(each) for each in recipe_names()})
     else:
         for each in recipe_names():
-            print(f"{each:<34}{recipe_summary(each)}")
+            say(f"{each:<34}{recipe_summary(each)}")
 
 
 @app.command("env", epilog="Example: toolkit env --json")
@@ -344,4 +351,4 @@ def show_env(to_json: Json = False) -> None:
         print_json(found)
     else:
         for name, value in found.items():
-            print(f"{name:<14}{', '.join(value) or 'none' if isinstance(value, list) else value}")
+            say(f"{name:<14}{', '.join(value) or 'none' if isinstance(value, list) else value}")

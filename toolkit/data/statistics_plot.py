@@ -8,6 +8,7 @@ import numpy as np
 
 from toolkit.data.statistics import SourceStatistics
 from toolkit.errors import UserError
+from toolkit.foreign_text import one_line
 from toolkit.utils.plotting import INSTALL_PLOTS, can_draw, write_figure
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _BLUE, _GREY = "#1f6fb4", "#8a8a8a"
 _WIDTH, _HEIGHT = 5.2, 3.0  # the size of a panel [inches]
+_LONGEST_TITLE = 40  # characters of a source's name
 _ENDING = ".png"
 
 
@@ -44,7 +46,8 @@ def save_statistics(found: Sequence[SourceStatistics], path: Path) -> None:
 
 
 def _draw_depths(axis: "Axes", found: SourceStatistics) -> None:
-    axis.set_title(f"{Path(found.name).name}: {found.pictures} pictures, {found.sequences} sequences", fontsize=10)
+    title = f"{one_line(Path(found.name).name, _LONGEST_TITLE)}: {found.pictures} pictures, {found.sequences} sequences"
+    axis.set_title(title, fontsize=10, parse_math=False)
     if found.depths is None:
         axis.text(0.5, 0.5, "no depth", ha="center", va="center", transform=axis.transAxes)
         return

@@ -86,7 +86,7 @@ def _train(recipe: Recipe, output: Path, resume: str) -> TrainingResult:
     vlm = open_saved(recipe.model, start) if start and resumed else open_base(recipe)
     plan = make_plan(recipe, vlm.geometry.canvas)
     for note in plan.notes:
-        err.print(f"[yellow]note:[/] {note}")
+        err.note(note)
     return _run(prepare_training(vlm, recipe.model), recipe, plan, output, start)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from toolkit.errors import UserError
+from toolkit.foreign_text import visible
 from toolkit.utils.arrays import Pixels
 from toolkit.utils.files import make_folder, write_bytes
 
@@ -126,7 +127,7 @@ def _scale_to_width(image: Image.Image, width: int) -> Image.Image:
 def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
     """Split a text into lines of whole words. A line is wider than ``width`` px only if a single word is."""
     lines = [""]
-    for word in text.split():
+    for word in visible(text).split():
         longer = f"{lines[-1]} {word}".strip()
         if font.getlength(longer) <= width:
             lines[-1] = longer

@@ -1,9 +1,12 @@
-"""Turning values into what JSON can hold."""
+"""Turning values into what JSON can hold, and into JSON itself."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from math import isfinite
 from typing import Any
+
+from toolkit.foreign_text import json_escaped
 
 
 def to_json(value: Any) -> Any:
@@ -15,3 +18,8 @@ def to_json(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [to_json(inner) for inner in value]
     return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def dump_json(value: Any, indent: int | None = None) -> str:
+    """JSON that keeps accents readable, and escapes all characters that a terminal would obey or hide."""
+    return json_escaped(json.dumps(value, indent=indent, ensure_ascii=False))

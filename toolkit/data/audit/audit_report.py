@@ -9,9 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
+from rich.text import Text
 
 from toolkit.data.audit.audited_frame import AuditedFrame
 from toolkit.data.audit.finding import VERDICTS, Finding, WorstFrame
+from toolkit.foreign_text import one_line
 from toolkit.utils.arrays import Pixels
 from toolkit.utils.contact_sheet import Cell, save_sheet
 
@@ -51,13 +53,13 @@ class AuditReport:
 
     def to_table(self) -> Table:
         """The findings as a table with one row for each finding, the worst first."""
-        table = Table("check", "verdict", "evidence", "what to do", title=str(self.path), show_lines=True)
+        table = Table("check", "verdict", "evidence", "what to do", title=one_line(self.path), show_lines=True)
         for finding in self._worst_first():
             style = _STYLE[finding.verdict]
             table.add_row(
                 finding.check,
-                f"[{style}]{finding.verdict}[/]",
-                _escape_markup(finding.evidence),
+                Text(finding.verdict, style),
+                finding.evidence,
                 _remedy_to_text(finding),
             )
         return table
@@ -120,8 +122,3 @@ def _remedy_to_text(finding: Finding) -> str:
     lines: Sequence[str] = sorted({str(worst.line) for worst in finding.worst}, key=int)
     named = f" (lines {', '.join(lines)})" if lines and finding.verdict in ("fault", "suspect") else ""
     return finding.remedy + named
-
-
-def _escape_markup(text: str) -> str:
-    """The text for rich, which must not take brackets in it (in the name of a file) for markup."""
-    return text.replace("[", "\\[")

@@ -1,6 +1,5 @@
 """``toolkit data convert``: converts chunks of pictures in worker processes; resumable, and in shards if wanted."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -17,7 +16,7 @@ from toolkit.data.convert.shared.workspace import Workspace
 from toolkit.data.manifest.parse_line import ManifestLine
 from toolkit.errors import UserError, UserErrors
 from toolkit.utils.files import locked, make_folder
-from toolkit.utils.json import to_json
+from toolkit.utils.json import dump_json, to_json
 from toolkit.utils.progress import Bar, bar
 
 CHUNK = 32
@@ -178,7 +177,7 @@ def _checked_line(row: ManifestRow, terms: Mapping[str, str], item: DatasetItem,
     Raises:
         UserError: If the data set's own numbers cannot be right, such as a principal point outside the picture.
     """
-    text = json.dumps({**row.to_json(), **terms}, ensure_ascii=False)
+    text = dump_json({**row.to_json(), **terms})
     line = ManifestLine(f"{workspace.source}: {item.name}", workspace.dest, None)
     line.frame(text, decode=False)
     if line.faults:

@@ -10,7 +10,9 @@ from typing import Any
 from toolkit.data.manifest.manifest import Manifest, load_manifest
 from toolkit.data.sources.source import SourcePart, split
 from toolkit.errors import UserError
+from toolkit.foreign_text import one_line
 from toolkit.utils.files import make_folder, write_lines
+from toolkit.utils.json import dump_json
 
 TRAIN, HELD_OUT = "train.jsonl", "held_out.jsonl"
 """The names of the two files."""
@@ -34,7 +36,7 @@ class SplitFile:
 
     def to_text(self) -> str:
         """The line that the command prints."""
-        return f"wrote {self.path}: {self.pictures} pictures; sequences: {self.sequences}"
+        return f"wrote {one_line(self.path)}: {self.pictures} pictures; sequences: {self.sequences}"
 
 
 def split_manifest(
@@ -107,4 +109,4 @@ def _lines_for(manifest: Manifest, part: SourcePart, folder: Path) -> Iterator[s
         for key in _PATHS:
             if row.get(key) is not None and not Path(row[key]).is_absolute():
                 row[key] = Path(os.path.relpath(before / row[key], after)).as_posix()
-        yield json.dumps(row, ensure_ascii=False)
+        yield dump_json(row)

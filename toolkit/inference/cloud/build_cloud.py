@@ -9,6 +9,7 @@ import numpy as np
 
 from toolkit.data.frames.frame import DepthFile, DepthType
 from toolkit.errors import UserError
+from toolkit.foreign_text import one_line
 from toolkit.geometry.camera import Camera
 from toolkit.inference.asker import Asker
 from toolkit.inference.camera_source import CameraFlags, KnownCamera
@@ -75,11 +76,16 @@ class CloudResult:
         self.points.write_ply(path)
         lost = save_depth_png(self.dense, millimetres)
         save_depth_picture(self.dense, colors)
-        lines = [f"wrote {path}: {len(self.points.xyz)} points", f"wrote {millimetres}", f"wrote {colors}"]
+        lines = [
+            f"wrote {one_line(path)}: {len(self.points.xyz)} points",
+            *(f"wrote {one_line(each)}" for each in (millimetres, colors)),
+        ]
         if self.points.dropped:
             lines.append(f"{self.points.dropped} pixels gave no point: no depth could be read for them")
         if lost:
-            lines.append(f"{lost} pixels of {millimetres.name} are 0: 16 bits of millimetres cannot hold their depth")
+            lines.append(
+                f"{lost} pixels of {one_line(millimetres.name)} are 0: 16 bits of millimetres cannot hold their depth"
+            )
         return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from toolkit.config.build import check_trainable, make_plan, make_questions
 from toolkit.config.recipe import Recipe
 from toolkit.errors import UserError
+from toolkit.foreign_text import one_line, visible
 from toolkit.modeling.checkpoint_contract import adopt_base_contract
 from toolkit.modeling.vlm.load_vlm import prepare_training
 from toolkit.modeling.vlm.vlm import Vlm
@@ -47,7 +48,7 @@ class PreviewedSample:
             for turn in sample.turns
         ]
         return (
-            f"[{index}] from {sample.source}: {', '.join(sample.frames)} ({sizes} px)\n"
+            f"[{index}] from {one_line(sample.source)}: {one_line(', '.join(sample.frames))} ({sizes} px)\n"
             + "".join(turns)
             + f"    with loss:  {self.learnt!r}\n"
             f"    tokens:     {lengths.image} image + {lengths.prompt} prompt + {lengths.answer} answer\n"
@@ -68,7 +69,7 @@ class Preview:
 
     def to_text(self) -> str:
         """The Samples for people, one after the other."""
-        return "\n".join(each.to_text(index) for index, each in enumerate(self.samples))
+        return "\n".join(visible(each.to_text(index)) for index, each in enumerate(self.samples))
 
     def save(self, folder: Path) -> tuple[Path, Path]:
         """Write a contact sheet of the pictures and a text file of the questions.

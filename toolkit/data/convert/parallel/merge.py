@@ -11,6 +11,7 @@ from toolkit.data.convert.parallel.chunks import ChunkPlan, load_plan, load_resu
 from toolkit.data.convert.parallel.job import ConvertOutcome
 from toolkit.errors import UserError, UserErrors
 from toolkit.utils.files import locked, write_lines, write_text
+from toolkit.utils.json import dump_json
 
 MANIFEST, RECORD, FAULTS = "manifest.jsonl", "conversion.json", "faults.txt"
 
@@ -95,7 +96,7 @@ def _write_record(dest: Path, plan: ChunkPlan, outcome: ConvertOutcome) -> None:
     """Record what was converted, under which terms, and what was left out."""
     counts = {"pictures": outcome.pictures, "skipped": outcome.skipped, "faults": len(outcome.faults)}
     record = {**plan.about, **counts, "digest": plan.digest, "bytes": (dest / MANIFEST).stat().st_size}
-    write_text(dest / RECORD, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    write_text(dest / RECORD, dump_json(record, indent=2) + "\n")
     _write_faults(dest, outcome.faults)
 
 
