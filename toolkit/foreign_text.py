@@ -56,6 +56,11 @@ def to_markdown(text: object) -> str:
     return _LIST_OR_RULE.sub(r"\1\\\2", marked)
 
 
+def valid_unicode(text: str) -> str:
+    """A text that a model can be given: halves of surrogate pairs, which are no characters, become question marks."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def json_escaped(text: str) -> str:
     """JSON whose hidden characters are escaped, those that JSON itself allows, too; line breaks stay."""
     return "".join(letter if letter == "\n" else _json_letter(letter) for letter in text)

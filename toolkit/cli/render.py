@@ -26,6 +26,7 @@ LabelledLine = tuple[str, Text]
 """A label, such as "camera", and the text that belongs to it."""
 
 _LABEL_WIDTH = 8  # characters of the longest label
+_LONGEST_PROMPT = 5000  # characters; the longest question is shown whole
 _SQUARE = 0.001  # pixels count as square if fx and fy differ by a smaller share than this
 
 
@@ -166,7 +167,7 @@ def _basis(answer: Answer, with_interval: bool) -> Iterator[LabelledLine]:
         yield "between", Text(_interval_to_text(answer))
     if answer.check is not None:
         yield "check", _check_to_text(answer.check)
-    yield "asked", Text(visible(f"{answer.task or 'in your words'}: {answer.prompt}"))
+    yield "asked", Text(one_line(f"{answer.task or 'in your words'}: {answer.prompt}", _LONGEST_PROMPT))
     for name, point in answer.points.items():
         yield "point", Text(f"{name} at ({point.pixel[0]:g}, {point.pixel[1]:g}), from {one_line(point.source)}")
     for index, known in enumerate(answer.cameras, start=1):

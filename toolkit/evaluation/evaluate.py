@@ -273,7 +273,7 @@ def _check_no_other_evaluation(folder: Path, predictor: str, recipe: str) -> Non
 
 
 def _sha256(*texts: str) -> str:
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+    return hashlib.sha256("\n".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def central_labels(train: Mixture) -> dict[str, Any]:

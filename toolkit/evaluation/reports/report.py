@@ -112,7 +112,9 @@ class Report:
             figures: The file name of each task's figure, by task.
         """
         head = "| task | questions | measure | model | best constant | median label | unread | also |"
-        rows = ["| " + " | ".join(map(to_markdown, _summary_cells(task))) + " |" for task in self.tasks]
+        rows = [
+            "| " + " | ".join([to_markdown(name), *cells]) + " |" for name, *cells in map(_summary_cells, self.tasks)
+        ]
         sections = "\n\n".join(_task_to_markdown(task, figures.get(task.task)) for task in self.tasks)
         notes = "".join(f"\n- {to_markdown(note)}" for note in self.about.get("notes", ()))
         if not can_draw():

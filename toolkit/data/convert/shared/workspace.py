@@ -94,7 +94,7 @@ class Workspace:
 
     def random_generator(self, item: DatasetItem) -> np.random.Generator:
         """A generator that depends only on the seed and the name of the item, not on workers or order."""
-        digest = hashlib.sha256(f"{self.options.seed}\n{item.name}".encode()).digest()
+        digest = hashlib.sha256(f"{self.options.seed}\n{item.name}".encode("utf-8", "surrogatepass")).digest()
         return np.random.default_rng(int.from_bytes(digest[:16], "little"))
 
     def sample_labels(
