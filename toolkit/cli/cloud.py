@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from toolkit.cli.ask import Focal, Fov, Intrinsics, Like, Model, camera_flags, load_asker
-from toolkit.cli.options import Include, Trust, say
+from toolkit.cli.options import Force, Include, Trust, say
 from toolkit.errors import UserError
 from toolkit.foreign_text import one_line
 
@@ -47,16 +47,23 @@ def cloud(
     every: Annotated[int, typer.Option(min=1, help="Take every n-th pixel of --depth in both directions.")] = 1,
     include: Include = None,
     trust: Trust = False,
+    force: Force = False,
 ) -> None:
     """Make a metric point cloud of a picture, by asking a model on a grid, or from a depth map."""
     file = _depth_file(output, depth, against, (depth_scale, depth_type))
     from toolkit.inference.cloud.adaptive_grid import Grid
-    from toolkit.inference.cloud.build_cloud import SurveyProgress, cloud_from_depth, cloud_from_model
+    from toolkit.inference.cloud.build_cloud import (
+        SurveyProgress,
+        check_cloud_files,
+        cloud_from_depth,
+        cloud_from_model,
+    )
     from toolkit.inference.scene import open_scene
     from toolkit.utils.files import make_folder
     from toolkit.utils.progress import bar
 
     scene = open_scene(image, camera_flags(intrinsics, focal, fov))
+    check_cloud_files(output, force, [image, *([file.path] if file else [])])
     make_folder(output.parent)
     if depth and file:
         made = cloud_from_depth(scene, file, every=every)
@@ -65,7 +72,7 @@ def cloud(
         asker = load_asker(model, include, like, trust)
         with bar("asking", 0) as progress:
             made = cloud_from_model(asker, scene, grid, None, file, SurveyProgress(progress.extend, progress.advance))
-    _save_and_print(made, output, against)
+    _save_and_print(made, output, against, force)
 
 
 def _depth_file(
@@ -107,13 +114,13 @@ def _depth_file(
     return DepthFile(given, depth_scale, depth_type) if given and depth_type else None
 
 
-def _save_and_print(made: "CloudResult", output: Path, against: Path | None) -> None:
+def _save_and_print(made: "CloudResult", output: Path, against: Path | None, force: bool) -> None:
     """Save a cloud, and print what was written and what it is based on."""
     from rich.text import Text
 
     from toolkit.cli.render import camera_to_text, print_lines, print_warnings
 
-    say(made.save(output))
+    say(made.save(output, force))
     if made.depth_errors:
         errors = made.depth_errors
         say(

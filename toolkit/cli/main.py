@@ -20,6 +20,7 @@ from toolkit.cli.cloud import cloud
 from toolkit.cli.data import data, print_preview
 from toolkit.cli.last_net import ForeignWordsGroup, show_hidden_characters
 from toolkit.cli.options import (
+    Force,
     Include,
     Json,
     Output,
@@ -125,19 +126,20 @@ def train(
     resume: Annotated[str, typer.Option(help="auto, never, or a checkpoint to continue from.")] = "auto",
     include: Include = None,
     trust: Trust = False,
+    force: Force = False,
     dry_run: Annotated[bool, typer.Option(help="Show what would be trained on, and stop.")] = False,
 ) -> None:
     """Train one model on a recipe's mixture of tasks, and measure it on held-out pictures."""
     settings = recipe_of(recipe, overrides, include, trust)
     folder = output or settings.output or Path("runs") / Path(recipe).stem
     if dry_run:
-        print_preview(settings, 8, folder / "preview")
+        print_preview(settings, 8, folder / "preview", force=force)
         return
     from toolkit.training.train import train as run
     from toolkit.utils.progress import err, is_first_process
 
     try:
-        trained = run(settings, folder, resume)
+        trained = run(settings, folder, resume, force)
     except KeyboardInterrupt:
         err.print("interrupted; the same command continues from the last saved step")
         sys.exit(130)
@@ -185,6 +187,7 @@ def evaluate(
     output: Output = None,
     include: Include = None,
     trust: Trust = False,
+    force: Force = False,
     to_json: Json = False,
 ) -> None:
     """Measure a checkpoint on a recipe's held-out pictures, and compare it with the best constant answer."""
@@ -209,7 +212,7 @@ def evaluate(
         folder = output or _report_folder(measured, recipe, tasks, predictor, limit)
         make_folder(folder)
         setup = EvaluationSetup(predictor, check, allow_overlap, ranks)
-        report = evaluate_recipe(measured, settings, setup, folder)
+        report = evaluate_recipe(measured, settings, setup, folder, force)
     if not ranks.is_first:
         return
     err.print(f"wrote {one_line(folder)}")
@@ -221,15 +224,27 @@ def evaluate(
 
 def _report_folder(measured: Path | None, recipe: str, tasks: str | None, predictor: str, limit: int | None) -> Path:
     """The folder for the report of an evaluation whose output the user does not name."""
+    from toolkit.evaluation.evaluate import is_stock
+
     shipped = measured is not None and is_shipped(measured)  # nothing may be written into the toolkit's own folder
     words = [
         *([f"first-{limit}"] if limit else []),
         *([TINY] if shipped else []),
         Path(recipe).stem,
         *(tasks.split(",") if tasks else []),
-        re.sub(r"[^\w.-]+", "-", predictor).strip("-"),
+        _file_name(predictor),
     ]
-    return (Path("runs") if measured is None or shipped else measured) / "evaluation" / "-".join(words)
+    name = "-".join(words)
+    if measured is None or shipped:
+        return Path("runs") / "evaluation" / name
+    if is_stock(measured):  # others made it, and their folder stays as it is
+        return Path("evaluations") / _file_name(measured.resolve().name) / name
+    return measured / "evaluation" / name
+
+
+def _file_name(text: str) -> str:
+    """A text as the name of a file: letters, digits, dots, dashes and underscores, beginning with none of the dots."""
+    return re.sub(r"[^\w.-]+", "-", text).strip("-.")
 
 
 @app.command("compare", epilog="Example: toolkit compare runs/a/evaluation/mine-vlm runs/b/evaluation/mine-vlm")
@@ -280,15 +295,16 @@ def export(
     checkpoint: Annotated[
         str, typer.Argument(help="A folder that toolkit train wrote, a training/checkpoint-N in it, or tiny.")
     ],
-    dest: Annotated[Path, typer.Argument(help="A new folder.")],
+    dest: Annotated[Path, typer.Argument(help="The folder to write.")],
     include: Include = None,
     trust: Trust = False,
+    force: Force = False,
 ) -> None:
     """Write a plain model folder, with LoRA adapters merged, and prove that the model answers as before."""
     include_tasks(include, trust)
     from toolkit.training.export import export as run
 
-    exported = run(Path(model_folder(checkpoint)), dest)
+    exported = run(Path(model_folder(checkpoint)), dest, force)
     adapter = "adapter merged" if exported.adapter else "no adapter to merge"
     say(f"wrote {one_line(exported.folder)}: {adapter}; logits differ by {exported.difference:.2%} of their spread")
 

@@ -16,11 +16,13 @@ from toolkit.data.audit.finding import VERDICTS, Finding, WorstFrame
 from toolkit.foreign_text import one_line
 from toolkit.utils.arrays import Pixels
 from toolkit.utils.contact_sheet import Cell, save_sheet
+from toolkit.utils.overwrite import check_overwrite
 
 SCHEMA = "toolkit.audit/1"
 """Name and version of the JSON; the number goes up with a change that breaks programs which read it."""
 
 _STYLE = {"fault": "bold red", "suspect": "yellow", "cannot tell": "dim", "ok": "green"}
+_COMMAND = "data audit"
 _PER_FINDING = 4  # how many frames of one finding the sheet shows
 _PANEL = 480  # the width of a picture on which labels are drawn [px]
 _DOT = 3  # the radius of a label's dot [px]
@@ -73,11 +75,21 @@ class AuditReport:
                 cells += [self._cell(finding, worst) for worst in seen[:_PER_FINDING]]
         return cells
 
-    def save_sheet(self, path: Path) -> bool:
-        """Write the contact sheet as PNG, and say whether there was anything to show."""
+    def save_sheet(self, path: Path, force: bool = False) -> bool:
+        """Write the contact sheet as PNG, and say whether there was anything to show.
+
+        Args:
+            path: The PNG file.
+            force: Whether a file of another origin may be written over, other than a picture that was looked at.
+
+        Raises:
+            UserError: If it may not be written over.
+        """
         cells = self.cells()
         if cells:
-            save_sheet(cells, path, columns=2, width=_PANEL * 2)
+            seen = [Path(worst.frame) for finding in self.findings for worst in finding.worst]
+            check_overwrite([path], _COMMAND, force, [self.path, *seen])
+            save_sheet(cells, path, _COMMAND, columns=2, width=_PANEL * 2)
         return bool(cells)
 
     def _worst_first(self) -> list[Finding]:

@@ -48,7 +48,7 @@ def save_figure(task: str, unit: str, records: Sequence[SampleRecord], found: An
         axis.spines[["top", "right"]].set_visible(False)
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
-    write_figure(figure, path)
+    write_figure(figure, path, "eval")
     return True
 
 

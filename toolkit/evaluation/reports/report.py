@@ -128,6 +128,11 @@ class Report:
         return "\n\n".join(parts) + "\n"
 
 
+def report_files(folder: Path, tasks: Sequence[str]) -> list[Path]:
+    """The files that a report may write into a folder, with the figures of these tasks."""
+    return [folder / name for name in (SAMPLES_FILE, "report.md", REPORT, *(f"{task}.png" for task in tasks))]
+
+
 def make_report(
     predictor: str,
     records: Sequence[SampleRecord],

@@ -92,6 +92,20 @@ def find_finished(dest: Path, plan: ChunkPlan) -> ConvertOutcome | None:
     return ConvertOutcome(dest / MANIFEST, record["pictures"], record["skipped"], (), fresh=False)
 
 
+def is_conversion(dest: Path) -> bool:
+    """Whether DEST holds a conversion, finished or under way, whose manifest nobody has changed since."""
+    try:
+        load_plan(dest)
+        return True
+    except UserError:
+        pass
+    try:
+        record: Mapping[str, Any] = json.loads((dest / RECORD).read_text(encoding="utf-8"))
+        return "digest" in record and bool(record["bytes"] == (dest / MANIFEST).stat().st_size)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def _write_record(dest: Path, plan: ChunkPlan, outcome: ConvertOutcome) -> None:
     """Record what was converted, under which terms, and what was left out."""
     counts = {"pictures": outcome.pictures, "skipped": outcome.skipped, "faults": len(outcome.faults)}
