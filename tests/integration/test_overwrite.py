@@ -39,7 +39,7 @@ WRITING = {
     "train --dry-run": Writing(
         "train quick.yaml --dry-run --output OUT", ("/preview/preview.png", "/preview/preview.txt")
     ),
-    "data audit": Writing("data audit faulty.jsonl --frames 4 --output OUT", ("/faulty.png",)),
+    "data audit": Writing("data audit faulty.jsonl --frames 8 --output OUT", ("/faulty.png",)),
     "data stats": Writing("data stats manifest.jsonl --output OUT.png", (".png",)),
     "data split": Writing(
         "data split manifest.jsonl --share 0.5 --output OUT", ("/train.jsonl", "/held_out.jsonl", "/split.json")
