@@ -246,8 +246,7 @@ def _drop_retired(document: _Document) -> None:
         settings = document.values.get(section)
         if isinstance(settings, dict) and name in settings and settings.pop(name) != idle and is_first_process():
             at = _place_to_text(document.places, (section, name))
-            err.print("[yellow]note:[/] ", end="")
-            err.print(f"{at}: {section}.{name} is not used any more", markup=False)
+            err.note(f"{at}: {section}.{name} is not used any more")
 
 
 def _validate(document: _Document, where: str) -> Recipe:

@@ -133,4 +133,4 @@ def _of_known_recordings(sequences: WordColumn, seen: TrainedOn) -> NDArray[np.b
 
 def _hash_to_integer(text: str) -> int:
     """The first 8 bytes of the SHA-256 of a text, as an integer."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "little")

@@ -63,6 +63,19 @@ class KeptAnswers:
         return list(_parse_whole_lines(lines, self.tasks))
 
 
+def is_kept(path: Path) -> bool:
+    """Whether a file is one of kept answers, of whatever evaluation.
+
+    Args:
+        path: The file of the first process.
+    """
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.readline().startswith('{"evaluation": ')
+    except OSError:
+        return False
+
+
 def forget_answers(path: Path) -> None:
     """Remove the files of a finished evaluation.
 

@@ -3,7 +3,6 @@
 ``docs/evaluation.md`` describes the fields for programs in other languages.
 """
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -22,7 +21,7 @@ from toolkit.qa.sample import Sample
 from toolkit.qa.tasks.task import Task
 from toolkit.qa.view_labels import NO_LABELS
 from toolkit.utils.arrays import Array
-from toolkit.utils.json import parse_object, to_json
+from toolkit.utils.json import dump_json, parse_object, to_json
 
 SCHEMA = 2
 """The version of the format of ``samples.jsonl`` and ``report.json``."""
@@ -99,7 +98,7 @@ class SampleRecord:
 
     def to_json_line(self) -> str:
         """The line of the record in ``samples.jsonl``, without the line break."""
-        return json.dumps({"schema": SCHEMA, **to_json(self)}, ensure_ascii=False)
+        return dump_json({"schema": SCHEMA, **to_json(self)})
 
 
 def unanswered_record(sample: Sample, index: int) -> SampleRecord:

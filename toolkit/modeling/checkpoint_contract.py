@@ -330,8 +330,8 @@ def adopt_base_contract(recipe: Recipe) -> Recipe:
     adopted = adopt_contract(base, recipe)
     taken = differences(recipe, adopted)
     if taken and is_first_process():
-        err.print(f"[yellow]note:[/] questions are shown as {recipe.model.name} was trained: ", end="")
-        err.print("; ".join(each.to_text() for each in taken), markup=False)
+        changes = "; ".join(each.to_text() for each in taken)
+        err.note(f"questions are shown as {recipe.model.name} was trained: {changes}")
     return adopted
 
 

@@ -152,7 +152,6 @@ class EvaluationCallback(TrainerCallback):
             err.print(
                 f"step {step:>6} of {self._steps}  {task.task} {task.headline} {task.metrics[task.headline]:.3f} "
                 f"[{low:.3f}, {high:.3f}], best constant {task.constant.metrics[task.headline]:.3f}",
-                markup=False,
             )
 
     def _save(self, best: BestEvaluation) -> None:
@@ -208,7 +207,8 @@ class ExplosionCallback(TrainerCallback):
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Warn if the model has learnt nothing."""
         if self._last > _WORSE * self._guess and state.is_world_process_zero:
-            err.print(
-                f"[yellow]warning:[/] the last loss, {self._last:.4g}, is worse than that of a blind guess, "
-                f"{self._guess:.3g}: the model has learnt nothing; lower trainer.learning_rate"
+            err.note(
+                f"the last loss, {self._last:.4g}, is worse than that of a blind guess, {self._guess:.3g}: the model "
+                "has learnt nothing; lower trainer.learning_rate",
+                label="warning",
             )

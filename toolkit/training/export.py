@@ -1,5 +1,6 @@
 """Export: write a plain model folder with LoRA adapters merged, and prove that the model answers as before."""
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +23,21 @@ from toolkit.qa.sample import Sample
 from toolkit.training.open_run_model import open_adapted
 from toolkit.training.run_folder import ADAPTER
 from toolkit.utils.files import write_text
+from toolkit.utils.json import dump_json
+from toolkit.utils.overwrite import has_mark, mark_of
 
 SAMPLES = 4
 """The number of questions on which the models before and after the export are compared."""
 
 TOLERANCE = 0.02
 """The largest allowed difference of logits, as a share of their standard deviation (bfloat16 rounds at 0.4 %)."""
+
+_COMMAND = "export"
+
+_RECORD = "export.json"
+"""The file that says that an export wrote the folder."""
+
+_WEIGHTS = "model*.safetensors*"
 
 
 @dataclass(frozen=True)
@@ -45,19 +55,19 @@ class ExportResult:
     adapter: bool
 
 
-def export(source: Path, dest: Path) -> ExportResult:
+def export(source: Path, dest: Path, force: bool = False) -> ExportResult:
     """Write a checkpoint as a plain model folder that needs neither peft nor this toolkit.
 
     Args:
         source: A folder that ``toolkit train`` wrote, or a ``training/checkpoint-N`` inside it.
-        dest: The folder to write, which must not exist yet.
+        dest: The folder to write. What an export wrote there before is replaced.
+        force: Whether other files in ``dest`` may be replaced, too, by those of the same names.
 
     Raises:
-        UserError: If there is no checkpoint, if ``dest`` exists already, if weights are missing, or if the exported
-            model answers differently. Then nothing is left in ``dest``.
+        UserError: If there is no checkpoint, if ``dest`` holds files of another origin, if weights are missing, or if
+            the exported model answers differently. Then ``dest`` stays as it is.
     """
-    if dest.exists():
-        raise UserError(f"{dest}: this is there already", remedy="choose a new folder")
+    _check_dest(dest, force)
     run = _find_run(source)
     if dest.resolve().is_relative_to(run.resolve()):
         raise UserError(f"{dest}: this is inside the run itself", remedy="choose a folder elsewhere")
@@ -84,11 +94,35 @@ def export(source: Path, dest: Path) -> ExportResult:
         _save_contract_and_data(run, recipe, plan, scratch)
         if source == run and (run / "README.md").is_file():  # a saved step has no results of its own
             write_text(scratch / "README.md", (run / "README.md").read_text(encoding="utf-8"))
-        dest.parent.mkdir(parents=True, exist_ok=True)
-        scratch.rename(dest)
+        _place(scratch, dest)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return ExportResult(dest, difference, adapter is not None)
+
+
+def _check_dest(dest: Path, force: bool) -> None:
+    """Check that a folder is missing or empty, or holds an export; or anything else, by ``force``."""
+    if dest.exists() and not dest.is_dir():
+        raise UserError(f"{dest}: this is a file, not a folder", remedy="choose another folder")
+    if dest.is_dir() and any(dest.iterdir()) and not force and not has_mark(dest / _RECORD, _COMMAND):
+        raise UserError(
+            f"{dest}: this folder holds something that toolkit export did not write",
+            remedy="choose another folder, or write over its files with --force",
+        )
+
+
+def _place(scratch: Path, dest: Path) -> None:
+    """Move the files of an export to their place. Weights of an earlier export that the new one lacks are removed."""
+    write_text(scratch / _RECORD, dump_json({"about": mark_of(_COMMAND)}) + "\n")
+    if not dest.exists():
+        dest.parent.mkdir(parents=True, exist_ok=True)
+        scratch.rename(dest)
+        return
+    fresh, exported = {path.name for path in scratch.iterdir()}, has_mark(dest / _RECORD, _COMMAND)
+    shutil.copytree(scratch, dest, dirs_exist_ok=True, copy_function=os.replace)
+    for path in dest.glob(_WEIGHTS) if exported else ():
+        if path.name not in fresh:
+            path.unlink()
 
 
 def _find_run(source: Path) -> Path:

@@ -46,8 +46,7 @@ def _check_base(base: Path, recipe: Recipe) -> None:
         anew = "start from another model, or let this one learn it anew with model.new_contract: true"
         check_same_contract(base, recipe, anew)
     elif (changed := contract_faults(base, recipe)) and is_first_process():
-        err.print(f"[yellow]note:[/] {base.name} was trained otherwise: ", end="")
-        err.print("; ".join(fault.problem for fault in changed), markup=False)
+        err.note(f"{base.name} was trained otherwise: " + "; ".join(fault.problem for fault in changed))
 
 
 def open_trained(recipe: Recipe, folder: Path) -> Vlm:

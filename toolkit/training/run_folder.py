@@ -43,13 +43,14 @@ _FREE_TO_CHANGE = (
 """How the keys begin of settings that may change when a run is resumed, because they do not change what is learnt."""
 
 
-def find_start(recipe: Recipe, output: Path, resume: str) -> Path | None:
+def find_start(recipe: Recipe, output: Path, resume: str, force: bool = False) -> Path | None:
     """Find the ``checkpoint-N`` to go on from.
 
     Args:
         recipe: The recipe of the run.
         output: The folder of the run.
         resume: ``auto``, ``never`` or the folder of a checkpoint, as in ``train``.
+        force: Whether ``output`` may hold something that is not a run.
 
     Returns:
         The folder of the checkpoint; None if the run starts from the beginning.
@@ -64,7 +65,7 @@ def find_start(recipe: Recipe, output: Path, resume: str) -> Path | None:
         _check_given(given, recipe)
     saved = [path for path in (output / TRAINING).glob("checkpoint-*") if _is_complete(path)]
     if is_first_process():  # it makes the folder, which other processes may find half made
-        _check_output(recipe, output, resume, bool(saved))
+        _check_output(recipe, output, resume, bool(saved), force)
     start = given or max(saved, key=step_of, default=None)
     if start is not None:
         _check_plain(start, [path for path in saved if step_of(path) < step_of(start)])
@@ -107,15 +108,20 @@ def _fault_of_pickle(file: Path) -> str:
     return ""
 
 
-def _check_output(recipe: Recipe, output: Path, resume: str, begun: bool) -> None:
-    """Check that ``output`` is empty, or holds an unfinished run of the same recipe."""
+def _check_output(recipe: Recipe, output: Path, resume: str, begun: bool, force: bool) -> None:
+    """Check that ``output`` is empty, or holds an unfinished run of the same recipe; or anything else, by ``force``."""
     inside = [path.name for path in output.iterdir()] if output.is_dir() else []
     if output.exists() and not output.is_dir():
         raise UserError(f"{output}: this is a file, not a folder", remedy="choose another --output")
     if not [name for name in inside if name != PREVIEW and not name.startswith(".")]:
         return
+    if RECIPE not in inside and force:
+        return
     if RECIPE not in inside:
-        raise UserError(f"{output}: this folder holds something that is not a run", remedy="choose another --output")
+        raise UserError(
+            f"{output}: this folder holds something that is not a run",
+            remedy="choose another --output, or write into it with --force",
+        )
     if resume == "never":
         raise UserError(f"{output}: there is a run here already", remedy="choose another --output, or --resume auto")
     finished = CONTRACT in inside

@@ -63,7 +63,7 @@ class TrainingResult:
     moved: float
 
 
-def train(recipe: Recipe, output: Path, resume: str = "auto") -> TrainingResult:
+def train(recipe: Recipe, output: Path, resume: str = "auto", force: bool = False) -> TrainingResult:
     """Train a model by a recipe, save the checkpoint, and evaluate it on held-out pictures.
 
     Args:
@@ -71,22 +71,23 @@ def train(recipe: Recipe, output: Path, resume: str = "auto") -> TrainingResult:
         output: The folder of the checkpoint. It is made if it is missing.
         resume: ``auto`` goes on where an interrupted run of the same recipe stopped; ``never`` refuses to do so; a
             path is the folder ``training/checkpoint-N`` to go on from.
+        force: Whether ``output`` may hold files that are no run. Those with a name of the run's files are replaced.
 
     Raises:
         UserError: If the recipe cannot be run, or if ``output`` holds something else.
     """
     check_trainable(recipe)
     with locked(output) if is_first_process() else nullcontext():
-        return _train(adopt_base_contract(recipe), output, resume)
+        return _train(adopt_base_contract(recipe), output, resume, force)
 
 
-def _train(recipe: Recipe, output: Path, resume: str) -> TrainingResult:
-    start = find_start(recipe, output, resume)
+def _train(recipe: Recipe, output: Path, resume: str, force: bool) -> TrainingResult:
+    start = find_start(recipe, output, resume, force)
     resumed = start is not None and recipe.model.lora is None
     vlm = open_saved(recipe.model, start) if start and resumed else open_base(recipe)
     plan = make_plan(recipe, vlm.geometry.canvas)
     for note in plan.notes:
-        err.print(f"[yellow]note:[/] {note}")
+        err.note(note)
     return _run(prepare_training(vlm, recipe.model), recipe, plan, output, start)
 
 

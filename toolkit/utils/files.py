@@ -10,6 +10,8 @@ from toolkit.errors import UserError
 
 _LOCK = ".lock"
 
+_LONE = "backslashreplace"  # halves of surrogate pairs, from names that are not valid text, are written as \\udc80
+
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text to a temporary file beside ``path``, then rename it. Missing folders are made.
@@ -17,7 +19,7 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         UserError: If the file cannot be written.
     """
-    write_bytes(path, text.encode("utf-8"))
+    write_bytes(path, text.encode("utf-8", _LONE))
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -53,7 +55,7 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
     Raises:
         UserError: If the file cannot be written.
     """
-    with _temporary_file(path) as scratch, scratch.open("w", encoding="utf-8", newline="\n") as file:
+    with _temporary_file(path) as scratch, scratch.open("w", encoding="utf-8", errors=_LONE, newline="\n") as file:
         file.writelines(f"{line}\n" for line in lines)
 
 

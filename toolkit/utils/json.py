@@ -1,4 +1,4 @@
-"""Turning values into what JSON can hold, and reading JSON that others wrote."""
+"""Turning values into what JSON can hold and into JSON, and reading JSON that others wrote."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import UserError
+from toolkit.foreign_text import json_escaped
 from toolkit.utils.bounded_file import MOST_TEXT, read_bounded
 
 _SHOWN = 80  # characters of a value in a message
@@ -23,6 +24,11 @@ def to_json(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [to_json(inner) for inner in value]
     return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def dump_json(value: Any, indent: int | None = None) -> str:
+    """JSON that keeps accents readable, and escapes all characters that a terminal would obey or hide."""
+    return json_escaped(json.dumps(value, indent=indent, ensure_ascii=False))
 
 
 def parse_json(text: str) -> Any:

@@ -4,7 +4,6 @@ Everything is computed from the records of the answers, so a report can be made 
 model.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,11 +19,12 @@ from toolkit.evaluation.reports.bootstrap import ConfidenceInterval
 from toolkit.evaluation.reports.plots import save_figure
 from toolkit.evaluation.reports.task_report import TaskReport, make_task_report
 from toolkit.evaluation.sample_record import SAMPLES_FILE, SCHEMA, SampleRecord
+from toolkit.foreign_text import one_line, to_markdown
 from toolkit.modeling.confidence.uncertainty import COVERAGE
 from toolkit.qa.metrics import GapAccuracy, accuracy_beyond
 from toolkit.qa.tasks.task import Task
 from toolkit.utils.files import write_text
-from toolkit.utils.json import read_object, to_json
+from toolkit.utils.json import dump_json, read_object, to_json
 from toolkit.utils.plotting import INSTALL_PLOTS, can_draw
 
 REPORT = "report.json"
@@ -73,11 +73,11 @@ class Report:
         write_text(folder / SAMPLES_FILE, "".join(record.to_json_line() + "\n" for record in self.records))
         figures = self._draw_figures(folder)
         write_text(folder / "report.md", self.to_markdown(figures))
-        write_text(folder / REPORT, json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n")
+        write_text(folder / REPORT, dump_json(self.to_json(), indent=2) + "\n")
 
     def to_table(self) -> Table:
         """The results as a table for the terminal."""
-        table = Table(title=f"Held-out results: {self.predictor}", caption=_CAPTION)
+        table = Table(title=f"Held-out results: {one_line(self.predictor)}", caption=_CAPTION)
         table.add_column("task", no_wrap=True)
         table.add_column("questions", justify="right")
         table.add_column("measure", no_wrap=True)
@@ -115,14 +115,24 @@ class Report:
         """
         head = "| task | questions | measure | model | best constant | median label | unread | also |"
         rows = [
-            "| " + " | ".join(cell.replace("|", "\\|") for cell in _summary_cells(task)) + " |" for task in self.tasks
+            "| " + " | ".join([to_markdown(name), *cells]) + " |" for name, *cells in map(_summary_cells, self.tasks)
         ]
         sections = "\n\n".join(_task_to_markdown(task, figures.get(task.task)) for task in self.tasks)
-        notes = "".join(f"\n- {note}" for note in self.about.get("notes", ()))
+        notes = "".join(f"\n- {to_markdown(note)}" for note in self.about.get("notes", ()))
         if not can_draw():
             notes += f"\n- no pictures: matplotlib is not installed ({INSTALL_PLOTS})"
-        parts = [f"# {self.predictor}", "\n".join([head, "|---" * 8 + "|", *rows]), f"{_CAPTION}.{notes}", sections]
+        parts = [
+            f"# {to_markdown(self.predictor)}",
+            "\n".join([head, "|---" * 8 + "|", *rows]),
+            f"{_CAPTION}.{notes}",
+            sections,
+        ]
         return "\n\n".join(parts) + "\n"
+
+
+def report_files(folder: Path, tasks: Sequence[str]) -> list[Path]:
+    """The files that a report may write into a folder, with the figures of these tasks."""
+    return [folder / name for name in (SAMPLES_FILE, "report.md", REPORT, *(f"{task}.png" for task in tasks))]
 
 
 def make_report(
@@ -230,13 +240,13 @@ def _task_to_markdown(task: TaskReport, figure: str | None) -> str:
     median = task.median.answer if task.median else "not known"
     hidden = " ".join([*_answers_to_text(task), *_analysis_to_text(task.analysis)])
     parts = [
-        f"## {task.task}",
-        f"{task.count} questions about {task.images} pictures. Best constant: {task.constant.answer}; "
-        f"median training label: {median}.",
+        f"## {to_markdown(task.task)}",
+        f"{task.count} questions about {task.images} pictures. Best constant: {to_markdown(task.constant.answer)}; "
+        f"median training label: {to_markdown(median)}.",
         "| number | value | 95 % | best constant | median label |\n|---|---|---|---|---|\n"
         + "\n".join(_number_row(task, key) for key in task.metrics if key != "count"),
         *([hidden] if hidden else []),
-        *([f"![{task.task}]({figure})"] if figure else []),
+        *([f"![{to_markdown(task.task)}]({figure})"] if figure else []),
     ]
     return "\n\n".join(parts)
 
@@ -249,7 +259,7 @@ def _answers_to_text(task: TaskReport) -> list[str]:
     if task.agreeing[1]:
         sentences.append(f"{task.agreeing[0]:.1%} of {task.agreeing[1]} answers agree with the predictor's own depths.")
     if task.sources:
-        each = ", ".join(f"{name} {value:.3f} ({count})" for name, (value, count) in task.sources.items())
+        each = ", ".join(f"{to_markdown(name)} {value:.3f} ({count})" for name, (value, count) in task.sources.items())
         mean = float(np.mean([value for value, _ in task.sources.values()]))
         sentences.append(f"{task.headline} by source, with its questions: {each}; mean of the sources {mean:.3f}.")
     return sentences
@@ -287,7 +297,7 @@ def _number_row(task: TaskReport, key: str) -> str:
     floors = (floor.metrics[key] if floor else math.nan for floor in (task.constant, task.median))
     value, constant, median = (number_to_text(value, 4) for value in (task.metrics[key], *floors))
     band = f"{low:.4f} to {high:.4f}" if math.isfinite(low) else "-"
-    return f"| {key} | {value} | {band} | {constant} | {median} |"
+    return f"| {to_markdown(key)} | {value} | {band} | {constant} | {median} |"
 
 
 def number_to_text(value: float, decimals: int) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 from PIL import Image
 
 from toolkit.errors import UserError
+from toolkit.foreign_text import valid_unicode
 from toolkit.modeling.predictor import Reply
 from toolkit.modeling.remote.address import RemoteModel, RemoteSettings, find_key
 from toolkit.modeling.remote.unanswered_questions import ServerFault, Stopped, Unanswered
@@ -138,7 +139,7 @@ def message(sample: Sample) -> list[dict[str, Any]]:
         {"type": "image_url", "image_url": {"url": _data_url(pixels), "detail": "high"}}
         for pixels in sample.images
     ]
-    return [*pictures, {"type": "text", "text": sample.prompt}]
+    return [*pictures, {"type": "text", "text": valid_unicode(sample.prompt)}]
 
 
 def _data_url(pixels: Pixels) -> str:

@@ -21,6 +21,7 @@ from transformers.processing_utils import ProcessorMixin
 from transformers.utils import logging as transformers_logging
 
 from toolkit.errors import UserError
+from toolkit.foreign_text import valid_unicode
 from toolkit.modeling.bfloat16 import cpu_has_bfloat16
 from toolkit.modeling.hub import CONFIG, check_weights, clear_errors, load_config, loading_options
 from toolkit.modeling.vet_model import DOWNLOAD_AGAIN, vet_fit, vet_folder
@@ -265,7 +266,7 @@ def chat_text(vlm: Vlm, said: Sequence[str], pictures: int) -> str:
     messages: list[dict[str, Any]] = []
     for index, text in enumerate(said):
         shown = pictures if index == 0 else 0
-        content = [*({"type": "image"} for _ in range(shown)), {"type": "text", "text": text}]
+        content = [*({"type": "image"} for _ in range(shown)), {"type": "text", "text": valid_unicode(text)}]
         messages.append({"role": _ROLES[index % 2], "content": content})
     return vlm.processor.apply_chat_template(messages, add_generation_prompt=len(said) % 2 == 1, tokenize=False)
 

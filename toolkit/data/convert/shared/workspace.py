@@ -18,8 +18,12 @@ from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 from toolkit.utils.arrays import Array, Pixels
 from toolkit.utils.files import make_folder, write_bytes
+from toolkit.utils.overwrite import check_overwrite
 
 _COPIES = "files"
+
+COMMAND = "data convert"
+"""The command that writes to DEST."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,13 @@ class Workspace:
         source: The absolute path of the data set as downloaded.
         dest: The absolute path of the folder for the manifest.
         options: The options that the user chose.
+        free_to_write: Whether files in DEST may be written over: an earlier call wrote them, or the user allows it.
     """
 
     source: Path
     dest: Path
     options: ConvertOptions
+    free_to_write: bool = True
 
     def reference_picture(self, path: Path) -> str:
         """Check that a picture of the data set is whole, and return its path as the manifest names it.
@@ -60,6 +66,8 @@ class Workspace:
         if self.options.images == "reference":
             return self._path_from(self.dest, path)
         placed = self.dest / _COPIES / path.relative_to(self.source)
+        inputs = () if placed.is_symlink() else (path,)  # a link of an earlier call leads to the file itself
+        check_overwrite([placed], COMMAND, self.free_to_write, inputs, own=False)
         make_folder(placed.parent)
         scratch = placed.with_name(f".{placed.name}.{secrets.token_hex(4)}.tmp")
         try:
@@ -85,6 +93,7 @@ class Workspace:
             The path as the manifest names it.
         """
         _check_below(self.dest / name, self.dest)
+        check_overwrite([self.dest / name], COMMAND, self.free_to_write, own=False)
         write_bytes(self.dest / name, data)
         return name
 
@@ -94,7 +103,7 @@ class Workspace:
 
     def random_generator(self, item: DatasetItem) -> np.random.Generator:
         """A generator that depends only on the seed and the name of the item, not on workers or order."""
-        digest = hashlib.sha256(f"{self.options.seed}\n{item.name}".encode()).digest()
+        digest = hashlib.sha256(f"{self.options.seed}\n{item.name}".encode("utf-8", "surrogatepass")).digest()
         return np.random.default_rng(int.from_bytes(digest[:16], "little"))
 
     def sample_labels(
