@@ -111,8 +111,11 @@ def _save_and_print(made: "CloudResult", output: Path, against: Path | None) -> 
     from rich.text import Text
 
     from toolkit.cli.render import camera_to_text, print_lines, print_warnings
+    from toolkit.utils.interruption import deferred
 
-    print(made.save(output))
+    with deferred():  # three files: all or none
+        written = made.save(output)
+    print(written)
     if made.depth_errors:
         errors = made.depth_errors
         print(

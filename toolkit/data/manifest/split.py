@@ -10,7 +10,7 @@ from typing import Any
 from toolkit.data.manifest.manifest import Manifest, load_manifest
 from toolkit.data.sources.source import SourcePart, split
 from toolkit.errors import UserError
-from toolkit.utils.files import make_folder, write_lines
+from toolkit.utils.files import make_folder, write_all_lines
 
 TRAIN, HELD_OUT = "train.jsonl", "held_out.jsonl"
 """The names of the two files."""
@@ -69,7 +69,9 @@ def split_manifest(
     _check_sequences(manifest, by_picture)
     train, held = split(manifest, share, seed)
     _check_apart(manifest, train, held, share)
-    return _write(manifest, train, folder / TRAIN), _write(manifest, held, folder / HELD_OUT)
+    sides = {folder / TRAIN: train, folder / HELD_OUT: held}
+    write_all_lines({path: _lines_for(manifest, side, folder) for path, side in sides.items()})
+    return _about(train, folder / TRAIN), _about(held, folder / HELD_OUT)
 
 
 def _check_sequences(manifest: Manifest, by_picture: bool) -> None:
@@ -93,8 +95,7 @@ def _check_apart(manifest: Manifest, train: SourcePart, held: SourcePart, share:
         )
 
 
-def _write(manifest: Manifest, part: SourcePart, path: Path) -> SplitFile:
-    write_lines(path, _lines_for(manifest, part, path.parent))
+def _about(part: SourcePart, path: Path) -> SplitFile:
     groups = part.overview().groups()
     return SplitFile(path, len(part), int(groups.max()) + 1)
 

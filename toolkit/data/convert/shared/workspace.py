@@ -17,7 +17,7 @@ from toolkit.data.frames.frame import DepthType, SparseDepth
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 from toolkit.utils.arrays import Array, Pixels
-from toolkit.utils.files import make_folder, write_bytes
+from toolkit.utils.files import write_bytes
 
 _COPIES = "files"
 
@@ -60,9 +60,9 @@ class Workspace:
         if self.options.images == "reference":
             return self._path_from(self.dest, path)
         placed = self.dest / _COPIES / path.relative_to(self.source)
-        make_folder(placed.parent)
-        scratch = placed.with_name(f".{placed.name}.{secrets.token_hex(4)}.tmp")
+        scratch = placed.with_name(f".{placed.name}.{secrets.token_hex(6)}.tmp")
         try:
+            placed.parent.mkdir(parents=True, exist_ok=True)
             if self.options.images == "link":
                 scratch.symlink_to(self._path_from(placed.parent, path))
             else:
