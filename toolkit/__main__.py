@@ -8,7 +8,7 @@ def main() -> None:
     masks = hasattr(signal, "pthread_sigmask")  # signals that come before they can be told are held back until then
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)) if masks else ()
     from toolkit.cli.interrupted import told_when_interrupted
-    from toolkit.utils.interruption import end_at_once
+    from toolkit.utils.interruption import finish
 
     try:
         with told_when_interrupted():
@@ -18,7 +18,7 @@ def main() -> None:
 
             run()
     finally:
-        end_at_once()
+        finish()
 
 
 if __name__ == "__main__":

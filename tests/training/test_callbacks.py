@@ -1,6 +1,7 @@
 """Evaluation while training: it changes nothing that is learnt, and the best weights are those at the end."""
 
 import math
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import TrainerState
+from transformers import TrainerControl, TrainerState
+from trl import SFTTrainer
 
 from tests.support.training import interrupt_at
 from toolkit.config.load import load_recipe
@@ -18,9 +20,11 @@ from toolkit.errors import UserError, UserErrors
 from toolkit.evaluation.reports.report import Report
 from toolkit.modeling.vlm.load_vlm import open_saved
 from toolkit.modeling.vlm.lora_targets import merge_adapters
-from toolkit.training.callbacks import BestEvaluation, ExplosionCallback, read_best, score_of
+from toolkit.training import train as train_module
+from toolkit.training.callbacks import BestEvaluation, ExplosionCallback, StopCallback, read_best, score_of
 from toolkit.training.open_run_model import open_adapted, open_base
 from toolkit.training.train import evaluate_held_out, train
+from toolkit.utils.interruption import Interrupted, stoppable
 
 pytestmark = pytest.mark.slow
 
@@ -148,6 +152,66 @@ def test_a_base_that_training_worsens_is_kept(quick: Path, tmp_path: Path) -> No
     best = read_best(tmp_path / "run" / "training")
     assert best is not None and best.step == 0
     assert same(base, open_saved(recipe.model, tmp_path / "run").model.state_dict())
+
+
+@pytest.mark.parametrize("step", [3, 4], ids=["in a step", "in an evaluation"])
+def test_a_signal_saves_the_step_and_the_same_run_goes_on(
+    step: int, quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = load_recipe(quick, [*WATCHED, "evaluation.keep=best", "trainer.save_every=100"])
+    tell(monkeypatch, [0.1, 0.2, 0.9, 0.5])
+    train(recipe, tmp_path / "whole")
+    tell(monkeypatch, [0.1, 0.2, 0.9, 0.5])
+    with monkeypatch.context() as patched:
+        _stop_in(step, patched)
+        with pytest.raises(Interrupted), stoppable(lambda number: None):
+            train(recipe, tmp_path / "broken")
+    saved = [path.name for path in (tmp_path / "broken" / "training").glob("checkpoint-*")]
+    assert saved == [f"checkpoint-{step}"]
+    tell(monkeypatch, [0.9, 0.5])
+    train(recipe, tmp_path / "broken")
+    best = [read_best(tmp_path / name / "training") for name in ("whole", "broken")]
+    assert best[0] == best[1] == BestEvaluation(4, 0.9, "mean of headlines")
+    ends = [open_saved(recipe.model, tmp_path / name).model.state_dict() for name in ("whole", "broken")]
+    assert same(*ends)
+
+
+def _stop_in(step: int, patched: pytest.MonkeyPatch) -> None:
+    """Let a signal come in the middle of that step, or of the evaluation after it if there is one."""
+    if step % 2 == 0:
+        evaluate = train_module.evaluate_held_out
+
+        def stopped_evaluation(*args: Any, **kwargs: Any) -> Any:
+            taken.append(1)
+            if len(taken) == 1 + step // 2:
+                signal.raise_signal(signal.SIGTERM)
+            return evaluate(*args, **kwargs)
+
+        taken: list[int] = []
+        patched.setattr("toolkit.training.train.evaluate_held_out", stopped_evaluation)
+        return
+    whole = SFTTrainer.training_step
+
+    def stopped_step(self: SFTTrainer, *args: Any, **kwargs: Any) -> Any:
+        if self.state.global_step == step - 1:
+            signal.raise_signal(signal.SIGTERM)
+        return whole(self, *args, **kwargs)
+
+    patched.setattr(SFTTrainer, "training_step", stopped_step)
+
+
+def test_processes_stop_after_the_same_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    def other_was_asked(flag: torch.Tensor) -> None:
+        flag += 1
+
+    args: Any = SimpleNamespace(world_size=2, device="cpu")
+    controls = [TrainerControl(), TrainerControl()]
+    monkeypatch.setattr("torch.distributed.all_reduce", lambda flag: None)
+    StopCallback().on_step_end(args, TrainerState(), controls[0])
+    monkeypatch.setattr("torch.distributed.all_reduce", other_was_asked)
+    StopCallback().on_step_end(args, TrainerState(), controls[1])
+    assert [each.should_save for each in controls] == [False, True]
+    assert [each.should_training_stop for each in controls] == [False, True]
 
 
 def logged(callback: ExplosionCallback, *logs: dict[str, float]) -> None:

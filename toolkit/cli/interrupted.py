@@ -8,7 +8,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -49,7 +49,7 @@ def told_when_interrupted() -> Iterator[None]:
 
     Once a signal has come, whatever error comes up is its consequence: worker processes may have got it, too.
     """
-    with stoppable(_tell) as mine:
+    with stoppable(_tell_at_once) as mine:
         _remains.set(Remains())
         try:
             yield
@@ -62,9 +62,22 @@ def told_when_interrupted() -> Iterator[None]:
 
 
 def _tell(number: int) -> None:
-    """Write the line to stderr. It is not printed: printing may be what the signal has interrupted."""
-    if os.environ.get("RANK", "0") == "0":
-        os.write(2, f"{_line(number)}\n".encode(errors="replace"))
+    """Print the line on stderr."""
+    if _is_first() and sys.stderr is not None:
+        with suppress(OSError):  # nobody may read it any more, as after SIGHUP
+            print(_line(number), file=sys.stderr, flush=True)
+
+
+def _tell_at_once(number: int) -> None:
+    """Write the line to stderr from within a signal's handler: printing may be what the signal has interrupted."""
+    if _is_first():
+        with suppress(OSError):
+            os.write(2, f"{_line(number)}\n".encode(errors="replace"))
+
+
+def _is_first() -> bool:
+    """Whether this is the process with rank 0, or the only one (``toolkit.utils.progress`` is slow to import)."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _line(number: int) -> str:

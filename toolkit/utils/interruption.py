@@ -5,13 +5,15 @@ before, and nothing here has an effect.
 """
 
 import _thread
+import atexit
 import os
 import signal
+import stat
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -125,15 +127,27 @@ def prompt() -> Iterator[None]:
 
 
 def asked_to_stop() -> int | None:
-    """The number of the signal that has asked this program to stop; None if none has."""
-    return _stops.asked
+    """The number of the signal that has asked a block of ``stoppable`` to stop; None if none has, or outside of one."""
+    return _stops.asked if _stops.process else None
 
 
-def end_at_once() -> None:
-    """Let signals end the process without a word from now on: it has said all, and is about to end."""
+def finish() -> None:
+    """End the process if a signal has stopped its work; otherwise ignore signals from now on: all is done and told.
+
+    Threads are not waited for after a signal: they may wait for a server.
+    """
+    if _stops.asked is not None:
+        _listen(lambda number, frame: os._exit(exit_code(number)))
+        atexit._run_exitfuncs()  # ends worker processes, among others
+        os._exit(exit_code(_stops.asked))
+    _listen(signal.SIG_IGN)
+
+
+def _listen(handler: "signal._HANDLER") -> None:
+    """Handle all signals that are not ignored."""
     for number in SIGNALS:
         if signal.getsignal(number) not in (signal.SIG_IGN, None):
-            signal.signal(number, lambda number, frame: os._exit(exit_code(number)))
+            signal.signal(number, handler)
 
 
 def exit_code(number: int) -> int:
@@ -142,8 +156,9 @@ def exit_code(number: int) -> int:
 
 
 def _raise_if_asked() -> None:
-    if _stops.asked is not None and not _stops.patient:
-        raise Interrupted(_stops.asked)
+    asked = asked_to_stop()
+    if asked is not None and not _stops.patient:
+        raise Interrupted(asked)
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:
@@ -154,12 +169,22 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
         _raise_if_asked()
     elif _stops.asked is None:
         _stops.asked, _stops.asked_at = number, time.monotonic()
+        _let_go_of_closed_terminal()
         _raise_if_asked()
         if told := " ".join(filter(None, _stops.patient)):
-            os.write(2, f"{told}\n".encode())  # printing may be what the signal has interrupted
+            with suppress(OSError):
+                os.write(2, f"{told}\n".encode())  # printing may be what the signal has interrupted
     elif time.monotonic() - _stops.asked_at > (_LAUNCHED_ECHO if "WORLD_SIZE" in os.environ else _ECHO):
         _stops.last_words(_stops.asked)
         os._exit(exit_code(number))
+
+
+def _let_go_of_closed_terminal() -> None:
+    """Discard what is printed from now on if the terminal was closed (SIGHUP): printing would be an error."""
+    for output in (1, 2):
+        with suppress(OSError):
+            if stat.S_ISCHR(os.fstat(output).st_mode) and not os.isatty(output):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), output)
 
 
 def _leave_to_first_process(number: int) -> None:
