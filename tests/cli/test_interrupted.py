@@ -100,7 +100,7 @@ def test_what_an_evaluation_has_kept_is_counted(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_signals_while_everything_is_imported(seed: int, quick: Path, tmp_path: Path) -> None:
     chance = random.Random(seed)
     words = [sys.executable, "-m", "toolkit", "train", str(quick), "--output", str(tmp_path / "out")]

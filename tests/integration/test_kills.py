@@ -20,7 +20,6 @@ _COMMANDS = {
         *("--allow-overlap",),
     ),
     "export": ("export", "run", "out"),
-    "preview": ("data", "preview", "quick.yaml", "--output", "out"),
     "cloud": ("cloud", "hall.png", "-o", "out/hall.ply", "--focal", "289", "--columns", "8", "--questions", "60"),
     "ask": (
         "ask",

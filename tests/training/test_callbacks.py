@@ -12,7 +12,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from transformers import TrainerControl, TrainerState
-from trl import SFTTrainer
 
 from tests.support.training import interrupt_at
 from toolkit.config.load import load_recipe
@@ -154,50 +153,30 @@ def test_a_base_that_training_worsens_is_kept(quick: Path, tmp_path: Path) -> No
     assert same(base, open_saved(recipe.model, tmp_path / "run").model.state_dict())
 
 
-@pytest.mark.parametrize("step", [3, 4], ids=["in a step", "in an evaluation"])
-def test_a_signal_saves_the_step_and_the_same_run_goes_on(
-    step: int, quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_run_that_a_signal_stops_in_an_evaluation_goes_on_with_it(
+    quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = load_recipe(quick, [*WATCHED, "evaluation.keep=best", "trainer.save_every=100"])
     tell(monkeypatch, [0.1, 0.2, 0.9, 0.5])
     train(recipe, tmp_path / "whole")
-    tell(monkeypatch, [0.1, 0.2, 0.9, 0.5])
+    tell(monkeypatch, [0.1, 0.2])
+    told, evaluations = train_module.evaluate_held_out, iter(range(3))
+
+    def stopped(*args: Any, **named: Any) -> Report:
+        if next(evaluations) == 2:
+            signal.raise_signal(signal.SIGTERM)
+        return told(*args, **named)
+
     with monkeypatch.context() as patched:
-        _stop_in(step, patched)
+        patched.setattr("toolkit.training.train.evaluate_held_out", stopped)
         with pytest.raises(Interrupted), stoppable(lambda number: None):
             train(recipe, tmp_path / "broken")
-    saved = [path.name for path in (tmp_path / "broken" / "training").glob("checkpoint-*")]
-    assert saved == [f"checkpoint-{step}"]
+    assert [path.name for path in (tmp_path / "broken" / "training").glob("checkpoint-*")] == ["checkpoint-4"]
     tell(monkeypatch, [0.9, 0.5])
     train(recipe, tmp_path / "broken")
     best = [read_best(tmp_path / name / "training") for name in ("whole", "broken")]
     assert best[0] == best[1] == BestEvaluation(4, 0.9, "mean of headlines")
-    ends = [open_saved(recipe.model, tmp_path / name).model.state_dict() for name in ("whole", "broken")]
-    assert same(*ends)
-
-
-def _stop_in(step: int, patched: pytest.MonkeyPatch) -> None:
-    """Let a signal come in the middle of that step, or of the evaluation after it if there is one."""
-    if step % 2 == 0:
-        evaluate = train_module.evaluate_held_out
-
-        def stopped_evaluation(*args: Any, **kwargs: Any) -> Any:
-            taken.append(1)
-            if len(taken) == 1 + step // 2:
-                signal.raise_signal(signal.SIGTERM)
-            return evaluate(*args, **kwargs)
-
-        taken: list[int] = []
-        patched.setattr("toolkit.training.train.evaluate_held_out", stopped_evaluation)
-        return
-    whole = SFTTrainer.training_step
-
-    def stopped_step(self: SFTTrainer, *args: Any, **kwargs: Any) -> Any:
-        if self.state.global_step == step - 1:
-            signal.raise_signal(signal.SIGTERM)
-        return whole(self, *args, **kwargs)
-
-    patched.setattr(SFTTrainer, "training_step", stopped_step)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "broken"))
 
 
 def test_processes_stop_after_the_same_step(monkeypatch: pytest.MonkeyPatch) -> None:

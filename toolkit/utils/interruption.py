@@ -171,12 +171,19 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
         _stops.asked, _stops.asked_at = number, time.monotonic()
         _let_go_of_closed_terminal()
         _raise_if_asked()
+        _ignore_deaths_of_workers()
         if told := " ".join(filter(None, _stops.patient)):
             with suppress(OSError):
                 os.write(2, f"{told}\n".encode())  # printing may be what the signal has interrupted
     elif time.monotonic() - _stops.asked_at > (_LAUNCHED_ECHO if "WORLD_SIZE" in os.environ else _ECHO):
         _stops.last_words(_stops.asked)
         os._exit(exit_code(number))
+
+
+def _ignore_deaths_of_workers() -> None:
+    """Let no handler raise an error in the middle of work if worker processes die: they may get the same signal."""
+    if hasattr(signal, "SIGCHLD") and callable(signal.getsignal(signal.SIGCHLD)):
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
 
 
 def _let_go_of_closed_terminal() -> None:
