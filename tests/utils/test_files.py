@@ -1,11 +1,12 @@
 """Tests of ``toolkit.utils.files``: whole files or none."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from toolkit.errors import UserError
-from toolkit.utils.files import write_bytes, write_parts, write_text
+from toolkit.utils.files import locked, make_folder, write_all_lines, write_bytes, write_parts, write_text
 
 
 def test_files_and_their_folders_are_written(tmp_path: Path) -> None:
@@ -39,3 +40,38 @@ def test_an_interrupted_write_leaves_the_old_file_alone(
             write_text(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
+    left, other = tmp_path / ".a.txt.0123456789ab.tmp", tmp_path / ".a.txt.tmp"
+    left.write_text("half")
+    other.write_text("the user's own")
+    make_folder(tmp_path)
+    assert not left.exists() and other.exists()
+    deep = tmp_path / "deep" / left.name
+    write_text(deep, "half")
+    with locked(tmp_path):
+        assert not deep.exists()
+
+
+def test_a_file_that_is_being_written_is_no_leftover(tmp_path: Path) -> None:
+    def lines() -> Iterator[str]:
+        yield "first"
+        make_folder(tmp_path)
+        yield "second"
+
+    write_all_lines({tmp_path / "a.txt": lines()})
+    assert (tmp_path / "a.txt").read_text() == "first\nsecond\n"
+
+
+def test_files_that_are_written_together_appear_together(tmp_path: Path) -> None:
+    def stopped() -> Iterator[str]:
+        yield "half"
+        assert not (tmp_path / "a.txt").exists()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_all_lines({tmp_path / "a.txt": ["whole"], tmp_path / "b.txt": stopped()})
+    assert not list(tmp_path.iterdir())
+    write_all_lines({tmp_path / "a.txt": ["whole"], tmp_path / "b.txt": []})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "b.txt"]

@@ -119,8 +119,11 @@ def _save_and_print(made: "CloudResult", output: Path, against: Path | None, for
     from rich.text import Text
 
     from toolkit.cli.render import camera_to_text, print_lines, print_warnings
+    from toolkit.utils.interruption import deferred
 
-    say(made.save(output, force))
+    with deferred():  # three files: all or none
+        written = made.save(output, force)
+    say(written)
     if made.depth_errors:
         errors = made.depth_errors
         say(

@@ -1,13 +1,13 @@
 """``toolkit data``: commands that convert data, check it, and show it before a model is trained on it."""
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from toolkit.cli.interrupted import if_interrupted
 from toolkit.cli.options import (
     Force,
     Include,
@@ -221,7 +221,6 @@ def data_convert(
     from toolkit.data.convert.base_format import ConvertOptions
     from toolkit.data.convert.convert import convert
     from toolkit.data.convert.parallel.job import ConvertJob, parse_shard
-    from toolkit.utils.progress import err
 
     options = ConvertOptions(
         points, seed, edge_margin, images, tuple(split or ()), tuple(camera or ()), license_, attribution
@@ -229,11 +228,8 @@ def data_convert(
     share = parse_shard(shard) if shard else None
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     job = ConvertJob(form, source, dest, options, workers or cpus, limit, share, skip_bad, force)
-    try:
-        _print_outcome(convert(job), dest)
-    except KeyboardInterrupt:
-        err.print("interrupted; the same command goes on from what is done")
-        sys.exit(130)
+    if_interrupted(lambda: f"what is converted is kept in {dest}")
+    _print_outcome(convert(job), dest)
 
 
 @data.command("merge", epilog="Example: toolkit data merge data/waymo")

@@ -18,6 +18,7 @@ import typer
 from toolkit.cli.ask import ask
 from toolkit.cli.cloud import cloud
 from toolkit.cli.data import data, print_preview
+from toolkit.cli.interrupted import if_interrupted, told_when_interrupted
 from toolkit.cli.last_net import ForeignWordsGroup, show_hidden_characters
 from toolkit.cli.options import (
     Force,
@@ -81,7 +82,16 @@ def options(
 
 
 def main() -> None:
-    """Run the command line. For a user's mistake, print problem, cause and remedy, and exit with 2."""
+    """Run the command line.
+
+    For a user's mistake, print problem, cause and remedy, and exit with 2. If a signal stops the program, say what is
+    kept, and exit with 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP).
+    """
+    with told_when_interrupted():
+        _run()
+
+
+def _run() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be valid text
     show_hidden_characters()
@@ -135,14 +145,11 @@ def train(
     if dry_run:
         print_preview(settings, 8, folder / "preview", force=force)
         return
+    if_interrupted(lambda: _saved_steps(folder), () if resume == "auto" else ("--resume", "auto"))
     from toolkit.training.train import train as run
     from toolkit.utils.progress import err, is_first_process
 
-    try:
-        trained = run(settings, folder, resume, force)
-    except KeyboardInterrupt:
-        err.print("interrupted; the same command continues from the last saved step")
-        sys.exit(130)
+    trained = run(settings, folder, resume, force)
     if not is_first_process():
         return
     rate = trained.samples / max(trained.seconds, 1e-9)
@@ -153,6 +160,15 @@ def train(
     say(f"saved {one_line(trained.folder)}")
     named = one_line(shlex.quote(str(trained.folder)))
     err.print(f'ask it: toolkit ask PICTURE "how far is the red point" --point red=U,V --model {named}')
+
+
+def _saved_steps(run: Path) -> str:
+    """What an interrupted run keeps. The trainer's state is the last file of each saved step."""
+    if (run / "toolkit.json").is_file():
+        return f"{run} is finished"
+    saved = [path.parent.name for path in run.glob("training/checkpoint-*/trainer_state.json")]
+    last = max((int(name.rpartition("-")[2]) for name in saved), default=0)
+    return f"the first {last} steps are saved" if last else "no step is saved yet"
 
 
 @app.command("eval", epilog="Example: toolkit eval runs/all_tasks recipes/all_tasks.yaml --limit 50")
@@ -210,6 +226,7 @@ def evaluate(
         if measured is not None and not is_stock(measured):
             read_contract(measured)  # before anything is written into its folder
         folder = output or _report_folder(measured, recipe, tasks, predictor, limit)
+        if_interrupted(lambda: f"{_count_kept(folder)} answers are kept in {folder}")
         make_folder(folder)
         setup = EvaluationSetup(predictor, check, allow_overlap, ranks)
         report = evaluate_recipe(measured, settings, setup, folder, force)
@@ -220,6 +237,11 @@ def evaluate(
         print_json(report.to_json())
     else:
         console().print(report.to_table())
+
+
+def _count_kept(folder: Path) -> int:
+    """The number of answers that an interrupted evaluation keeps: one a line, below the first line of each file."""
+    return sum(max(0, path.read_bytes().count(b"\n") - 1) for path in folder.glob("samples.part*.jsonl"))
 
 
 def _report_folder(measured: Path | None, recipe: str, tasks: str | None, predictor: str, limit: int | None) -> Path:

@@ -31,16 +31,25 @@ from toolkit.modeling.vlm.vlm import Vlm, load_to_ask, save_vlm
 from toolkit.modeling.vlm.vlm_predictor import VlmPredictor
 from toolkit.qa.tasks.registry import remember_loaded
 from toolkit.qa.tasks.trust import remember_run
-from toolkit.training.callbacks import BEST, EvaluationCallback, ExplosionCallback, forget_best, read_best
+from toolkit.training.callbacks import (
+    BEST,
+    EvaluationCallback,
+    ExplosionCallback,
+    StopCallback,
+    forget_best,
+    read_best,
+)
 from toolkit.training.dry_run.estimate import estimate_run
 from toolkit.training.model_card import model_card
 from toolkit.training.open_run_model import open_base, open_trained
 from toolkit.training.run_folder import ADAPTER, TRAINING, find_start, step_of
 from toolkit.training.trainer import ProgressBarCallback, make_trainer
 from toolkit.utils.files import locked, write_text
+from toolkit.utils.interruption import deferred
 from toolkit.utils.progress import bar, err, is_first_process, processes
 
 _MINUTE = 60  # s
+_STOPPING = "stopping: this step is finished and saved first; to stop at once, interrupt again"
 _PROBED = 4096  # about how many weights of each tensor are compared to see whether it moved
 
 
@@ -193,10 +202,12 @@ def _fit(
         if recipe.evaluation.every:
             evaluate = partial(evaluate_held_out, recipe=recipe, plan=plan, central=central, name=output.name)
             callbacks.append(EvaluationCallback(recipe, learner, output / TRAINING, evaluate))
+        callbacks.append(StopCallback())
         trainer = make_trainer(learner, plan.train, recipe, output / TRAINING, callbacks)
         if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
             remember_run(output)
-        trainer.train(resume_from_checkpoint=str(start) if start else None)
+        with deferred(_STOPPING if is_first_process() else ""):
+            trainer.train(resume_from_checkpoint=str(start) if start else None)
     return trainer
 
 

@@ -25,6 +25,7 @@ from toolkit.modeling.vlm.vlm import Vlm
 from toolkit.qa.mixture import Mixture
 from toolkit.training.collator import FAULT, Collator, make_row
 from toolkit.training.labelled_rows import select_labelled_rows, trl_selects_rows
+from toolkit.utils.interruption import asked_to_stop
 from toolkit.utils.progress import Bar, processes
 
 _SORTED_STEPS = 16  # the samples of this many steps are sorted together
@@ -124,7 +125,12 @@ class _Trainer(SFTTrainer):
         Raises:
             UserError: If a worker process could not make a batch.
         """
-        batches, count = super().get_batch_samples(*args, **kwargs)
+        try:
+            batches, count = super().get_batch_samples(*args, **kwargs)
+        except Exception:  # the signal that stops this process has ended its worker processes before
+            if asked_to_stop() is not None and self.state.global_step and self.args.world_size == 1:
+                self._save_checkpoint(self.model, trial=None)
+            raise
         for batch in batches:
             if FAULT in batch:
                 raise batch[FAULT]

@@ -1,14 +1,18 @@
 """Writing files so that a reader sees either the old file or the new one, never half of it; and locking folders."""
 
 import os
+import re
 import secrets
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO, Any
 
 from toolkit.errors import UserError
+from toolkit.utils.interruption import deferred
 
 _LOCK = ".lock"
+_SCRATCH = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
 
 _LONE = "backslashreplace"  # halves of surrogate pairs, from names that are not valid text, are written as \\udc80
 
@@ -55,18 +59,37 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
     Raises:
         UserError: If the file cannot be written.
     """
-    with _temporary_file(path) as scratch, scratch.open("w", encoding="utf-8", errors=_LONE, newline="\n") as file:
-        file.writelines(f"{line}\n" for line in lines)
+    write_all_lines({path: lines})
+
+
+def write_all_lines(files: Mapping[Path, Iterable[str]]) -> None:
+    """Write several files like ``write_lines``. They get their names together, after all are complete.
+
+    Args:
+        files: The lines of each file, by its path.
+
+    Raises:
+        UserError: If a file cannot be written.
+    """
+    with ExitStack() as scratches:
+        for path, lines in files.items():
+            scratch = scratches.enter_context(_temporary_file(path))
+            with scratch.open("w", encoding="utf-8", errors=_LONE, newline="\n") as file:
+                file.writelines(f"{line}\n" for line in lines)
+        with deferred():
+            scratches.close()  # gives them their names
 
 
 @contextmanager
 def _temporary_file(path: Path) -> Iterator[Path]:
     """A path to write to. The file is renamed to ``path`` at the end, or deleted if anything goes wrong."""
-    make_folder(path.parent)
+    _make_writable(path.parent)
     # A random name and not the process's number: on a cluster, processes with the same number write to one folder.
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
-        yield scratch
+        with scratch.open("wb") as file:
+            _lock(file)  # says that this process is alive
+            yield scratch
         scratch.replace(path)
     except OSError as error:
         raise _not_writable(path, error) from None
@@ -77,9 +100,36 @@ def _temporary_file(path: Path) -> Iterator[Path]:
 def make_folder(folder: Path) -> None:
     """Make a folder and check that it can be written to, before the work whose results go there.
 
+    Temporary files are removed that a process has left there which was killed.
+
     Raises:
         UserError: If the folder cannot be made or cannot be written to.
     """
+    _make_writable(folder)
+    remove_leftovers(folder.iterdir())
+
+
+def remove_leftovers(paths: Iterable[Path]) -> None:
+    """Remove, of some paths, the temporary files of processes that are gone. The others stay."""
+    for path in paths:
+        if _SCRATCH.fullmatch(path.name):
+            with suppress(OSError), path.open("r+b") as file:  # it may be another user's
+                if _lock(file):
+                    path.unlink(missing_ok=True)
+
+
+def _lock(file: IO[Any]) -> bool:
+    """Lock a file until it is closed, or its process dies; False if another process holds it, or locks do not work."""
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _make_writable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -92,6 +142,8 @@ def make_folder(folder: Path) -> None:
 def locked(folder: Path) -> Iterator[None]:
     """Reserve a folder for this process alone, and remove it at the end if it is empty.
 
+    Temporary files in it are removed that a process has left there which was killed.
+
     The operating system releases the lock of a process that dies.
 
     Raises:
@@ -99,7 +151,7 @@ def locked(folder: Path) -> Iterator[None]:
     """
     import fcntl
 
-    make_folder(folder)
+    _make_writable(folder)
     with (folder / _LOCK).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -108,6 +160,7 @@ def locked(folder: Path) -> Iterator[None]:
                 f"{folder}: another run is writing here", remedy="wait for it, or choose another --output"
             ) from None
         try:
+            remove_leftovers(folder.rglob(".*"))
             yield
         finally:
             (folder / _LOCK).unlink(missing_ok=True)

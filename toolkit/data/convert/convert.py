@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 
 from toolkit.data.convert.base_format import DatasetItem, DatasetListing, ManifestRow, Skipped, not_this_set
 from toolkit.data.convert.draw_labels import SHEET
@@ -19,6 +20,13 @@ from toolkit.data.convert.parallel.merge import (
     find_finished,
     is_conversion,
     write_manifest,
+)
+from toolkit.data.convert.parallel.workers import (
+    WorkerStopped,
+    check_not_stopped,
+    obey_first_process,
+    start_tracker,
+    starting_workers,
 )
 from toolkit.data.convert.registry import DatasetFormat, code_digest, get_format
 from toolkit.data.convert.shared.workspace import COMMAND, Workspace
@@ -132,27 +140,30 @@ def _is_clean(result: ChunkResult | None) -> bool:
 
 def _convert_in_processes(job: ConvertJob, workspace: Workspace, chunks: Sequence[_Chunk], progress: Bar) -> None:
     # Spawned, not forked: a fork of a process with threads (OpenCV's, a notebook's) may hang.
+    start_tracker()
     pool = ProcessPoolExecutor(min(job.workers, len(chunks)), get_context("spawn"), _start_worker)
+    workers: Sequence[BaseProcess] = ()
     try:
-        futures = [pool.submit(_convert_chunk, job.format, workspace, key, chunk) for key, chunk in chunks]
+        with starting_workers() as workers:
+            futures = [pool.submit(_convert_chunk, job.format, workspace, key, chunk) for key, chunk in chunks]
         for future in as_completed(futures):
             progress.advance(future.result())
-    except BrokenProcessPool:
+    except (BrokenProcessPool, WorkerStopped):
         raise UserError(
             "a worker process was ended from outside",
             cause="most often the machine ran out of memory",
             remedy="give fewer --workers; what is done is not done again",
         ) from None
     finally:
+        for worker in workers:
+            worker.terminate()
         pool.shutdown(cancel_futures=True)
 
 
 def _start_worker() -> None:
-    import signal
-
     import cv2
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process handles an interruption
+    obey_first_process()
     cv2.setNumThreads(1)
 
 
@@ -164,6 +175,7 @@ def _convert_chunk(name: str, workspace: Workspace, key: str, chunk: Sequence[Da
     faults: list[UserError] = []
     skipped: Counter[str] = Counter()
     for item in chunk:
+        check_not_stopped()
         try:
             lines.append(_checked_line(form.convert(item, workspace), terms, item, workspace))
         except Skipped as reason:

@@ -11,7 +11,7 @@ from toolkit.data.manifest.manifest import Manifest, load_manifest
 from toolkit.data.sources.source import SourcePart, split
 from toolkit.errors import UserError
 from toolkit.foreign_text import one_line
-from toolkit.utils.files import make_folder, write_lines, write_text
+from toolkit.utils.files import make_folder, write_all_lines, write_text
 from toolkit.utils.json import dump_json
 from toolkit.utils.overwrite import check_overwrite, has_mark, mark_of
 
@@ -76,10 +76,11 @@ def split_manifest(
     _check_sequences(manifest, by_picture)
     train, held = split(manifest, share, seed)
     _check_apart(manifest, train, held, share)
-    written = _write(manifest, train, files[0]), _write(manifest, held, files[1])
+    sides = {files[0]: train, files[1]: held}
+    write_all_lines({path: _lines_for(manifest, side, folder) for path, side in sides.items()})
     record = {"about": mark_of(_COMMAND), "bytes": _sizes(files), "manifest": str(path), "share": share, "seed": seed}
     write_text(folder / _RECORD, dump_json(record, indent=2) + "\n")
-    return written
+    return _about(train, files[0]), _about(held, files[1])
 
 
 def _wrote(folder: Path, files: Sequence[Path]) -> bool:
@@ -116,8 +117,7 @@ def _check_apart(manifest: Manifest, train: SourcePart, held: SourcePart, share:
         )
 
 
-def _write(manifest: Manifest, part: SourcePart, path: Path) -> SplitFile:
-    write_lines(path, _lines_for(manifest, part, path.parent))
+def _about(part: SourcePart, path: Path) -> SplitFile:
     groups = part.overview().groups()
     return SplitFile(path, len(part), int(groups.max()) + 1)
 

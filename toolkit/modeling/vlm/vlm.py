@@ -2,8 +2,8 @@
 
 import os
 import shutil
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -290,14 +290,26 @@ def save_vlm(vlm: Vlm, folder: str | Path) -> None:
         )
     target = Path(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
-        fresh = Path(scratch, "model")
+    with _scratch_folder(target) as scratch:
+        fresh = scratch / "model"
         vlm.model.save_pretrained(fresh)
         vlm.processor.save_pretrained(fresh)
         if target.exists():
             _replace_model(fresh, target)
         else:
             fresh.rename(target)
+
+
+@contextmanager
+def _scratch_folder(target: Path) -> Iterator[Path]:
+    """A folder in ``target``, or beside it if it does not exist. What a killed process has left there is removed."""
+    scratch = target / ".saving" if target.exists() else target.with_name(f".{target.name}.saving")
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        scratch.mkdir()
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _replace_model(fresh: Path, target: Path) -> None:

@@ -17,7 +17,7 @@ from toolkit.data.frames.frame import DepthType, SparseDepth
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 from toolkit.utils.arrays import Array, Pixels
-from toolkit.utils.files import make_folder, write_bytes
+from toolkit.utils.files import write_bytes
 from toolkit.utils.overwrite import check_overwrite
 
 _COPIES = "files"
@@ -68,9 +68,9 @@ class Workspace:
         placed = self.dest / _COPIES / path.relative_to(self.source)
         inputs = () if placed.is_symlink() else (path,)  # a link of an earlier call leads to the file itself
         check_overwrite([placed], COMMAND, self.free_to_write, inputs, own=False)
-        make_folder(placed.parent)
-        scratch = placed.with_name(f".{placed.name}.{secrets.token_hex(4)}.tmp")
+        scratch = placed.with_name(f".{placed.name}.{secrets.token_hex(6)}.tmp")
         try:
+            placed.parent.mkdir(parents=True, exist_ok=True)
             if self.options.images == "link":
                 scratch.symlink_to(self._path_from(placed.parent, path))
             else:
