@@ -90,4 +90,4 @@ def test_everything_is_printed_through_the_functions_that_show_it() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("print", "Console")
     }
-    assert printing == {"toolkit.cli.main", "toolkit.cli.last_net", "toolkit.cli.options"}
+    assert printing == {f"toolkit.cli.{name}" for name in ("main", "last_net", "options", "interrupted")}

@@ -30,6 +30,7 @@ def test_what_the_trainer_wrote_passes(tmp_path: Path) -> None:
         ("global_step", "4"),
         ("global_step", True),
         ("train_batch_size", 7),
+        ("train_batch_size", 4 * 10**8),
         ("train_batch_size", 10**400),
         ("logging_steps", [None]),
         ("epoch", float("nan")),

@@ -18,6 +18,7 @@ _COUNTS = ("global_step", "max_steps", "num_train_epochs", "num_input_tokens_see
 _INTERVALS = ("logging_steps", "eval_steps", "save_steps")
 _NUMBERS = ("epoch", "total_flos")
 _OBJECTS = ("stateful_callbacks", "trial_params")
+_DEVICES = 65  # one process drives fewer devices
 _MOST = 1 << 53  # all integers up to it are exact as floating-point numbers
 
 
@@ -39,7 +40,10 @@ def check_state(checkpoint: Path, step: int, batch_size: int) -> None:
     faults += _faults_of_kinds(state)
     if not faults and state.get("global_step") != step:
         faults.append(f"global_step is {state.get('global_step')}, but the folder is of step {step}")
-    if not faults and (state.get("train_batch_size") or batch_size) % batch_size:
+    if not faults and state.get("train_batch_size") not in (
+        None,
+        *range(batch_size, batch_size * _DEVICES, batch_size),
+    ):
         faults.append(f"train_batch_size is {state['train_batch_size']}, but the recipe has {batch_size}")
     where = f"{file}: training cannot go on from here; choose an older one with --resume, or another --output"
     raise_all(where, [UserError(fault) for fault in faults])

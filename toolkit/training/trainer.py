@@ -119,6 +119,15 @@ class _Trainer(SFTTrainer):
         be reported as missing here.
         """
 
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Load the weights of a saved step, which may be those of another model.
+
+        Raises:
+            UserError: If they cannot be loaded.
+        """
+        with clear_errors(resume_from_checkpoint):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
         """The batches of one step.
 
