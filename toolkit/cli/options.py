@@ -42,6 +42,14 @@ Include = Annotated[list[Path] | None, typer.Option(help="Python file with tasks
 Trust = Annotated[
     bool, typer.Option("--trust", help="Run the Python files of the checkpoint and the recipe, and remember them.")
 ]
+Known = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[,NAME]=LENGTH",
+        help="A length that you measured: blue=2.4m from the camera, or blue,green=80cm between two points; it fixes "
+        "the scale.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _PAGE_WIDTH = 120  # columns of a table that goes into a file or a pipe
 

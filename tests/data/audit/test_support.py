@@ -14,13 +14,13 @@ from toolkit.data.audit.checks.sky import sky_mask
 from toolkit.data.audit.read_frames import sample_runs
 from toolkit.data.audit.support.edges import REACH, DenseOutline
 from toolkit.data.audit.support.focal_from_planes import PlanePairs, _cosines
-from toolkit.data.audit.support.planes import find_planes
 from toolkit.data.audit.support.significance import sign_test, tail
 from toolkit.data.frames.frame import Frame, SparseDepth
 from toolkit.data.synthetic.raycast import pose_from_angles
 from toolkit.data.synthetic.rooms import Rooms, RoomSettings
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
+from toolkit.geometry.planes import find_planes
 from toolkit.geometry.pose import inverse
 from toolkit.utils.arrays import Pixels
 
