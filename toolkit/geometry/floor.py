@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from toolkit.geometry.planes import largest_plane
 from toolkit.utils.arrays import Array
 
-_TOLERANCE = 0.1  # relative error of depth that a point of the floor may have; a model's depths are not more exact
+_TOLERANCES = (0.02, 0.05, 0.1)  # relative errors of depth that are tried; the last is what a model's depths may have
 _STEEPEST = 45.0  # degrees between the floor's normal and the picture's vertical: how much a camera is tilted at most
-_LEAST_SHARE = 0.05  # share of the points that must lie on the floor
+_LEAST_SHARE = 0.1  # share of the points that must lie on the floor
 _MOST_BELOW = 0.05  # share of the points that may lie below the floor, because depths are not exact
 _FEWEST = 6  # points that make a floor
 
@@ -37,7 +37,8 @@ def find_floor(xyz: Array, rng: np.random.Generator) -> Floor | None:
     """Find the floor among points: the largest plane below the camera that hardly any point lies below.
 
     A table also lies below the camera, but the points of the floor lie below the table. The search is that of Fischler
-    and Bolles 1981, "Random sample consensus".
+    and Bolles 1981, "Random sample consensus". The narrowest tolerance with which a floor is found makes its height the
+    most exact, because fewer points of walls count as floor.
 
     Args:
         xyz: The points (N, 3) [m] in the camera frame. The camera may be tilted by up to 45 degrees.
@@ -49,16 +50,17 @@ def find_floor(xyz: Array, rng: np.random.Generator) -> Floor | None:
     least = max(_FEWEST, _LEAST_SHARE * len(xyz))
     if len(xyz) < least:
         return None
-    normal = largest_plane(xyz, rng, _TOLERANCE, lambda normals: _is_floor(normals, xyz))
-    errors = xyz @ normal - 1
-    on = np.abs(errors) < _TOLERANCE
-    if not normal.any() or on.sum() < least:
-        return None
-    return Floor(float(1 / np.linalg.norm(normal)), float(np.sqrt(np.mean(errors[on] ** 2))), int(on.sum()))
+    for tolerance in _TOLERANCES:
+        normal = largest_plane(xyz, rng, tolerance, lambda normals: _is_floor(normals, xyz))
+        errors = xyz @ normal - 1
+        if normal.any() and (np.abs(errors) < tolerance).sum() >= least:
+            on = np.abs(errors) < _TOLERANCES[-1]
+            return Floor(float(1 / np.linalg.norm(normal)), float(np.sqrt(np.mean(errors[on] ** 2))), int(on.sum()))
+    return None
 
 
 def _is_floor(normals: Array, xyz: Array) -> NDArray[np.bool_]:
     """Which planes n . X = 1 (K,) are level and have hardly any of the points (N, 3) below them; n is (K, 3) [1/m]."""
     level = normals[:, 1] > np.cos(np.radians(_STEEPEST)) * np.linalg.norm(normals, axis=1)
-    below = (xyz @ normals.T > 1 + _TOLERANCE).mean(axis=0)
+    below = (xyz @ normals.T > 1 + _TOLERANCES[-1]).mean(axis=0)
     return level & (below < _MOST_BELOW)

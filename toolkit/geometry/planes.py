@@ -93,13 +93,24 @@ def largest_plane(
     normals = normals[wanted(normals)]
     if not len(normals):
         return np.zeros(3)
-    counts = (np.abs(points @ normals.T - 1) < tolerance).sum(axis=0)
-    best, most = normals[counts.argmax()], counts.max()
+    gains = _gains(points, normals, tolerance)
+    best, most = normals[gains.argmax()], gains.max()
     for _ in range(_REFITS):
         on = np.abs(points @ best - 1) < tolerance
         refined = np.linalg.lstsq(points[on], np.ones(on.sum()), rcond=None)[0]
-        now = (np.abs(points @ refined - 1) < tolerance).sum()
+        now = _gains(points, refined[None], tolerance)[0]
         if now < most or not wanted(refined[None])[0]:
             break
         best, most = refined, now
     return best
+
+
+def _gains(points: Array, normals: Array, tolerance: float) -> Array:
+    """How well planes (K, 3) fit points (N, 3): each point counts from 1 on the plane to 0 at the tolerance.
+
+    Such weights tell the plane in the middle of its points from others within the tolerance (Torr and Zisserman 2000,
+    "MLESAC", section 3).
+    """
+    errors = (points @ normals.T - 1) / tolerance
+    gains: Array = np.maximum(0, 1 - errors**2).sum(axis=0)
+    return gains

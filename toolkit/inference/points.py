@@ -94,7 +94,7 @@ def find_named(names: Collection[str], located: Mapping[str, LocatedPoint], fram
     if located:
         return {name: located[name] for name in names}
     pixels = frame.picture.read()
-    return {name: LocatedPoint(_find_mark(pixels, name), PointSource.MARK) for name in names}
+    return {name: LocatedPoint(_find_mark(pixels, name, "a known length"), PointSource.MARK) for name in names}
 
 
 def without_known(question: str, points: Mapping[str, LocatedPoint], known: Collection[str]) -> dict[str, LocatedPoint]:
@@ -208,14 +208,14 @@ def point_warnings(points: Mapping[str, LocatedPoint], presenter: Presenter) -> 
     ]
 
 
-def _find_mark(pixels: Pixels, color: str) -> tuple[float, float]:
-    """The centre (u, v) [px] of the only mark of a colour in a picture (H, W, 3)."""
+def _find_mark(pixels: Pixels, color: str, named_by: str = "the question") -> tuple[float, float]:
+    """The centre (u, v) [px] of the only mark of a colour in a picture (H, W, 3). ``named_by`` is for messages."""
     marks = find_marks(pixels, color)
     if len(marks) == 1:
         return float(marks[0][0]), float(marks[0][1])
     places = ", ".join(f"({u:.0f}, {v:.0f})" for u, v in marks[:5])
     raise UserError(
-        f"the question names a {color} point, and the picture has {len(marks) or 'no'} compact {color} "
+        f"{named_by} names a {color} point, and the picture has {len(marks) or 'no'} compact {color} "
         f"mark{'s' if len(marks) != 1 else ''}" + (f": {places}" if places else ""),
         remedy=f"say where it is: --point {color}=U,V",
     )
