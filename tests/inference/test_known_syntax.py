@@ -93,5 +93,5 @@ def test_lengths_in_python_are_metres() -> None:
 
 @pytest.mark.parametrize("given", [{"blue": "2.4 m"}, {"blue": True}, {"blue": math.nan}, {3: 2.4}, {("blue", 3): 2.0}])
 def test_other_values_are_refused(given: dict[str, float]) -> None:
-    with pytest.raises(UserError, match="not a length|not names of points"):
+    with pytest.raises(UserError, match=r"not a length|not names of points"):
         checked_known(given)
