@@ -19,7 +19,7 @@ _FEWEST = 6  # points that make a floor
 
 
 @dataclass(frozen=True)
-class Floor:
+class FloorPlane:
     """The floor below a camera.
 
     Attributes:
@@ -33,7 +33,7 @@ class Floor:
     count: int
 
 
-def find_floor(xyz: Array, rng: np.random.Generator) -> Floor | None:
+def find_floor(xyz: Array, rng: np.random.Generator) -> FloorPlane | None:
     """Find the floor among points: the largest plane below the camera that hardly any point lies below.
 
     A table also lies below the camera, but the points of the floor lie below the table. The search is that of Fischler
@@ -55,7 +55,9 @@ def find_floor(xyz: Array, rng: np.random.Generator) -> Floor | None:
         errors = xyz @ normal - 1
         if normal.any() and (np.abs(errors) < tolerance).sum() >= least:
             on = np.abs(errors) < _TOLERANCES[-1]
-            return Floor(float(1 / np.linalg.norm(normal)), float(np.sqrt(np.mean(errors[on] ** 2))), int(on.sum()))
+            return FloorPlane(
+                float(1 / np.linalg.norm(normal)), float(np.sqrt(np.mean(errors[on] ** 2))), int(on.sum())
+            )
     return None
 
 

@@ -185,9 +185,7 @@ class Asker:
         scene = open_scene(image, camera, points)
         self.check_focal(scene)
         lengths = {} if known is None or isinstance(known, Scale) else checked_known(known)
-        find_named(
-            names_in(lengths), scene.points, scene.frames[0]
-        )  # an error in them comes before one in the question
+        find_named(names_in(lengths), scene.points, scene.frames[0])  # so that an error in them is told first
         chosen, located = self._find_task(question, task, scene, names_in(lengths), raw)
         sample = self._make_sample(chosen, question, scene.frames, located, raw)
         scale = self.measure_scale(scene, known) if known else None
