@@ -36,6 +36,14 @@ def test_the_factor_of_one_length_has_the_interval_of_its_answer() -> None:
     assert scale.warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("factor", "low", "high"), [(0.0, None, None), (math.nan, None, None), (1.0, 1.1, 1.2), (1.0, 0.9, math.inf)]
+)
+def test_a_factor_that_cannot_be_is_refused(factor: float, low: float | None, high: float | None) -> None:
+    with pytest.raises(UserError, match="a scale cannot have the factor"):
+        Scale(factor, low, high, "given")
+
+
 def test_several_lengths_give_their_median() -> None:
     scale = scale_from([measured(2.0, 2.0), measured(2.2, 2.0), measured(3.0, 2.0)])
     assert scale.factor == pytest.approx(1.1)

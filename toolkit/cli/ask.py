@@ -12,6 +12,7 @@ from toolkit.cli.options import Include, Json, Known, Trust, console, include_ta
 from toolkit.errors import UserError
 
 if TYPE_CHECKING:
+    from toolkit.inference.answer import Answer
     from toolkit.inference.asker import Asker
     from toolkit.inference.camera_source import CameraFlags
     from toolkit.inference.known_syntax import PointNames
@@ -94,7 +95,6 @@ def ask(
     from toolkit.inference.known_syntax import names_in
     from toolkit.inference.point_syntax import parse_points
     from toolkit.inference.scene import open_scene
-    from toolkit.utils.progress import bar
 
     images, question = _pictures_and_question(words, task)
     named = parse_points(point or [])
@@ -117,8 +117,7 @@ def ask(
         asker = load_asker(model, include, like, trust)
         if grid is not None:
             where = _shown_points(asker, scene, where, grid)
-        with bar("asking", len(where)) as progress:
-            answers = asker.ask_many(scene, question, where, task=task, progress=progress.advance, known=lengths)
+        answers = _ask_many(asker, scene, question, where, task, lengths)
         if to_json:
             print_json(answers_to_json(answers))
         else:
@@ -192,6 +191,16 @@ def _make_grid(grid: str, size: tuple[int, int]) -> "Array":
     from toolkit.inference.points import grid_points, parse_grid
 
     return grid_points(*parse_grid(grid), *size)
+
+
+def _ask_many(
+    asker: "Asker", scene: "Scene", question: str, where: "Array", task: str | None, known: "dict[PointNames, float]"
+) -> "list[Answer]":
+    """Ask the same question about points (N, 2) [px], and show how far it is."""
+    from toolkit.utils.progress import bar
+
+    with bar("asking", len(where)) as progress:
+        return asker.ask_many(scene, question, where, task=task, progress=progress.advance, known=known)
 
 
 def _shown_points(asker: "Asker", scene: "Scene", where: "Array", grid: str) -> "Array":

@@ -252,7 +252,7 @@ class Asker:
                 located = {point.name: LocatedPoint((u, v), PointSource.GIVEN)}
                 rescaling = rescaling or rescaling_of(chosen, turn.query, scale, scene.cameras[0].scale)
                 answer = self._make_answer(chosen, question, turn, reply, scene.cameras, rescaling)
-                answers[index] = replace(answer, points=located, warnings=warnings)
+                answers[index] = replace(answer, points=located)
             progress(len(indices))
         told = (*warnings, *(rescaling.warnings() if rescaling else ()))
         return [replace(answers[index], warnings=told) for index in range(len(where))]

@@ -88,6 +88,14 @@ class Scale:
     origin: str
     known: tuple[MeasuredLength, ...] = ()
 
+    def __post_init__(self) -> None:
+        ends = [self.factor if end is None else end for end in (self.low, self.factor, self.high)]
+        if not 0 < ends[0] <= ends[1] <= ends[2] < math.inf:
+            raise UserError(
+                f"a scale cannot have the factor {self.factor} between {self.low} and {self.high}",
+                remedy="give positive numbers in this order: low, factor, high",
+            )
+
     def __str__(self) -> str:
         between = "" if self.low is None or self.high is None else f" ({self.low:.2f} to {self.high:.2f})"
         return f"all lengths x {self.factor:.3g}{between}: {self.origin}"

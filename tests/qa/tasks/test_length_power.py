@@ -68,6 +68,14 @@ def test_tasks_of_ones_own(label: Any, power: float | None) -> None:
     assert length_power(Own(label), two_points()) == power
 
 
+def test_values_that_nobody_can_multiply_cannot_be_told() -> None:
+    class Pair(Own):
+        def number(self, value: tuple[float, float]) -> float:
+            return value[0]
+
+    assert length_power(Pair(lambda first, second: (first[2], second[2])), two_points()) is None
+
+
 def test_a_task_without_a_label_cannot_be_told() -> None:
     assert length_power(Task(), one_point()) is None
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import UserError
+from toolkit.qa.parsing.answer import Motion
 from toolkit.qa.query import Query
 from toolkit.qa.tasks.task import Task, label_of
 
@@ -34,16 +35,20 @@ def length_power(task: Task, query: Query) -> float | None:
         query: A question of the task. Its points may have any depth, and its pictures need no poses.
 
     Returns:
-        The power; None if the task's label cannot tell it, or if the answer is no power of lengths.
+        The power; None if the task's label cannot tell it, or if the answer is no power of lengths, or if it is neither
+        a number nor a motion.
     """
     powers = []
     for world in _WORLDS:
         try:
-            small, large = (task.number(label_of(task, _placed(query, *world, size))) for size in (1.0, 2.0))
+            labels = [label_of(task, _placed(query, *world, size)) for size in (1.0, 2.0)]
         except (UserError, NotImplementedError):
             return None
+        small, large = (task.number(label) for label in labels)
         if small is None or large is None:
             return 0.0
+        if not all(isinstance(label, int | float | Motion) for label in labels):
+            return None
         if small == large == 0:
             continue
         if not (math.isfinite(small) and math.isfinite(large) and small * large > 0):
