@@ -11,12 +11,13 @@ from tests.support.answers import NUMBER, UNREAD
 from tests.support.paths import ROOT
 from toolkit.cli.render import answers_to_json
 from toolkit.inference.answer import SCHEMA, Answer
+from toolkit.inference.known_length import MeasuredLength, scale_from
 from toolkit.inference.points import LocatedPoint, PointSource
 from toolkit.modeling.confidence.consistency import ConsistencyCheck
 from toolkit.qa.parsing.answer import Motion
 
 PAGE = (ROOT / "docs" / "answer.md").read_text(encoding="utf-8")
-ONE, MANY = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL))
+ONE, SCALED, MANY = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL))
 
 
 def answered(**changes: Any) -> Answer:
@@ -40,6 +41,14 @@ def test_the_example_of_one_answer_has_the_shape_of_a_real_one() -> None:
     assert shape(real) == shape(ONE)
     assert list(real) == list(ONE)
     assert ONE["schema"] == SCHEMA
+
+
+def test_the_example_of_a_scale_has_the_shape_of_a_real_one() -> None:
+    scale = scale_from([MeasuredLength(("blue",), 2.4, 2.6, (1.97, 3.29), "metric_depth")])
+    real = json.loads(json.dumps(answered(scale=scale).to_json()))["scale"]
+    assert shape(real) == shape(SCALED["scale"])
+    assert real["origin"] == SCALED["scale"]["origin"]
+    assert real["known"] == SCALED["scale"]["known"]
 
 
 def test_the_example_of_many_answers_has_the_shape_of_real_ones() -> None:

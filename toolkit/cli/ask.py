@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from toolkit.cli.options import Force, Include, Json, Trust, console, include_tasks, print_json
+from toolkit.cli.options import Force, Include, Json, Known, Trust, console, include_tasks, print_json
 from toolkit.errors import UserError
 
 if TYPE_CHECKING:
     from toolkit.inference.answer import Answer
     from toolkit.inference.asker import Asker
     from toolkit.inference.camera_source import CameraFlags
+    from toolkit.inference.known_syntax import PointNames
     from toolkit.inference.scene import Scene
     from toolkit.utils.arrays import Array
 
@@ -28,6 +29,11 @@ Model = Annotated[
 
 Like = Annotated[
     Path | None, typer.Option(metavar="DIR|tiny", help="The checkpoint that says how a model on a server is asked.")
+]
+
+PointOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=U,V", help="A point, named by a colour, in pixels or in per cent (50%,40%)."),
 ]
 
 Intrinsics = Annotated[str | None, typer.Option(metavar="FX,FY,CX,CY", help="The camera, in pixels.")]
@@ -66,15 +72,13 @@ def ask(
     words: Annotated[list[str], typer.Argument(metavar="IMAGE [IMAGE] QUESTION", help="Pictures, then the question.")],
     model: Model = None,
     like: Like = None,
-    point: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=U,V", help="A point, named by a colour, in pixels or in per cent (50%,40%)."),
-    ] = None,
+    point: PointOption = None,
     points: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Ask about all points in a file: one U,V per line, or JSON, or .npy."),
     ] = None,
     grid: Annotated[str | None, typer.Option(metavar="COLUMNSxROWS", help="Ask about a grid of points.")] = None,
+    known: Known = None,
     intrinsics: Intrinsics = None,
     focal: Focal = None,
     fov: Fov = None,
@@ -89,6 +93,7 @@ def ask(
 ) -> None:
     """Ask a trained model about one picture, or about two."""
     from toolkit.cli.render import answers_to_json, print_answer, print_answers
+    from toolkit.inference.known_syntax import names_in
     from toolkit.inference.point_syntax import parse_points
     from toolkit.inference.scene import open_scene
 
@@ -96,14 +101,24 @@ def ask(
     named = parse_points(point or [])
     # All faults of the pictures, points and camera are found before the model is loaded, which may take minutes.
     scene = open_scene(images, camera_flags(intrinsics, focal, fov), named)
+    lengths = known_lengths(known, scene)
     if points is not None and grid is not None:
         raise UserError("--points and --grid are given together", remedy="leave one out")
     if points is not None or grid is not None:
         _refuse_with_many(
-            {"--point": named, "--raw": raw, "--check": check, "--save": save, "a second picture": images[1:]}
+            {
+                "--point": named.keys() - names_in(lengths),
+                "--raw": raw,
+                "--check": check,
+                "--save": save,
+                "a second picture": images[1:],
+            }
         )
         where = _make_grid(grid, scene.size) if grid is not None else _read_points(points, scene.size)
-        answers = _ask_many(load_asker(model, include, like, trust), scene, question, where, grid, task)
+        asker = load_asker(model, include, like, trust)
+        if grid is not None:
+            where = _shown_points(asker, scene, where, grid)
+        answers = _ask_many(asker, scene, question, where, task, lengths)
         if to_json:
             print_json(answers_to_json(answers))
         else:
@@ -111,7 +126,8 @@ def ask(
         return
     if save:
         _check_save(save, images, force)
-    answer = load_asker(model, include, like, trust).ask(scene, question, task=task, raw=raw, check=check)
+    asker = load_asker(model, include, like, trust)
+    answer = asker.ask(scene, question, task=task, raw=raw, check=check, known=lengths)
     if save:
         from toolkit.utils.contact_sheet import save_png
 
@@ -181,15 +197,13 @@ def _make_grid(grid: str, size: tuple[int, int]) -> "Array":
 
 
 def _ask_many(
-    asker: "Asker", scene: "Scene", question: str, where: "Array", grid: str | None, task: str | None
+    asker: "Asker", scene: "Scene", question: str, where: "Array", task: str | None, known: "dict[PointNames, float]"
 ) -> "list[Answer]":
-    """Ask the same question about points (N, 2) [px]. Points of a grid that the model cannot be shown are left out."""
+    """Ask the same question about points (N, 2) [px], and show how far it is."""
     from toolkit.utils.progress import bar
 
-    if grid:
-        where = _shown_points(asker, scene, where, grid)
     with bar("asking", len(where)) as progress:
-        return asker.ask_many(scene, question, where, task=task, progress=progress.advance)
+        return asker.ask_many(scene, question, where, task=task, progress=progress.advance, known=known)
 
 
 def _shown_points(asker: "Asker", scene: "Scene", where: "Array", grid: str) -> "Array":
@@ -216,6 +230,16 @@ def _refuse_with_many(given: Mapping[str, object]) -> None:
                 cause="these two ask the same about every point of one picture",
                 remedy="leave it out",
             )
+
+
+def known_lengths(known: list[str] | None, scene: "Scene") -> "dict[PointNames, float]":
+    """The known lengths [m] that the user gives, after checking that their points can be found in the picture."""
+    from toolkit.inference.known_syntax import names_in, parse_known
+    from toolkit.inference.points import find_named
+
+    lengths = parse_known(known or [], list(scene.points))
+    find_named(names_in(lengths), scene.points, scene.frames[0])
+    return lengths
 
 
 def camera_flags(intrinsics: str | None, focal: float | None, fov: float | None) -> "CameraFlags":

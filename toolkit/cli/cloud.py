@@ -1,19 +1,36 @@
 """``toolkit cloud``: make a metric point cloud of a picture."""
 
+from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+<<<<<<< HEAD
 from toolkit.cli.ask import Focal, Fov, Intrinsics, Like, Model, camera_flags, load_asker
 from toolkit.cli.options import Force, Include, Trust, say
+=======
+from toolkit.cli.ask import (
+    Focal,
+    Fov,
+    Intrinsics,
+    Like,
+    Model,
+    PointOption,
+    camera_flags,
+    known_lengths,
+    load_asker,
+)
+from toolkit.cli.options import Include, Known, Trust
+>>>>>>> h-known
 from toolkit.errors import UserError
 from toolkit.foreign_text import one_line
 
 if TYPE_CHECKING:
     from toolkit.data.frames.frame import DepthFile, DepthType
-    from toolkit.inference.cloud.build_cloud import CloudResult
+    from toolkit.inference.cloud.build_cloud import CloudResult, SceneLengths
+    from toolkit.inference.scene import Scene
 
 
 def cloud(
@@ -26,6 +43,12 @@ def cloud(
     intrinsics: Intrinsics = None,
     focal: Focal = None,
     fov: Fov = None,
+    point: PointOption = None,
+    known: Known = None,
+    camera_height: Annotated[
+        str | None,
+        typer.Option(metavar="LENGTH", help="The camera's height above the floor that is seen: 1.5m; fixes the scale."),
+    ] = None,
     columns: Annotated[int, typer.Option(min=2, help="Number of points in each row of the first grid.")] = 32,
     levels: Annotated[
         int, typer.Option(min=0, help="How many times cells in which the depth changes are split into four.")
@@ -51,19 +74,31 @@ def cloud(
 ) -> None:
     """Make a metric point cloud of a picture, by asking a model on a grid, or from a depth map."""
     file = _depth_file(output, depth, against, (depth_scale, depth_type))
+    if depth:
+        _refuse_with_depth({"--point": point, "--known": known, "--camera-height": camera_height})
     from toolkit.inference.cloud.adaptive_grid import Grid
+<<<<<<< HEAD
     from toolkit.inference.cloud.build_cloud import (
         SurveyProgress,
         check_cloud_files,
         cloud_from_depth,
         cloud_from_model,
     )
+=======
+    from toolkit.inference.cloud.build_cloud import SurveyProgress, cloud_from_depth, cloud_from_model
+    from toolkit.inference.point_syntax import parse_points
+>>>>>>> h-known
     from toolkit.inference.scene import open_scene
     from toolkit.utils.files import make_folder
     from toolkit.utils.progress import bar
 
+<<<<<<< HEAD
     scene = open_scene(image, camera_flags(intrinsics, focal, fov))
     check_cloud_files(output, force, [image, *([file.path] if file else [])])
+=======
+    scene = open_scene(image, camera_flags(intrinsics, focal, fov), parse_points(point or []))
+    lengths = _scene_lengths(scene, known, camera_height)
+>>>>>>> h-known
     make_folder(output.parent)
     if depth and file:
         made = cloud_from_depth(scene, file, every=every)
@@ -71,8 +106,45 @@ def cloud(
         grid = Grid(columns, levels, ratio, questions)
         asker = load_asker(model, include, like, trust)
         with bar("asking", 0) as progress:
+<<<<<<< HEAD
             made = cloud_from_model(asker, scene, grid, None, file, SurveyProgress(progress.extend, progress.advance))
     _save_and_print(made, output, against, force)
+=======
+            told = SurveyProgress(progress.extend, progress.advance)
+            made = cloud_from_model(asker, scene, grid, None, file, told, lengths)
+    _save_and_print(made, output, against)
+>>>>>>> h-known
+
+
+def _scene_lengths(scene: "Scene", known: list[str] | None, camera_height: str | None) -> "SceneLengths":
+    """What the user knows about lengths in a picture.
+
+    Raises:
+        UserError: If a length is malformed, or its points cannot be found, or a point belongs to no length.
+    """
+    from toolkit.inference.cloud.build_cloud import SceneLengths
+    from toolkit.inference.known_syntax import names_in, parse_length
+
+    lengths = known_lengths(known, scene)
+    unused = [name for name in scene.points if name not in names_in(lengths)]
+    if unused:
+        raise UserError(
+            f"--point {unused[0]} is not used",
+            cause="a cloud needs points for known lengths alone",
+            remedy=f"say what is known of it, such as --known {unused[0]}=2.4m, or leave it out",
+        )
+    return SceneLengths(lengths, None if camera_height is None else parse_length("--camera-height", camera_height))
+
+
+def _refuse_with_depth(given: Mapping[str, object]) -> None:
+    """Refuse what fixes the scale of a model's answers if no model is asked: values by the names of their options."""
+    for name, value in given.items():
+        if value:
+            raise UserError(
+                f"{name} cannot be given with --depth",
+                cause="the depth map is taken as it is, and no model is asked",
+                remedy="leave it out, or give --depth-scale",
+            )
 
 
 def _depth_file(
@@ -118,8 +190,12 @@ def _save_and_print(made: "CloudResult", output: Path, against: Path | None, for
     """Save a cloud, and print what was written and what it is based on."""
     from rich.text import Text
 
+<<<<<<< HEAD
     from toolkit.cli.render import camera_to_text, print_lines, print_warnings
     from toolkit.utils.interruption import deferred
+=======
+    from toolkit.cli.render import camera_to_text, print_lines, print_warnings, scale_line
+>>>>>>> h-known
 
     with deferred():  # three files: all or none
         written = made.save(output, force)
@@ -130,7 +206,7 @@ def _save_and_print(made: "CloudResult", output: Path, against: Path | None, for
             f"against {one_line(against)} at {errors.pixels} pixels: delta1 {errors.delta1:.3f}, "
             f"abs_rel {errors.abs_rel:.3f}, median ratio {errors.median_ratio:.3f}"
         )
-    lines = [("camera", camera_to_text(made.known))]
+    lines = [*scale_line(made.scale), ("camera", camera_to_text(made.known))]
     if made.questions:
         lines.append(("asked", Text(f"{made.questions} questions")))
     print_lines(lines)

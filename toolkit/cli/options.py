@@ -44,7 +44,18 @@ Include = Annotated[list[Path] | None, typer.Option(help="Python file with tasks
 Trust = Annotated[
     bool, typer.Option("--trust", help="Run the Python files of the checkpoint and the recipe, and remember them.")
 ]
+<<<<<<< HEAD
 Force = Annotated[bool, typer.Option("--force", help="Write over files that this command did not write.")]
+=======
+Known = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[,NAME]=LENGTH",
+        help="A length that you measured: blue=2.4m from the camera, or blue,green=80cm between two points; it fixes "
+        "the scale.",
+    ),
+]
+>>>>>>> h-known
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _PAGE_WIDTH = 120  # columns of a table that goes into a file or a pipe
 

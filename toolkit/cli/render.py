@@ -18,6 +18,7 @@ from toolkit.foreign_text import one_line, visible
 from toolkit.geometry.plausibility import CameraSource
 from toolkit.inference.answer import Answer
 from toolkit.inference.camera_source import KnownCamera
+from toolkit.inference.known_length import Scale
 from toolkit.modeling.confidence.consistency import ConsistencyCheck
 from toolkit.modeling.confidence.uncertainty import COVERAGE
 from toolkit.utils.progress import err
@@ -43,8 +44,15 @@ def print_answer(answer: Answer, out: Console) -> None:
 
 def print_answers(answers: Sequence[Answer]) -> None:
     """Print the answers to one question about many points: a table to stdout, and everything else to stderr."""
+<<<<<<< HEAD
     say(answers_to_csv(answers), end="")
     print_lines([("camera", camera_to_text(answers[0].cameras[0])), ("model", Text(one_line(answers[0].model)))])
+=======
+    print(answers_to_csv(answers), end="")
+    first = answers[0]
+    lines = [("camera", camera_to_text(first.cameras[0])), ("model", Text(first.model))]
+    print_lines([*scale_line(first.scale), *lines])
+>>>>>>> h-known
     print_warnings([*_unread_notes(answers), *answers[0].warnings])
 
 
@@ -99,7 +107,7 @@ def camera_to_text(known: KnownCamera) -> Text:
 
 def answers_to_json(answers: Sequence[Answer]) -> dict[str, Any]:
     """The answers to one question about many points as JSON: first what they share, then the answer for each point."""
-    shared = ("schema", "task", "unit", "camera", "coverage", "model", "warnings")
+    shared = ("schema", "task", "unit", "camera", "coverage", "scale", "model", "warnings")
     whole = [answer.to_json() for answer in answers]
     own = ("value", "said", "interval", "probability", "text", "ending", "prompt")
     return {
@@ -156,6 +164,9 @@ def _interval_to_text(answer: Answer) -> str:
     low, high = answer.interval or (0.0, 0.0)
     about = "" if isinstance(answer.value, int | float) else "distance moved: "
     unsure = [known for known in answer.cameras if known.scale != (1.0, 1.0)]
+    if answer.scale:
+        from_camera = len(answer.points) == 1
+        unsure = [known for known in unsure if answer.scale.left_of_camera(known.scale, from_camera) != (1.0, 1.0)]
     assumed = any(known.source is CameraSource.ASSUMED for known in unsure)
     widened = (", with any usual camera" if assumed else ", with any camera that the tags allow") if unsure else ""
     return f"{about}{low:.2f} to {high:.2f} {answer.unit or 'm'} ({COVERAGE:.0%}, by its own account{widened})"
@@ -165,6 +176,7 @@ def _basis(answer: Answer, with_interval: bool) -> Iterator[LabelledLine]:
     """Yield lines that say what an answer is based on."""
     if answer.interval and with_interval:
         yield "between", Text(_interval_to_text(answer))
+    yield from scale_line(answer.scale)
     if answer.check is not None:
         yield "check", _check_to_text(answer.check)
     yield "asked", Text(one_line(f"{answer.task or 'in your words'}: {answer.prompt}", _LONGEST_PROMPT))
@@ -173,6 +185,12 @@ def _basis(answer: Answer, with_interval: bool) -> Iterator[LabelledLine]:
     for index, known in enumerate(answer.cameras, start=1):
         yield f"camera {index}" if len(answer.cameras) > 1 else "camera", camera_to_text(known)
     yield "model", Text(one_line(answer.model))
+
+
+def scale_line(scale: Scale | None) -> Iterator[LabelledLine]:
+    """Yield the line that says by what known lengths have multiplied the answers, if there are any."""
+    if scale is not None:
+        yield "scale", Text(_harmless(str(scale)))
 
 
 def _check_to_text(check: ConsistencyCheck) -> Text:

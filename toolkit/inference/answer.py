@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from toolkit.inference.camera_source import KnownCamera
+from toolkit.inference.known_length import Scale
 from toolkit.inference.points import LocatedPoint
 from toolkit.modeling.confidence.uncertainty import COVERAGE
 from toolkit.modeling.predictor import Ending
@@ -40,6 +41,7 @@ class Answer:
         warnings: What the user should know about the answer.
         ending: How the text ended. Nothing is read from a text that is not complete.
         images: The pictures as the model saw them, each (H, W, 3) uint8 RGB.
+        scale: The factor by which known lengths have changed ``value`` and ``interval``, if there are any.
     """
 
     value: Any
@@ -57,6 +59,7 @@ class Answer:
     warnings: Sequence[str] = ()
     ending: Ending = Ending.COMPLETE
     images: Sequence[Pixels] = field(repr=False, default=())
+    scale: Scale | None = None
 
     @property
     def shown(self) -> Pixels:
@@ -95,6 +98,7 @@ class Answer:
             "check": to_json(self.check),
             "interval": None if self.interval is None else {"low": self.interval[0], "high": self.interval[1]},
             "coverage": COVERAGE,
+            "scale": to_json(self.scale),
             "camera": cameras,
             "warnings": list(self.warnings),
         }

@@ -19,15 +19,27 @@ from toolkit.geometry.plausibility import likely_meaning
 from toolkit.inference.answer import Answer
 from toolkit.inference.camera_source import CameraFlags, KnownCamera
 from toolkit.inference.caveats import caveats, is_shipped
+from toolkit.inference.known_length import (
+    KnownInput,
+    MeasuredLength,
+    Rescaling,
+    Scale,
+    rescaling_of,
+    scale_from,
+)
+from toolkit.inference.known_syntax import KnownLengths, checked_known, names_in
+from toolkit.inference.length_questions import LengthQuestions
 from toolkit.inference.open_picture import PictureInput
 from toolkit.inference.points import (
     LocatedPoint,
     PointInput,
     PointSource,
     check_inside,
+    find_named,
     find_points,
     no_points_warning,
     point_warnings,
+    without_known,
 )
 from toolkit.inference.scene import Scene, open_scene
 from toolkit.modeling.checkpoint_contract import CONTRACT, contract_for_remote
@@ -148,6 +160,7 @@ class Asker:
         task: str | None = None,
         raw: bool = False,
         check: bool = False,
+        known: KnownInput | None = None,
     ) -> Answer:
         """Ask one question about one picture, or about two.
 
@@ -162,22 +175,29 @@ class Asker:
             task: The name of the task; None finds the task by the words of the question.
             raw: Whether the model is asked in exactly the user's words, and not in those of its training.
             check: Whether the answer is compared with the model's own depths, which takes further questions.
+            known: Lengths [m] that the user has measured in the first picture, by the name of a point (its distance
+                from the camera) or by the names of two points (the length between them). Or the Scale of another
+                picture. Lengths in the answer are multiplied by the factor that follows.
 
         Raises:
-            UserError: If the pictures, the points, the camera or the question cannot be used.
+            UserError: If the pictures, the points, the camera, the question or the known lengths cannot be used.
         """
         scene = open_scene(image, camera, points)
         self.check_focal(scene)
-        located = find_points(question, scene.points, scene.frames[0])
-        chosen = self._choose_task(question, task, len(located), len(scene.frames), raw)
+        lengths = {} if known is None or isinstance(known, Scale) else checked_known(known)
+        find_named(names_in(lengths), scene.points, scene.frames[0])  # so that an error in them is told first
+        chosen, located = self._find_task(question, task, scene, names_in(lengths), raw)
         sample = self._make_sample(chosen, question, scene.frames, located, raw)
-        (reply,) = self.predictor.answer([sample])
+        scale = self.measure_scale(scene, known) if known else None
         (turn,) = sample.turns
-        answer = self._make_answer(chosen, question, turn, reply, scene.cameras)
+        rescaling = rescaling_of(chosen, turn.query, scale, scene.cameras[0].scale)
+        (reply,) = self.predictor.answer([sample])
+        answer = self._make_answer(chosen, question, turn, reply, scene.cameras, rescaling)
         unread = [answer.ending.why_unread] if answer.ending is not Ending.COMPLETE else []
         warnings = [*scene.warnings, *point_warnings(located, self.presenter), *self.caveat(chosen), *unread]
+        warnings += [*rescaling.warnings(turn.task, located)] if rescaling else []
         if check:
-            answer = replace(answer, check=self._check_answer(chosen, question, sample, reply))
+            answer = replace(answer, check=self._check_answer(chosen, question, sample, reply, rescaling))
             warnings += [] if answer.check else [_UNCHECKED]
         answer = _with_user_names(answer, dict(zip((point.name for point in turn.query.points), located, strict=True)))
         return replace(answer, points=located, images=sample.images, warnings=tuple(warnings))
@@ -191,6 +211,7 @@ class Asker:
         camera: CameraFlags | Camera | None = None,
         task: str | None = None,
         progress: Callable[[int], None] = lambda done: None,
+        known: KnownInput | None = None,
     ) -> list[Answer]:
         """Ask the same question about many points of one picture, one point at a time.
 
@@ -203,6 +224,7 @@ class Asker:
             camera: The camera, as for ``ask``.
             task: The name of a task about one point; None finds the task by the words of the question.
             progress: A function that is called after each batch with the number of its points.
+            known: Known lengths, as for ``ask``; their points are those of a Scene, or marks. Or a Scale.
 
         Returns:
             One Answer for each point, in order, without pictures.
@@ -219,6 +241,8 @@ class Asker:
         if chosen is None:
             raise TypeError("without raw words, a task is always found, or there is an error before this")
         warnings = (*scene.warnings, *no_points_warning(self.presenter), *self.caveat(chosen))
+        scale = self.measure_scale(scene, known) if known else None
+        rescaling: Rescaling | None = None
         answers: dict[int, Answer] = {}
         for indices, samples in self._make_batches(chosen, question, scene.frames[0], where):
             for index, sample, reply in zip(indices, samples, self.predictor.answer(samples), strict=True):
@@ -226,10 +250,56 @@ class Asker:
                 (point,) = turn.query.points
                 u, v = where[index].tolist()
                 located = {point.name: LocatedPoint((u, v), PointSource.GIVEN)}
-                answer = self._make_answer(chosen, question, turn, reply, scene.cameras)
-                answers[index] = replace(answer, points=located, warnings=warnings)
+                rescaling = rescaling or rescaling_of(chosen, turn.query, scale, scene.cameras[0].scale)
+                answer = self._make_answer(chosen, question, turn, reply, scene.cameras, rescaling)
+                answers[index] = replace(answer, points=located)
             progress(len(indices))
-        return [answers[index] for index in range(len(where))]
+        told = (*warnings, *(rescaling.warnings() if rescaling else ()))
+        return [replace(answers[index], warnings=told) for index in range(len(where))]
+
+    def measure_scale(
+        self,
+        image: PictureInput | Scene,
+        known: KnownInput,
+        *,
+        points: Mapping[str, PointInput] | None = None,
+        camera: CameraFlags | Camera | None = None,
+    ) -> Scale:
+        """Measure the scale of a picture by asking about lengths in it that the user knows.
+
+        Args:
+            image: The picture, as for ``ask``.
+            known: The known lengths [m] by the name of a point or the names of two. A Scale is returned as it is.
+            points: The points, as for ``ask``.
+            camera: The camera, as for ``ask``.
+
+        Returns:
+            The Scale, which ``ask`` and ``ask_many`` also take as ``known``.
+
+        Raises:
+            UserError: If the known lengths cannot be used, or the model's answers about them cannot be read.
+        """
+        if isinstance(known, Scale):
+            return known
+        return scale_from(self.measure_lengths(open_scene(image, camera, points), known))
+
+    def measure_lengths(self, scene: Scene, known: KnownLengths) -> list[MeasuredLength]:
+        """Ask about lengths [m] that the user knows in the first picture of a scene.
+
+        Raises:
+            UserError: If the known lengths cannot be used.
+        """
+        self.check_focal(scene)
+        lengths = checked_known(known)
+        frame = scene.frames[0]
+        located = find_named(names_in(lengths), scene.points, frame)
+        questions = LengthQuestions(
+            self.tasks,
+            lambda task, where: self._make_sample(task, "", [frame], where, raw=False),
+            self.predictor.answer,
+            frame.camera,
+        )
+        return questions.measure(lengths, located)
 
     def check_focal(self, scene: Scene) -> None:
         """Check that every picture of a scene can be made canonical.
@@ -250,6 +320,24 @@ class Asker:
                     f"that follows from {known.origin}, a focal length of {known.camera.fx:g} px",
                     likely,
                 ) from fault
+
+    def _find_task(
+        self, question: str, name: str | None, scene: Scene, known: Sequence[str], raw: bool
+    ) -> tuple[Task | None, dict[str, LocatedPoint]]:
+        """Choose the task of a question, and its points.
+
+        Points that it does not name, but ``known`` lengths do, are left out, unless it has no task without them.
+        """
+        given = find_points(question, scene.points, scene.frames[0])
+        asked = without_known(question, given, known)
+        choices = [given] if asked == given or (not asked and len(scene.frames) == 1) else [asked, given]
+        faults = []
+        for points in choices:
+            try:
+                return self._choose_task(question, name, len(points), len(scene.frames), raw), points
+            except UserError as fault:
+                faults.append(fault)
+        raise faults[0]
 
     def _choose_task(self, question: str, name: str | None, points: int, images: int, raw: bool) -> Task | None:
         """Choose the task of a question; None if the user's words are asked as they are and no task is named."""
@@ -275,15 +363,20 @@ class Asker:
         return [*([caveat] if caveat else []), *self.predictor.notes]
 
     def _check_answer(
-        self, task: Task | None, question: str, sample: Sample, reply: Reply
+        self, task: Task | None, question: str, sample: Sample, reply: Reply, rescaling: Rescaling | None
     ) -> "ConsistencyCheck | None":
-        """Compare an answer with the model's own depths; None if no task that the model knows allows it."""
+        """Compare an answer with the model's own depths; None if no task that the model knows allows it.
+
+        A common factor does not change whether they agree, so it is applied to what is returned.
+        """
         if task is None:
             return None
         from toolkit.modeling.confidence.consistency import check_consistency
 
         values = [task.read(reply.readable, sample.query)]
         (checked,) = check_consistency([sample], values, self.tasks, self.presenter, self.predictor.answer)
+        if checked is not None and rescaling:
+            checked = rescaling.check(checked)
         if checked is None or checked.implied is None:
             return checked
         implied = task.meant(checked.implied, question, sample.query)
@@ -323,15 +416,22 @@ class Asker:
                 yield chosen, [self.presenter.present(task, query) for query in queries]
 
     def _make_answer(
-        self, task: Task | None, question: str, turn: Turn, reply: Reply, cameras: Sequence[KnownCamera]
+        self,
+        task: Task | None,
+        question: str,
+        turn: Turn,
+        reply: Reply,
+        cameras: Sequence[KnownCamera],
+        rescaling: Rescaling | None,
     ) -> Answer:
         """Read a reply and make an Answer. Without a task, the Answer has no value, only the text."""
         value, text, interval, unit = None, "", None, ""
         if task is not None:
             value = task.read(reply.readable, turn.query)
             unit = task.unit
-            interval = _interval(task, turn.query, reply, cameras)
+            interval = _interval(task, turn.query, reply, cameras, rescaling)
             if value is not None:
+                value = rescaling.value(value) if rescaling else value
                 value = task.meant(value, question, turn.query)
                 text = _value_to_text(task, value, question, turn.query)
         return Answer(
@@ -347,6 +447,7 @@ class Asker:
             cameras=cameras,
             model=self.predictor.name,
             ending=reply.ending_with(value),
+            scale=rescaling.scale if rescaling else None,
         )
 
 
@@ -365,9 +466,13 @@ def _value_to_text(task: Task, value: object, question: str, query: Query) -> st
     return f"{written} ({other})" if other and other != written else written
 
 
-def _interval(task: Task, query: Query, reply: Reply, cameras: Sequence[KnownCamera]) -> tuple[float, float] | None:
-    """The interval of an answer, widened if the camera is not exactly known."""
+def _interval(
+    task: Task, query: Query, reply: Reply, cameras: Sequence[KnownCamera], rescaling: Rescaling | None
+) -> tuple[float, float] | None:
+    """The interval of an answer, rescaled by known lengths, or widened if the camera is not exactly known."""
     found = answer_interval(reply, lambda text: task.number_in(text, query))
+    if rescaling and rescaling.power:
+        return rescaling.interval(task.number_in(reply.readable, query), found)
     if found is None or not task.scales:
         return found
     low, high = cameras[0].scale

@@ -1,7 +1,7 @@
 """The points that a user means: given in pixels or per cent, or as marks that are already drawn in the picture."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -69,6 +69,38 @@ def find_points(question: str, located: Mapping[str, LocatedPoint], frame: Frame
         )
     order = [*named, *(name for name in located if name not in named)]
     return {name: located[name] for name in order}
+
+
+def find_named(names: Collection[str], located: Mapping[str, LocatedPoint], frame: Frame) -> dict[str, LocatedPoint]:
+    """Find the points of known lengths.
+
+    Args:
+        names: The names of the points.
+        located: The points that the user gives, by name. If there are none, marks of these colours are looked for.
+        frame: The picture with its camera.
+
+    Raises:
+        UserError: If a name is not among the given points, or is no colour, or the picture does not have exactly one
+            mark of it.
+    """
+    if not names:
+        return {}
+    missing = [name for name in names if name not in (located or COLORS)]
+    if missing:
+        raise UserError(
+            f"a known length names the point {missing[0]!r}, and the points are {', '.join(located) or 'not given'}",
+            remedy=f"{did_you_mean(missing[0], located or COLORS)}; or say where it is: --point {missing[0]}=U,V",
+        )
+    if located:
+        return {name: located[name] for name in names}
+    pixels = frame.picture.read()
+    return {name: LocatedPoint(_find_mark(pixels, name, "a known length"), PointSource.MARK) for name in names}
+
+
+def without_known(question: str, points: Mapping[str, LocatedPoint], known: Collection[str]) -> dict[str, LocatedPoint]:
+    """The points of a question without those that only known lengths need, because the question does not name them."""
+    asked = colors_in(question)
+    return {name: point for name, point in points.items() if name in asked or name not in known}
 
 
 def locate_points(given: Mapping[str, PointInput], camera: Camera) -> dict[str, LocatedPoint]:
@@ -176,14 +208,14 @@ def point_warnings(points: Mapping[str, LocatedPoint], presenter: Presenter) -> 
     ]
 
 
-def _find_mark(pixels: Pixels, color: str) -> tuple[float, float]:
-    """The centre (u, v) [px] of the only mark of a colour in a picture (H, W, 3)."""
+def _find_mark(pixels: Pixels, color: str, named_by: str = "the question") -> tuple[float, float]:
+    """The centre (u, v) [px] of the only mark of a colour in a picture (H, W, 3). ``named_by`` is for messages."""
     marks = find_marks(pixels, color)
     if len(marks) == 1:
         return float(marks[0][0]), float(marks[0][1])
     places = ", ".join(f"({u:.0f}, {v:.0f})" for u, v in marks[:5])
     raise UserError(
-        f"the question names a {color} point, and the picture has {len(marks) or 'no'} compact {color} "
+        f"{named_by} names a {color} point, and the picture has {len(marks) or 'no'} compact {color} "
         f"mark{'s' if len(marks) != 1 else ''}" + (f": {places}" if places else ""),
         remedy=f"say where it is: --point {color}=U,V",
     )

@@ -14,7 +14,6 @@ from toolkit.data.audit.checks.sky import sky_mask
 from toolkit.data.audit.read_frames import sample_runs
 from toolkit.data.audit.support.edges import REACH, DenseOutline
 from toolkit.data.audit.support.focal_from_planes import PlanePairs, _cosines
-from toolkit.data.audit.support.planes import find_planes
 from toolkit.data.audit.support.significance import sign_test, tail
 from toolkit.data.frames.frame import Frame, SparseDepth
 from toolkit.data.synthetic.raycast import pose_from_angles
@@ -48,29 +47,6 @@ def test_ten_of_ten_is_once_in_512() -> None:
 def test_tails() -> None:
     assert tail(2, 2, 0.5) == pytest.approx(0.25)
     assert tail(0, 5, 0.1) == 1.0
-
-
-def test_a_wall_among_clutter_is_found() -> None:
-    rng = np.random.default_rng(0)
-    pixels = rng.uniform((0, 0), (159, 119), (300, 2))
-    rays = CAMERA.rays(pixels)
-    normal = np.array([0.1, -0.2, 0.4])
-    depth_z = 1 / (rays @ normal)
-    depth_z[200:] = rng.uniform(1, 9, 100)
-    plane = find_planes(rays, depth_z, rng, tolerance=1e-3, count=1)[0]
-    np.testing.assert_allclose(plane.normal, normal, rtol=1e-6)
-    assert plane.members[:200].all()
-    assert plane.members[200:].sum() <= 3
-    assert plane.distance == pytest.approx(1 / np.sqrt(0.21))
-
-
-def test_points_that_are_unknown_are_on_no_plane() -> None:
-    rays = CAMERA.rays(np.random.default_rng(0).uniform(0, 100, (40, 2)))
-    depth_z = np.full(40, 2.0)
-    depth_z[:10] = np.nan
-    plane = find_planes(rays, depth_z, np.random.default_rng(0))[0]
-    np.testing.assert_array_equal(plane.members, np.arange(40) >= 10)
-    assert find_planes(rays[:5], depth_z[:5], np.random.default_rng(0)) == []
 
 
 def test_a_focal_length_too_long_makes_a_square_corner_oblique() -> None:

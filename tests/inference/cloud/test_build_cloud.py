@@ -16,7 +16,9 @@ from toolkit.geometry.camera import Camera
 from toolkit.geometry.canonical import Canonicalisation, Canvas
 from toolkit.inference.asker import Asker
 from toolkit.inference.cloud.adaptive_grid import Grid
-from toolkit.inference.cloud.build_cloud import SurveyProgress, cloud_from_depth, cloud_from_model
+from toolkit.inference.cloud.build_cloud import SceneLengths, SurveyProgress, cloud_from_depth, cloud_from_model
+from toolkit.inference.known_length import Scale
+from toolkit.inference.scene import open_scene
 from toolkit.modeling.predictor import Reply
 from toolkit.qa.marker import Marker
 from toolkit.qa.sample import Presenter, Sample
@@ -210,3 +212,48 @@ def test_a_model_that_knows_no_depth_is_refused() -> None:
     with pytest.raises(UserError, match="not trained to say how far") as caught:
         cloud_from_model(asker("relative_depth"), picture(), Grid(12, 0), CAMERA)
     assert "relative_depth" in caught.value.cause
+
+
+def test_a_known_distance_fixes_the_scale_of_the_cloud(tmp_path: Path) -> None:
+    scene = open_scene(picture(), CAMERA, {"red": (190.0, 40.0)})
+    true = float(CAMERA.distance_from_z((190, 40), FAR))
+    grid, reference = Grid(8, 0), depth_file(tmp_path)
+    own = cloud_from_model(asker("metric_depth"), scene, grid, against=reference)
+    made = cloud_from_model(
+        asker("metric_depth"), scene, grid, None, reference, lengths=SceneLengths({"red": 2 * true})
+    )
+    np.testing.assert_allclose(made.points.xyz, 2 * own.points.xyz, rtol=1e-4)
+    np.testing.assert_allclose(made.dense.depth, 2 * own.dense.depth, rtol=1e-4)
+    assert own.scale is None
+    assert made.scale is not None and made.scale.factor == pytest.approx(2, rel=1e-4)
+    assert made.depth_errors is not None and made.depth_errors.median_ratio == pytest.approx(2, rel=1e-3)
+    given = cloud_from_model(asker("metric_depth"), scene, grid, lengths=SceneLengths(Scale(3.0, 2.9, 3.1, "given")))
+    np.testing.assert_allclose(given.points.xyz, 3 * own.points.xyz, rtol=1e-9)
+
+
+class OnFloor(Knowing):
+    """Knows a floor 0.75 m below the camera, and a wall behind it."""
+
+    def _say(self, sample: Sample) -> str:
+        (point,), (view,) = sample.query.points, sample.query.views
+        ray = view.camera.rays(point.pixel)
+        z = min(FAR, 0.75 / ray[1] if ray[1] > 0 else FAR)
+        return f"{z * np.linalg.norm(ray):.4f} m"
+
+
+def test_a_known_height_of_the_camera_fixes_the_scale_of_the_cloud() -> None:
+    model = replace(asker("metric_depth"), predictor=OnFloor())
+    made = cloud_from_model(model, picture(), Grid(24, 0), CAMERA, lengths=SceneLengths(camera_height=1.5))
+    assert made.scale is not None and made.scale.factor == pytest.approx(2, rel=0.02)
+    assert made.points.xyz[:, 1].max() == pytest.approx(1.5, rel=0.03)
+    assert "the camera's height is 1.5 m, the model says 0.75" in made.scale.origin
+    scene = open_scene(picture(), CAMERA, {"red": (120.0, 20.0)})
+    both = SceneLengths({"red": 2 * float(CAMERA.distance_from_z((120, 20), FAR))}, camera_height=1.5)
+    assert len(cloud_from_model(model, scene, Grid(24, 0), lengths=both).scale.known) == 2  # type: ignore[union-attr]
+
+
+def test_a_camera_without_a_floor_has_no_height_above_it() -> None:
+    with pytest.raises(UserError, match="there is no floor below the camera"):
+        cloud_from_model(asker("metric_depth"), picture(), Grid(8, 0), CAMERA, lengths=SceneLengths(camera_height=1.5))
+    with pytest.raises(UserError, match="not a positive length"):
+        cloud_from_model(asker("metric_depth"), picture(), Grid(8, 0), CAMERA, lengths=SceneLengths(camera_height=-1))

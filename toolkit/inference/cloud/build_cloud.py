@@ -1,8 +1,13 @@
 """A metric point cloud of one picture: from a grid of questions, or from a depth map on disk."""
 
 import math
+<<<<<<< HEAD
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+=======
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+>>>>>>> h-known
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +16,7 @@ from toolkit.data.frames.frame import DepthFile, DepthType, ImageFile
 from toolkit.errors import UserError
 from toolkit.foreign_text import one_line
 from toolkit.geometry.camera import Camera
+from toolkit.geometry.floor import find_floor
 from toolkit.inference.asker import Asker
 from toolkit.inference.camera_source import CameraFlags, KnownCamera
 from toolkit.inference.cloud.adaptive_grid import Grid, Survey, survey
@@ -27,6 +33,8 @@ from toolkit.inference.cloud.depth_map import (
     sparse_map,
 )
 from toolkit.inference.cloud.point_cloud import PointCloud, cloud_at, cloud_of_labels
+from toolkit.inference.known_length import NORMAL_TAIL, KnownInput, MeasuredLength, Scale, scale_from
+from toolkit.inference.known_syntax import check_length
 from toolkit.inference.open_picture import PictureInput
 from toolkit.inference.points import no_points_warning
 from toolkit.inference.scene import Scene, open_scene
@@ -59,7 +67,11 @@ class CloudResult:
         depth_errors: The errors of the answers against a depth map of the same picture, if one was given.
         known: The camera, and where it comes from.
         warnings: What the user should know.
+<<<<<<< HEAD
         inputs: The files that the cloud was made from.
+=======
+        scale: The factor by which known lengths have changed the answers, if there are any.
+>>>>>>> h-known
     """
 
     points: PointCloud
@@ -68,7 +80,11 @@ class CloudResult:
     depth_errors: DepthErrors | None
     known: KnownCamera
     warnings: tuple[str, ...] = ()
+<<<<<<< HEAD
     inputs: tuple[Path, ...] = ()
+=======
+    scale: Scale | None = None
+>>>>>>> h-known
 
     def save(self, path: Path, force: bool = False) -> str:
         """Write the cloud as PLY, and beside it its depth map, in millimetres and in colours.
@@ -101,6 +117,7 @@ class CloudResult:
         return "\n".join(lines)
 
 
+<<<<<<< HEAD
 def check_cloud_files(path: Path, force: bool = False, inputs: Sequence[Path] = ()) -> None:
     """Check that a cloud and its depth maps may be written.
 
@@ -113,6 +130,19 @@ def check_cloud_files(path: Path, force: bool = False, inputs: Sequence[Path] = 
         UserError: If a file may not be written over.
     """
     check_overwrite([path, *png_names(path, "z")], CLOUD, force, inputs)
+=======
+@dataclass(frozen=True)
+class SceneLengths:
+    """What the user knows about lengths in a scene.
+
+    Attributes:
+        known: Known lengths [m] by the names of points of the scene, or the Scale of another picture.
+        camera_height: The height of the camera above the floor [m]; None if it is not known.
+    """
+
+    known: KnownInput = field(default_factory=dict)
+    camera_height: float | None = None
+>>>>>>> h-known
 
 
 def cloud_from_model(
@@ -122,6 +152,7 @@ def cloud_from_model(
     camera: CameraFlags | Camera | None = None,
     against: DepthFile | None = None,
     progress: SurveyProgress = SurveyProgress(),
+    lengths: SceneLengths | None = None,
 ) -> CloudResult:
     """Make the cloud of a picture by asking a model how far its pixels are.
 
@@ -133,10 +164,11 @@ def cloud_from_model(
         camera: What is known of the camera.
         against: A depth map of the same picture, with which the answers are compared at the pixels asked for.
         progress: The functions that are called while questions are asked.
+        lengths: What is known of lengths in the picture. All depths are multiplied by the factor that follows.
 
     Raises:
-        UserError: If the picture or the camera cannot be used, the model knows no task that gives a depth, or none of
-            its answers can be read.
+        UserError: If the picture, the camera or a known length cannot be used, the model knows no task that gives a
+            depth, none of its answers can be read, or there is no floor below a camera of known height.
     """
     scene = open_scene(image, camera)
     asker.check_focal(scene)
@@ -144,8 +176,12 @@ def cloud_from_model(
     task = depth_task(asker)
     # This file is read before the questions, so that an error in it does not appear only after hours of asking.
     reference = None if against is None else labelled_map(replace(frame, labels=_turned(against, scene)))
+    scale_of = _ask_lengths(asker, scene, lengths or SceneLengths())
     found, asked = _ask_on_grid(asker, scene, task, grid, progress)
     kind: DepthType = "z" if task.gives == "depth_z" else "euclidean"
+    scale = scale_of(cloud_at(found.pixels, found.depth, kind, known.camera, frame.picture.read()))
+    if scale is not None:
+        found = replace(found, depth=found.depth * scale.factor)
     points = cloud_at(found.pixels, found.depth, kind, known.camera, frame.picture.read())
     dense = dense_map(found, kind, known.camera, grid.ratio)
     errors: DepthErrors | None = None
@@ -158,8 +194,56 @@ def cloud_from_model(
             notes.append(f"{against.path} is not compared with: it has no depth at any pixel with an answer")
     if bent := len(found.pixels) - asked:
         notes.append(f"{bent} points were not asked: the lens bends them out of the picture that the model is shown")
+    notes += scale.warnings if scale else ()
     warnings = (*scene.warnings, *notes, *no_points_warning(asker.presenter), *asker.caveat(task))
+<<<<<<< HEAD
     return CloudResult(points, dense, asked, errors, known, warnings, _files(scene, against))
+=======
+    return CloudResult(points, dense, asked, errors, known, warnings, scale)
+
+
+def _ask_lengths(asker: Asker, scene: Scene, lengths: SceneLengths) -> Callable[[PointCloud], Scale | None]:
+    """Ask about known lengths before the long survey, and return the function that finds the Scale after it.
+
+    Args:
+        asker: The model.
+        scene: The picture and its points.
+        lengths: What is known of lengths in the picture.
+
+    Returns:
+        A function of the cloud of the model's own answers. It returns None if nothing is known.
+    """
+    if isinstance(lengths.known, Scale):
+        given = lengths.known
+        return lambda points: given
+    height = lengths.camera_height
+    if height is not None:
+        check_length("the camera's height", height)
+    measured = asker.measure_lengths(scene, lengths.known) if lengths.known else []
+
+    def find(points: PointCloud) -> Scale | None:
+        heights = [] if height is None else [_measure_height(points, height)]
+        return scale_from([*measured, *heights]) if measured or heights else None
+
+    return find
+
+
+def _measure_height(points: PointCloud, height: float) -> MeasuredLength:
+    """The camera's known height [m], and its height above the floor in the cloud of the model's own answers.
+
+    Neighbouring answers err alike, so that many of them are not more exact than one: the interval is that of one point,
+    from the root mean square of the distances of points from the floor.
+    """
+    floor = find_floor(points.xyz, np.random.default_rng(0))
+    if floor is None:
+        raise UserError(
+            "--camera-height cannot be used: there is no floor below the camera in the model's answers",
+            cause="too few points lie on one level plane with nothing below it",
+            remedy="give a known length instead: --point blue=U,V --known blue=2.4m",
+        )
+    margin = math.exp(NORMAL_TAIL * floor.spread)
+    return MeasuredLength((), height, floor.height, (floor.height / margin, floor.height * margin), "floor")
+>>>>>>> h-known
 
 
 def _ask_on_grid(asker: Asker, scene: Scene, task: Task, grid: Grid, progress: SurveyProgress) -> tuple[Survey, int]:

@@ -26,8 +26,8 @@ import numpy as np
 
 from toolkit.data.audit.audited_frame import AuditedFrame
 from toolkit.data.audit.finding import WORST_SHOWN, Finding, Verdict, frames_to_text
-from toolkit.data.audit.support.planes import find_planes
 from toolkit.data.audit.support.significance import median_or_nan
+from toolkit.geometry.planes import find_planes
 from toolkit.utils.arrays import Array
 
 CHECK = "scale"

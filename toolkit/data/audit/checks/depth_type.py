@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from toolkit.data.audit.audited_frame import AuditedFrame
 from toolkit.data.audit.finding import WORST_SHOWN, Finding, Verdict, WorstFrame, frames_to_text
-from toolkit.data.audit.support.planes import find_planes
 from toolkit.data.audit.support.significance import ALPHA, ENOUGH, STRICT, sign_test, tail
 from toolkit.data.frames.frame import DepthType
+from toolkit.geometry.planes import find_planes
 
 CHECK = "depth type"
 

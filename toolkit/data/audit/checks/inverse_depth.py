@@ -1,6 +1,6 @@
 """Do the labels hold inverse depth: disparity, or what models of relative depth give?
 
-A flat surface is flat only if depth is read as what it is (see ``toolkit.data.audit.support.planes``): if inverse depth
+A flat surface is flat only if depth is read as what it is (see ``toolkit.geometry.planes``): if inverse depth
 is stored, it bends unless the inverse of the stored numbers is taken. In each frame, the check searches the largest
 planes under each reading, both for z-depth and for Euclidean distance; the reading under which more points lie on
 planes wins the frame.
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from toolkit.data.audit.audited_frame import AuditedFrame
 from toolkit.data.audit.finding import WORST_SHOWN, Finding, WorstFrame, frames_to_text
-from toolkit.data.audit.support.planes import find_planes
 from toolkit.data.audit.support.significance import ALPHA, ENOUGH, STRICT, sign_test, tail
+from toolkit.geometry.planes import find_planes
 from toolkit.utils.arrays import Array
 
 CHECK = "inverse depth"

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from toolkit.data.audit.audited_frame import AuditedFrame
 from toolkit.data.audit.finding import WORST_SHOWN, Finding
-from toolkit.data.audit.support.planes import find_planes
 from toolkit.data.audit.support.significance import ALPHA, tail
+from toolkit.geometry.planes import find_planes
 
 CHECK = "sky"
 LEAST = 12

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from toolkit.data.audit.audited_frame import AuditedFrame
-from toolkit.data.audit.support.planes import find_planes
+from toolkit.geometry.planes import find_planes
 from toolkit.utils.arrays import Array
 
 _POINTS, _PLANES, _LEAST = 800, 4, 8

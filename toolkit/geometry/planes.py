@@ -1,4 +1,4 @@
-"""Finds planes among labelled pixels.
+"""Finds planes among points that a camera sees.
 
 A plane n . X = 1 that is seen along the ray r (with z = 1) has 1 / z = n . r, so 1 / z is linear in r.
 
@@ -6,6 +6,7 @@ Conventions: see ``toolkit.geometry.camera``. The search is that of Fischler and
 consensus".
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +58,7 @@ def find_planes(
     left = np.flatnonzero(np.isfinite(rays).all(axis=-1) & np.isfinite(depth_z) & (depth_z > 0))
     while len(planes) < count and len(left) >= least:
         points = rays[left] * depth_z[left, None]
-        normal = _largest_plane(points, rng, tolerance)
+        normal = largest_plane(points, rng, tolerance)
         on = np.abs(points @ normal - 1) < tolerance
         if on.sum() < least:
             break
@@ -68,21 +69,48 @@ def find_planes(
     return planes
 
 
-def _largest_plane(points: Array, rng: np.random.Generator, tolerance: float) -> Array:
-    """The vector n (3,) of the plane that has the most points (N, 3) within ``tolerance``, refined by least squares."""
+def largest_plane(
+    points: Array,
+    rng: np.random.Generator,
+    tolerance: float,
+    wanted: Callable[[Array], NDArray[np.bool_]] = lambda normals: np.ones(len(normals), dtype=bool),
+) -> Array:
+    """The plane that has the most points, refined by least squares.
+
+    Args:
+        points: The points (N, 3) [m] in the camera frame.
+        rng: Draws the triples of points.
+        tolerance: The greatest relative error of z-depth that a point of the plane may have.
+        wanted: A function that tells which planes n . X = 1 may be found, given their vectors n (K, 3) [1/m].
+
+    Returns:
+        The vector n (3,) [1/m] of the plane; zero if no three points make a plane that is wanted.
+    """
     triples = points[rng.integers(len(points), size=(_DRAWS, 3))]
     spread = np.abs(np.linalg.det(triples / triples[..., 2:]))
     triples = triples[spread > _FLAT]
-    if not len(triples):
-        return np.zeros(3)
     normals = np.linalg.solve(triples, np.ones((len(triples), 3, 1)))[..., 0]
-    counts = (np.abs(points @ normals.T - 1) < tolerance).sum(axis=0)
-    best, most = normals[counts.argmax()], counts.max()
+    normals = normals[wanted(normals)]
+    if not len(normals):
+        return np.zeros(3)
+    gains = _gains(points, normals, tolerance)
+    best, most = normals[gains.argmax()], gains.max()
     for _ in range(_REFITS):
         on = np.abs(points @ best - 1) < tolerance
         refined = np.linalg.lstsq(points[on], np.ones(on.sum()), rcond=None)[0]
-        now = (np.abs(points @ refined - 1) < tolerance).sum()
-        if now < most:
+        now = _gains(points, refined[None], tolerance)[0]
+        if now < most or not wanted(refined[None])[0]:
             break
         best, most = refined, now
     return best
+
+
+def _gains(points: Array, normals: Array, tolerance: float) -> Array:
+    """How well planes (K, 3) fit points (N, 3): each point counts from 1 on the plane to 0 at the tolerance.
+
+    Such weights tell the plane in the middle of its points from others within the tolerance (Torr and Zisserman 2000,
+    "MLESAC", section 3).
+    """
+    errors = (points @ normals.T - 1) / tolerance
+    gains: Array = np.maximum(0, 1 - errors**2).sum(axis=0)
+    return gains
