@@ -7,10 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-<<<<<<< HEAD
-from toolkit.cli.ask import Focal, Fov, Intrinsics, Like, Model, camera_flags, load_asker
-from toolkit.cli.options import Force, Include, Trust, say
-=======
 from toolkit.cli.ask import (
     Focal,
     Fov,
@@ -22,8 +18,7 @@ from toolkit.cli.ask import (
     known_lengths,
     load_asker,
 )
-from toolkit.cli.options import Include, Known, Trust
->>>>>>> h-known
+from toolkit.cli.options import Force, Include, Known, Trust, say
 from toolkit.errors import UserError
 from toolkit.foreign_text import one_line
 
@@ -77,28 +72,20 @@ def cloud(
     if depth:
         _refuse_with_depth({"--point": point, "--known": known, "--camera-height": camera_height})
     from toolkit.inference.cloud.adaptive_grid import Grid
-<<<<<<< HEAD
     from toolkit.inference.cloud.build_cloud import (
         SurveyProgress,
         check_cloud_files,
         cloud_from_depth,
         cloud_from_model,
     )
-=======
-    from toolkit.inference.cloud.build_cloud import SurveyProgress, cloud_from_depth, cloud_from_model
     from toolkit.inference.point_syntax import parse_points
->>>>>>> h-known
     from toolkit.inference.scene import open_scene
     from toolkit.utils.files import make_folder
     from toolkit.utils.progress import bar
 
-<<<<<<< HEAD
-    scene = open_scene(image, camera_flags(intrinsics, focal, fov))
-    check_cloud_files(output, force, [image, *([file.path] if file else [])])
-=======
     scene = open_scene(image, camera_flags(intrinsics, focal, fov), parse_points(point or []))
+    check_cloud_files(output, force, [image, *([file.path] if file else [])])
     lengths = _scene_lengths(scene, known, camera_height)
->>>>>>> h-known
     make_folder(output.parent)
     if depth and file:
         made = cloud_from_depth(scene, file, every=every)
@@ -106,14 +93,9 @@ def cloud(
         grid = Grid(columns, levels, ratio, questions)
         asker = load_asker(model, include, like, trust)
         with bar("asking", 0) as progress:
-<<<<<<< HEAD
-            made = cloud_from_model(asker, scene, grid, None, file, SurveyProgress(progress.extend, progress.advance))
-    _save_and_print(made, output, against, force)
-=======
             told = SurveyProgress(progress.extend, progress.advance)
             made = cloud_from_model(asker, scene, grid, None, file, told, lengths)
-    _save_and_print(made, output, against)
->>>>>>> h-known
+    _save_and_print(made, output, against, force)
 
 
 def _scene_lengths(scene: "Scene", known: list[str] | None, camera_height: str | None) -> "SceneLengths":
@@ -190,12 +172,8 @@ def _save_and_print(made: "CloudResult", output: Path, against: Path | None, for
     """Save a cloud, and print what was written and what it is based on."""
     from rich.text import Text
 
-<<<<<<< HEAD
-    from toolkit.cli.render import camera_to_text, print_lines, print_warnings
-    from toolkit.utils.interruption import deferred
-=======
     from toolkit.cli.render import camera_to_text, print_lines, print_warnings, scale_line
->>>>>>> h-known
+    from toolkit.utils.interruption import deferred
 
     with deferred():  # three files: all or none
         written = made.save(output, force)

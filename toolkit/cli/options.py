@@ -44,9 +44,7 @@ Include = Annotated[list[Path] | None, typer.Option(help="Python file with tasks
 Trust = Annotated[
     bool, typer.Option("--trust", help="Run the Python files of the checkpoint and the recipe, and remember them.")
 ]
-<<<<<<< HEAD
 Force = Annotated[bool, typer.Option("--force", help="Write over files that this command did not write.")]
-=======
 Known = Annotated[
     list[str] | None,
     typer.Option(
@@ -55,7 +53,6 @@ Known = Annotated[
         "the scale.",
     ),
 ]
->>>>>>> h-known
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _PAGE_WIDTH = 120  # columns of a table that goes into a file or a pipe
 

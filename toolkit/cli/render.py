@@ -44,15 +44,10 @@ def print_answer(answer: Answer, out: Console) -> None:
 
 def print_answers(answers: Sequence[Answer]) -> None:
     """Print the answers to one question about many points: a table to stdout, and everything else to stderr."""
-<<<<<<< HEAD
     say(answers_to_csv(answers), end="")
-    print_lines([("camera", camera_to_text(answers[0].cameras[0])), ("model", Text(one_line(answers[0].model)))])
-=======
-    print(answers_to_csv(answers), end="")
     first = answers[0]
-    lines = [("camera", camera_to_text(first.cameras[0])), ("model", Text(first.model))]
+    lines = [("camera", camera_to_text(first.cameras[0])), ("model", Text(one_line(first.model)))]
     print_lines([*scale_line(first.scale), *lines])
->>>>>>> h-known
     print_warnings([*_unread_notes(answers), *answers[0].warnings])
 
 
@@ -190,7 +185,7 @@ def _basis(answer: Answer, with_interval: bool) -> Iterator[LabelledLine]:
 def scale_line(scale: Scale | None) -> Iterator[LabelledLine]:
     """Yield the line that says by what known lengths have multiplied the answers, if there are any."""
     if scale is not None:
-        yield "scale", Text(_harmless(str(scale)))
+        yield "scale", Text(one_line(str(scale), _LONGEST_PROMPT))
 
 
 def _check_to_text(check: ConsistencyCheck) -> Text:

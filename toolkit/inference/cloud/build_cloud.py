@@ -1,13 +1,8 @@
 """A metric point cloud of one picture: from a grid of questions, or from a depth map on disk."""
 
 import math
-<<<<<<< HEAD
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-=======
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
->>>>>>> h-known
 from pathlib import Path
 
 import numpy as np
@@ -67,11 +62,8 @@ class CloudResult:
         depth_errors: The errors of the answers against a depth map of the same picture, if one was given.
         known: The camera, and where it comes from.
         warnings: What the user should know.
-<<<<<<< HEAD
         inputs: The files that the cloud was made from.
-=======
         scale: The factor by which known lengths have changed the answers, if there are any.
->>>>>>> h-known
     """
 
     points: PointCloud
@@ -80,11 +72,8 @@ class CloudResult:
     depth_errors: DepthErrors | None
     known: KnownCamera
     warnings: tuple[str, ...] = ()
-<<<<<<< HEAD
     inputs: tuple[Path, ...] = ()
-=======
     scale: Scale | None = None
->>>>>>> h-known
 
     def save(self, path: Path, force: bool = False) -> str:
         """Write the cloud as PLY, and beside it its depth map, in millimetres and in colours.
@@ -117,7 +106,6 @@ class CloudResult:
         return "\n".join(lines)
 
 
-<<<<<<< HEAD
 def check_cloud_files(path: Path, force: bool = False, inputs: Sequence[Path] = ()) -> None:
     """Check that a cloud and its depth maps may be written.
 
@@ -130,7 +118,8 @@ def check_cloud_files(path: Path, force: bool = False, inputs: Sequence[Path] = 
         UserError: If a file may not be written over.
     """
     check_overwrite([path, *png_names(path, "z")], CLOUD, force, inputs)
-=======
+
+
 @dataclass(frozen=True)
 class SceneLengths:
     """What the user knows about lengths in a scene.
@@ -142,7 +131,6 @@ class SceneLengths:
 
     known: KnownInput = field(default_factory=dict)
     camera_height: float | None = None
->>>>>>> h-known
 
 
 def cloud_from_model(
@@ -196,10 +184,7 @@ def cloud_from_model(
         notes.append(f"{bent} points were not asked: the lens bends them out of the picture that the model is shown")
     notes += scale.warnings if scale else ()
     warnings = (*scene.warnings, *notes, *no_points_warning(asker.presenter), *asker.caveat(task))
-<<<<<<< HEAD
-    return CloudResult(points, dense, asked, errors, known, warnings, _files(scene, against))
-=======
-    return CloudResult(points, dense, asked, errors, known, warnings, scale)
+    return CloudResult(points, dense, asked, errors, known, warnings, _files(scene, against), scale)
 
 
 def _ask_lengths(asker: Asker, scene: Scene, lengths: SceneLengths) -> Callable[[PointCloud], Scale | None]:
@@ -243,7 +228,6 @@ def _measure_height(points: PointCloud, height: float) -> MeasuredLength:
         )
     margin = math.exp(NORMAL_TAIL * floor.spread)
     return MeasuredLength((), height, floor.height, (floor.height / margin, floor.height * margin), "floor")
->>>>>>> h-known
 
 
 def _ask_on_grid(asker: Asker, scene: Scene, task: Task, grid: Grid, progress: SurveyProgress) -> tuple[Survey, int]:
