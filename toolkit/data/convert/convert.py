@@ -19,6 +19,7 @@ from toolkit.errors import UserError, UserErrors
 from toolkit.utils.files import locked, make_folder
 from toolkit.utils.json import to_json
 from toolkit.utils.progress import Bar, bar
+from toolkit.utils.system_errors import OutputError
 
 CHUNK = 32
 """The number of pictures that are converted, stored and resumed together; independent of workers and shards."""
@@ -156,6 +157,8 @@ def _convert_chunk(name: str, workspace: Workspace, key: str, chunk: Sequence[Da
             lines.append(_checked_line(form.convert(item, workspace), terms, item, workspace))
         except Skipped as reason:
             skipped[str(reason)] += 1
+        except OutputError:
+            raise
         except UserError as fault:
             faults.append(_name_picture(fault, item, workspace))
         except Exception as bug:

@@ -16,6 +16,7 @@ from toolkit.data.frames.objects import Objects
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 from toolkit.utils.arrays import Array, Pixels
+from toolkit.utils.system_errors import system_error
 
 DepthType = Literal["z", "euclidean"]
 """Whether depth is z-depth, along the principal axis, or the Euclidean distance from the camera centre."""
@@ -264,7 +265,7 @@ class DepthFile:
         try:
             stored = np.load(self.path) if self.path.suffix.lower() == ".npy" else self._decoded()
         except (OSError, ValueError, EOFError, cv2.error) as error:
-            raise self._unreadable(str(error)) from None
+            raise system_error(self.path, error, "read") or self._unreadable(str(error)) from None
         if stored.dtype == np.uint8:
             raise self._unreadable("it has 8 bits: a picture of the depth, not the depth")
         if stored.ndim != 2 or stored.dtype.kind not in "iuf":

@@ -17,6 +17,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
 from toolkit.errors import UserError
+from toolkit.utils.system_errors import file_error
 
 MOST_PIXELS = 200_000_000
 """Pictures with more pixels are refused before they are decoded: a small file may state an enormous size."""
@@ -283,7 +284,8 @@ def _unreadable(path: Path, error: Exception) -> UserError:
     """
     problem = f"{path}: the picture cannot be read"
     if isinstance(error, OSError) and error.errno:
-        return UserError(problem, str(error.strerror), "check the path, and that you may read it")
+        said = file_error(path, error, "read")
+        return UserError(problem, said.cause, said.remedy)
     return UserError(problem, str(error), "the file is damaged or cut short: copy it again")
 
 

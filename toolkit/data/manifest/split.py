@@ -10,7 +10,7 @@ from typing import Any
 from toolkit.data.manifest.manifest import Manifest, load_manifest
 from toolkit.data.sources.source import SourcePart, split
 from toolkit.errors import UserError
-from toolkit.utils.files import make_folder, write_lines
+from toolkit.utils.files import make_folder, write_lines, written_together
 
 TRAIN, HELD_OUT = "train.jsonl", "held_out.jsonl"
 """The names of the two files."""
@@ -69,7 +69,8 @@ def split_manifest(
     _check_sequences(manifest, by_picture)
     train, held = split(manifest, share, seed)
     _check_apart(manifest, train, held, share)
-    return _write(manifest, train, folder / TRAIN), _write(manifest, held, folder / HELD_OUT)
+    with written_together():
+        return _write(manifest, train, folder / TRAIN), _write(manifest, held, folder / HELD_OUT)
 
 
 def _check_sequences(manifest: Manifest, by_picture: bool) -> None:

@@ -30,6 +30,7 @@ from toolkit.inference.points import no_points_warning
 from toolkit.inference.scene import Scene, open_scene
 from toolkit.qa.tasks.task import Task
 from toolkit.utils.arrays import Array
+from toolkit.utils.files import written_together
 
 
 @dataclass(frozen=True)
@@ -66,15 +67,16 @@ class CloudResult:
     warnings: tuple[str, ...] = ()
 
     def save(self, path: Path) -> str:
-        """Write the cloud as PLY, and beside it its depth map, in millimetres and in colours.
+        """Write the cloud as PLY, and beside it its depth map, in millimetres and in colours: all three or none.
 
         Returns:
             Lines that say what was written, and what could not be written.
         """
         millimetres, colors = png_names(path, self.dense.depth_type)
-        self.points.write_ply(path)
-        lost = save_depth_png(self.dense, millimetres)
-        save_depth_picture(self.dense, colors)
+        with written_together():
+            self.points.write_ply(path)
+            lost = save_depth_png(self.dense, millimetres)
+            save_depth_picture(self.dense, colors)
         lines = [f"wrote {path}: {len(self.points.xyz)} points", f"wrote {millimetres}", f"wrote {colors}"]
         if self.points.dropped:
             lines.append(f"{self.points.dropped} pixels gave no point: no depth could be read for them")

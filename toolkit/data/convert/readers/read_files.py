@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from toolkit.data.frames.frame import ImageFile
 from toolkit.errors import UserError
 from toolkit.utils.arrays import Array
+from toolkit.utils.system_errors import system_error
 
 _TAIL = 4096  # bytes at the end of a JPEG; its end marker is among them
 _AGAIN = "the download is incomplete or damaged: get this file again, or leave it out with --skip-bad"
@@ -39,7 +40,8 @@ def reading(path: Path, *errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except foreseen as error:
-        raise UserError(f"{path}: the file cannot be read", f"{type(error).__name__}: {error}", _AGAIN) from None
+        damaged = UserError(f"{path}: the file cannot be read", f"{type(error).__name__}: {error}", _AGAIN)
+        raise system_error(path, error, "read") or damaged from None
 
 
 @contextmanager

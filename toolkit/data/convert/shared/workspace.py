@@ -18,6 +18,7 @@ from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 from toolkit.utils.arrays import Array, Pixels
 from toolkit.utils.files import make_folder, write_bytes
+from toolkit.utils.system_errors import file_error
 
 _COPIES = "files"
 
@@ -69,7 +70,9 @@ class Workspace:
                 shutil.copyfile(path, scratch)
             scratch.replace(placed)
         except OSError as error:
-            raise UserError(f"{placed}: cannot be written", str(error), "choose another DEST, or make room") from None
+            if error.filename == str(path):  # it is the data set's file that cannot be read
+                raise file_error(path, error, "read") from None
+            raise file_error(placed, error) from None
         finally:
             scratch.unlink(missing_ok=True)
         return placed.relative_to(self.dest).as_posix()
