@@ -1,5 +1,6 @@
 """Reading recipes: YAML files, dotted overrides, and all faults together, each with its place."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -211,7 +212,7 @@ def _make_paths_absolute(value: Any, base: Path, place: KeyPath = ()) -> Any:
     if isinstance(value, list) and place == (_INCLUDE,):
         return [_make_paths_absolute(inner, base, place) for inner in value]
     if isinstance(value, str) and _is_path(place, value):
-        return str((base / Path(value.replace("\0", "")).expanduser()).resolve())
+        return str((base / os.path.expanduser(value.replace("\0", ""))).resolve())
     return value
 
 

@@ -1,6 +1,8 @@
 """Export: write a plain model folder with LoRA adapters merged, and prove that the model answers as before."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +21,8 @@ from toolkit.modeling.vlm.vlm import Vlm, encode, load_vlm, save_vlm
 from toolkit.qa.sample import Sample
 from toolkit.training.open_run_model import open_adapted
 from toolkit.training.run_folder import ADAPTER
-from toolkit.utils.files import write_text
+from toolkit.utils.files import locked, make_folder, write_text
+from toolkit.utils.system_errors import writing
 
 SAMPLES = 4
 """The number of questions on which the models before and after the export are compared."""
@@ -61,6 +64,7 @@ def export(source: Path, dest: Path) -> ExportResult:
     run = _find_run(source)
     if dest.resolve().is_relative_to(run.resolve()):
         raise UserError(f"{dest}: this is inside the run itself", remedy="choose a folder elsewhere")
+    make_folder(dest.parent)
     recipe = load_recipe(run / RECIPE)
     if (run / CONTRACT).is_file():
         check_same_contract(run, recipe)
@@ -70,9 +74,8 @@ def export(source: Path, dest: Path) -> ExportResult:
     samples = _draw_questions(plan)
     expected, computed = _logits(before, samples), before.model.dtype
     finished = source == run and adapter is None
-    scratch = dest.with_name(f".{dest.name}.exporting")
-    shutil.rmtree(scratch, ignore_errors=True)
-    try:
+    place = dest.with_name(f".{dest.name}.exporting")
+    with locked(place), writing(dest), _scratch_folder(place) as scratch:
         save_vlm(finish_weights(before, computed if finished else finished_dtype(recipe.model)), scratch)
         difference = _largest_difference(expected, _logits(load_vlm(scratch, dtype=computed), samples))
         if not difference <= TOLERANCE:
@@ -84,11 +87,19 @@ def export(source: Path, dest: Path) -> ExportResult:
         _save_contract_and_data(run, recipe, plan, scratch)
         if source == run and (run / "README.md").is_file():  # a saved step has no results of its own
             write_text(scratch / "README.md", (run / "README.md").read_text(encoding="utf-8"))
-        dest.parent.mkdir(parents=True, exist_ok=True)
         scratch.rename(dest)
+    return ExportResult(dest, difference, adapter is not None)
+
+
+@contextmanager
+def _scratch_folder(place: Path) -> Iterator[Path]:
+    """A path for a folder in another folder; nothing is left there, neither now nor of an export that was ended."""
+    scratch = place / "model"
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return ExportResult(dest, difference, adapter is not None)
 
 
 def _find_run(source: Path) -> Path:

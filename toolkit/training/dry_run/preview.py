@@ -16,7 +16,7 @@ from toolkit.training.collator import IGNORED, Collator, TokenLengths, make_row
 from toolkit.training.dry_run.estimate import RunEstimate, estimate_run
 from toolkit.training.open_run_model import open_base
 from toolkit.utils.contact_sheet import Cell, save_sheet
-from toolkit.utils.files import write_text
+from toolkit.utils.files import write_text, written_together
 from toolkit.utils.progress import processes
 
 
@@ -80,8 +80,9 @@ class Preview:
             The paths of the contact sheet and of the text file.
         """
         sheet, words = folder / "preview.png", folder / "preview.txt"
-        save_sheet([_contact_cell(each) for each in self.samples], sheet)
-        write_text(words, self.to_text())
+        with written_together():
+            save_sheet([_contact_cell(each) for each in self.samples], sheet)
+            write_text(words, self.to_text())
         return sheet, words
 
 

@@ -18,7 +18,7 @@ from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 from toolkit.utils.arrays import Array, Pixels
 from toolkit.utils.files import make_folder, write_bytes
-from toolkit.utils.system_errors import file_error
+from toolkit.utils.system_errors import file_error, system_error
 
 _COPIES = "files"
 
@@ -70,9 +70,9 @@ class Workspace:
                 shutil.copyfile(path, scratch)
             scratch.replace(placed)
         except OSError as error:
-            if error.filename == str(path):  # it is the data set's file that cannot be read
-                raise file_error(path, error, "read") from None
-            raise file_error(placed, error) from None
+            # On a full disk, the error names the file that is read.
+            unread = system_error(path, error, "read") if error.filename == str(path) else None
+            raise unread or file_error(placed, error) from None
         finally:
             scratch.unlink(missing_ok=True)
         return placed.relative_to(self.dest).as_posix()
