@@ -1,11 +1,13 @@
 """Tests of ``toolkit.utils.files``: whole files or none."""
 
+import errno
+import fcntl
 from pathlib import Path
 
 import pytest
 
 from toolkit.errors import UserError
-from toolkit.utils.files import write_bytes, write_parts, write_text
+from toolkit.utils.files import locked, write_bytes, write_parts, write_text, written_together
 
 
 def test_files_and_their_folders_are_written(tmp_path: Path) -> None:
@@ -39,3 +41,36 @@ def test_an_interrupted_write_leaves_the_old_file_alone(
             write_text(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_files_are_written_together_or_not_at_all(tmp_path: Path) -> None:
+    first, second = tmp_path / "a", tmp_path / "b"
+    write_text(first, "old")
+    (tmp_path / "c").mkdir()
+
+    def write_three() -> None:
+        with written_together():
+            for path in (first, second, tmp_path / "c"):
+                write_text(path, "new")
+
+    with pytest.raises(UserError, match="c: cannot be written"):
+        write_three()
+    assert first.read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "c"]
+    with written_together():
+        write_text(first, "new")
+        write_text(second, "new")
+        assert first.read_text() == "old"
+        assert not second.exists()
+    assert [path.read_text() for path in (first, second)] == ["new", "new"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c"]
+
+
+def test_a_file_system_without_locks_is_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with locked(tmp_path / "run"):
+        write_text(tmp_path / "run" / "a", "new")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["a"]

@@ -12,6 +12,7 @@ from toolkit.data.convert.base_format import DatasetItem, DatasetListing, Manife
 from toolkit.data.convert.parallel.chunks import ChunkPlan, ChunkResult, chunk_key, load_result
 from toolkit.data.convert.parallel.job import ConvertJob, ConvertOutcome
 from toolkit.data.convert.parallel.merge import count_outcome, find_finished, write_manifest
+from toolkit.data.convert.readers.read_once import fresh_files
 from toolkit.data.convert.registry import DatasetFormat, code_digest, get_format
 from toolkit.data.convert.shared.workspace import Workspace
 from toolkit.data.manifest.parse_line import ManifestLine
@@ -35,7 +36,11 @@ def convert(job: ConvertJob) -> ConvertOutcome:
         UserErrors: If parts of the data set are missing or damaged, and ``skip_bad`` is not set. Everything else is
             converted and kept then, and no manifest is written.
     """
-    job = replace(job, source=job.source.absolute(), dest=job.dest.absolute())
+    with fresh_files():
+        return _convert(replace(job, source=job.source.absolute(), dest=job.dest.absolute()))
+
+
+def _convert(job: ConvertJob) -> ConvertOutcome:
     plan, chunks = _make_plan(job)
     done = find_finished(job.dest, plan)
     if done is not None:

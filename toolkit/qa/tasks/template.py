@@ -68,7 +68,6 @@ class TemplateWords:
         return " ".join(text.split())
 
 
-@lru_cache(maxsize=256)
 def load_words(path: Path) -> TemplateWords:
     """Load the words of a task from its template file.
 
@@ -79,6 +78,12 @@ def load_words(path: Path) -> TemplateWords:
         source = path.read_text(encoding="utf-8")
     except OSError:
         raise no_template(path) from None
+    return _parse_words(path, source)
+
+
+@lru_cache(maxsize=256)
+def _parse_words(path: Path, source: str) -> TemplateWords:
+    """The words in the source of a template."""
     try:
         template = _environment().from_string(source)
     except TemplateSyntaxError as error:
