@@ -4,7 +4,10 @@ import errno
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
+from transformers import PreTrainedModel
 
+from tests.support.command import Run
 from toolkit.errors import UserError
 from toolkit.training.run_errors import clear_run_errors
 
@@ -43,3 +46,29 @@ def test_faults_of_the_program_stay_what_they_are() -> None:
     with pytest.raises(RuntimeError) as caught, clear_run_errors(Path("run")):
         raise bug
     assert caught.value is bug
+
+
+def test_a_full_disk_loses_no_saved_step(
+    run: Run, quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    command = ("train", quick, "trainer.steps=4", "trainer.save_every=2", "--output", tmp_path / "run")
+    training = tmp_path / "run" / "training"
+    with monkeypatch.context() as later:
+        genuine = PreTrainedModel.save_pretrained
+
+        def save(self: PreTrainedModel, folder: str, *args: object, **more: object) -> None:
+            if "checkpoint-4" in str(folder):
+                (Path(folder) / "half").mkdir(parents=True)
+                full()
+            genuine(self, folder, *args, **more)  # type: ignore[arg-type]
+
+        later.setattr(PreTrainedModel, "save_pretrained", save)
+        code, _, err = run(*command)
+    assert (code, "Traceback" in err) == (2, False)
+    assert f"{tmp_path / 'run'}: cannot be written" in err
+    assert [path.name for path in training.glob("*checkpoint-*")] == ["checkpoint-2"]
+    assert run(*command)[0] == 0
+    assert (tmp_path / "run" / "toolkit.json").is_file()
