@@ -48,6 +48,7 @@ def test_faults_of_the_program_stay_what_they_are() -> None:
     assert caught.value is bug
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_no_saved_step(
     run: Run, quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
