@@ -22,6 +22,7 @@ LAYERS = (
     "geometry",
     "utils",
     "errors",
+    "foreign_text",
 )
 """From top to bottom; ``tests/test_layers.py`` holds that nothing imports upwards."""
 

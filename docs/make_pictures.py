@@ -65,7 +65,7 @@ def save_room(name: str, settings: RoomSettings, index: int, point: tuple[int, i
         point: The pixel (u, v) that the documentation asks about; it must have a label.
     """
     frame = Rooms(settings).frame(index)
-    save_png(frame.picture.read(), HERE / name)
+    save_png(frame.picture.read(), HERE / name, "docs")
     pixels, depth_z = frame.labels.read(frame.camera) if frame.labels else (np.empty((0, 2)), np.empty(0))
     here = np.flatnonzero((pixels == point).all(axis=1))
     distance = frame.camera.distance_from_z(pixels[here], depth_z[here])
@@ -80,6 +80,6 @@ def halls() -> RoomSettings:
 
 
 if __name__ == "__main__":
-    save_sheet(seven_tasks(), HERE / "seven_tasks.png", columns=4, width=330)
+    save_sheet(seven_tasks(), HERE / "seven_tasks.png", "docs", columns=4, width=330)
     save_room("room.png", ROOM, 13, (165, 190))
     save_room("hall.png", halls(), 3, (118, 112))

@@ -13,6 +13,7 @@ os.environ["OMP_NUM_THREADS"] = "1" if "PYTEST_XDIST_WORKER" in os.environ else 
 
 import pytest
 import torch
+from hypothesis import settings
 
 from tests.support.command import Run
 from tests.support.training import TINY
@@ -20,6 +21,9 @@ from tests.support.walls import line, write_manifest
 from toolkit.cli.main import main
 from toolkit.qa.tasks.trust import let_run
 from toolkit.utils import plotting
+
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")  # the same examples in every run, however busy the machine is
 
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 

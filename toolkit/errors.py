@@ -5,9 +5,21 @@ import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
+from toolkit.foreign_text import visible
+
+_COMPARED = 100  # characters of an unknown name that are compared with the known ones
+
+_DETAIL = 4
+"""Characters before a continued line of a problem."""
+
+_BESIDE = 11
+"""Characters before a continued line of a cause or a remedy: it stands below the words behind "because:" or "try:"."""
+
 
 class UserError(Exception):
     """A mistake in what the user gave to the toolkit.
+
+    As a text, it has no control characters, whatever the names of files and the words of others in it are.
 
     Args:
         problem: What went wrong, with the file, line and key where there is one.
@@ -22,11 +34,11 @@ class UserError(Exception):
         super().__init__(problem, cause, remedy)
 
     def __str__(self) -> str:
-        lines = [self.problem]
+        lines = [_indented(self.problem, _DETAIL)]
         if self.cause:
-            lines.append(f"  because: {self.cause}")
+            lines.append(f"  because: {_indented(self.cause, _BESIDE)}")
         if self.remedy:
-            lines.append(f"  try:     {self.remedy}")
+            lines.append(f"  try:     {_indented(self.remedy, _BESIDE)}")
         return "\n".join(lines)
 
 
@@ -70,7 +82,7 @@ class UserErrors(UserError):
         return UserErrors, (self._where, self.faults, self._shown)
 
     def __str__(self) -> str:
-        lines = [self.problem, *(f"- {fault}" for fault in self.faults[: self._shown])]
+        lines = [_indented(self.problem, _DETAIL), *(f"- {fault}" for fault in self.faults[: self._shown])]
         if len(self.faults) > self._shown:
             lines.append(f"- and {len(self.faults) - self._shown} more")
         return "\n".join(lines)
@@ -89,7 +101,7 @@ def raise_all(where: str, faults: Sequence[UserError]) -> None:
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The remedy for an unknown name: the known names most similar to it, or all known names if none is similar."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=2, cutoff=0.6)
+    close = difflib.get_close_matches(name[:_COMPARED], names, n=2, cutoff=0.6)
     if close:
         return f"did you mean {' or '.join(close)}? (known: {', '.join(names)})"
     return f"use one of: {', '.join(names) or 'none are known'}"
@@ -107,6 +119,11 @@ def wrapped(text: str, width: int) -> str:
         )
         for line in text.splitlines()
     )
+
+
+def _indented(text: str, width: int) -> str:
+    """A text whose continued lines begin with spaces, so that none of them can pass for a line of the error itself."""
+    return visible(text).replace("\n", "\n" + " " * width)
 
 
 def _indent(line: str) -> int:

@@ -179,7 +179,9 @@ def test_a_share_must_split(run: Run, manifest: Path, tmp_path: Path, share: flo
 def test_split_overwrites_nothing(run: Run, manifest: Path) -> None:
     shutil.copy(manifest, manifest.with_name("train.jsonl"))
     code, _, err = run("split", manifest.with_name("train.jsonl"), "--output", manifest.parent, "--share", 0.5)
-    assert code == 2 and "this file exists already" in err
+    assert code == 2 and "the same command reads this file" in err
+    code, _, err = run("split", manifest, "--output", manifest.parent, "--share", 0.5)
+    assert code == 2 and "train.jsonl: this file is there already" in err
 
 
 def two_sources(folder: Path, sampling: str) -> Path:

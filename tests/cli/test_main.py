@@ -16,6 +16,7 @@ from tests.support.paths import ROOT
 from tests.support.server import Answer as Completion
 from tests.support.server import Server
 from tests.support.walls import line, wall, write_manifest
+from toolkit.config.load import load_recipe
 from toolkit.modeling.predictor import Reply
 
 pytestmark = pytest.mark.slow
@@ -149,6 +150,7 @@ def test_listings(run: Run) -> None:
     assert "{% block question %}" in run("tasks", "travel_time")[1]
     assert "depth_plus_distance" in run("recipes")[1]
     assert run("recipes", "all_tasks")[1].startswith("# toolkit train recipes/all_tasks.yaml")
+    assert json.loads(run("recipes", "all_tasks", "--json")[1])["tasks"].keys() == load_recipe("all_tasks").tasks.keys()
     assert "torch" in json.loads(run("env", "--json")[1])
 
 

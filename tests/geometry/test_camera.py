@@ -196,3 +196,14 @@ def test_sound_intrinsics_round_trip() -> None:
     assert Camera.from_intrinsics(BARREL.intrinsics, BARREL.distortion) == BARREL
     assert Camera.from_intrinsics(PLAIN.intrinsics, [0, 0, 0, 0, 0]) == PLAIN
     np.testing.assert_array_equal(PLAIN.matrix, [[500, 0, 321.5], [0, 520, 238.25], [0, 0, 1]])
+
+
+@pytest.mark.parametrize("camera", CAMERAS)
+@given(share=coordinates, depth_z=depths, width=st.integers(1, 5000), height=st.integers(1, 5000))
+def test_a_resized_camera_sees_everything_at_the_resized_pixel(
+    camera: Camera, share: Array, depth_z: Array, width: int, height: int
+) -> None:
+    pixels = share * (camera.width, camera.height) - 0.5
+    xyz = camera.unproject(pixels, depth_z)
+    expected = share * (width, height) - 0.5
+    np.testing.assert_allclose(camera.resized(width, height).project(xyz), expected, atol=1e-4)

@@ -135,3 +135,12 @@ def test_what_surely_is_a_pose_is_accepted(changes: list[tuple[int, int, float]]
 def test_a_mirroring_is_surely_no_pose() -> None:
     assert surely_poses(np.diag([1.0, 1, -1, 1])[None]).tolist() == [False]
     assert surely_poses(np.empty((0, 4, 4))).tolist() == []
+
+
+@given(first=vectors, second=vectors, shift=vectors)
+def test_the_inverse_of_a_composition_is_that_of_its_parts(first: Array, second: Array, shift: Array) -> None:
+    b_from_a, c_from_b = pose_of(first, shift), pose_of(second, first)
+    a_from_c = inverse(c_from_b @ b_from_a)
+    np.testing.assert_allclose(a_from_c, inverse(b_from_a) @ inverse(c_from_b), atol=1e-12)
+    np.testing.assert_array_equal(inverse(inverse(b_from_a))[3], [0, 0, 0, 1])
+    np.testing.assert_allclose(inverse(inverse(b_from_a)), b_from_a, atol=1e-12)

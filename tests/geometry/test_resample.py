@@ -3,12 +3,14 @@
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
 from toolkit.geometry import resample as resampling
 from toolkit.geometry.camera import Camera
 from toolkit.geometry.canonical import Canonicalisation, Canvas, Crop
-from toolkit.geometry.resample import PADDING, coverage, resample
+from toolkit.geometry.resample import PADDING, coverage, resample, to_canonical
 from toolkit.utils.arrays import Array, Pixels
 
 
@@ -115,3 +117,32 @@ def test_windows_beside_the_picture_are_padding(shift: tuple[int, int]) -> None:
     left, top = shift
     for v, u in np.argwhere(mask)[::97]:
         np.testing.assert_array_equal(pixels[v, u], picture[v + top, u + left])
+
+
+@settings(max_examples=40)
+@given(
+    fx=st.floats(60, 400),
+    fy=st.floats(60, 400),
+    centre=st.tuples(st.floats(40, 160), st.floats(40, 110)),
+    bend=st.sampled_from([(), (-0.05, 0.0, 0.0, 0.0, 0.0)]),
+)
+def test_every_pixel_shows_what_its_camera_says(
+    fx: float, fy: float, centre: tuple[float, float], bend: tuple[float, ...]
+) -> None:
+    # The colours of the picture are its coordinates, which linear interpolation and means over areas keep.
+    camera = Camera(fx, fy, *centre, 200, 150, bend)
+    rows, columns = np.indices((150, 200))
+    picture = np.stack([columns, rows, np.zeros_like(rows)], axis=-1).astype(np.uint8)
+    target = Canonicalisation(focal=150, canvas=Canvas(28)).window(camera, None)
+    canonical = resample(picture, camera, target)
+
+    principal = np.array([[camera.cx, camera.cy]])
+    np.testing.assert_allclose(to_canonical(camera, target, principal), [[target.cx, target.cy]], atol=1e-6)
+    places = np.random.default_rng(0).uniform(10, (190, 140), (50, 2))
+    moved = to_canonical(camera, target, places)
+    moved = np.round(moved[np.isfinite(moved).all(axis=1)]).astype(int)
+    shown = moved[((moved >= 4) & (moved < np.array([target.width, target.height]) - 4)).all(axis=1)]
+    true = camera.project(target.rays(shown))
+    inside = camera.contains(true, margin=8)
+    error = canonical[shown[inside, 1], shown[inside, 0], :2] - true[inside]
+    assert np.abs(error).max(initial=0) < 1.0

@@ -232,6 +232,12 @@ def test_a_run_that_is_dated_in_the_future_is_told(tmp_path: Path, capsys: pytes
     assert not capsys.readouterr().err
 
 
+def test_the_toolkits_own_model_says_how_a_server_is_asked() -> None:
+    asker = load("openai:served@http://127.0.0.1:9/v1", like="tiny")
+    assert asker.presenter == load("openai:served@http://127.0.0.1:9/v1", like=model_folder("tiny")).presenter
+    assert asker.presenter != load("openai:served@http://127.0.0.1:9/v1").presenter
+
+
 def test_edited_templates_are_refused(folder: Path, tmp_path: Path) -> None:
     import shutil
 

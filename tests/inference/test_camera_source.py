@@ -2,11 +2,14 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
+from PIL.TiffImagePlugin import IFDRational
 
 from toolkit.errors import UserError
 from toolkit.inference.camera_source import CameraFlags, KnownCamera, camera_of
@@ -116,6 +119,45 @@ def test_modes_that_cut_the_sensor_are_warned_of(
     assert found.scale == pytest.approx((1, longer * zoom))
     assert sum("neither 4:3 nor 3:2" in warning for warning in found.warnings) == (longer > 1)
     assert all(f"up to {longer * zoom:.3g} times as long" in warning for warning in found.warnings)
+
+
+@pytest.mark.parametrize("value", ["1e308", "1e-308", "nan", "x", 0, 65535, (0, 0), (1, 0), (4294967295, 1)], ids=str)
+@pytest.mark.parametrize("others", ["1e308", "1e-308", (0, 0), 5])
+def test_tags_that_say_nothing_are_not_believed(tmp_path: Path, value: Any, others: Any) -> None:
+    picture = photo(tmp_path)
+    names = ("FocalLength", "FocalPlaneXResolution", "ExifImageWidth", "ExifImageHeight", "DigitalZoomRatio")
+    tags = {Base[name]: _tag(others) for name in names} | {Base.FocalLengthIn35mmFilm: _tag(value)}
+    found = camera_of(replace(open_picture(picture), tags=tags))
+    assert 0.5 <= found.camera.fov[0] <= 170 and max(found.scale) <= 100 * 1.3
+
+
+def _tag(value: Any) -> Any:
+    return IFDRational(*value) if isinstance(value, tuple) else value
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        CameraFlags(fov=5e-324),
+        CameraFlags(fov=179.99999),
+        CameraFlags(focal=1e300),
+        CameraFlags(focal=5e-324),
+        CameraFlags((1e300, 1e300, 200, 150)),
+    ],
+    ids=str,
+)
+def test_cameras_that_cannot_be_are_refused(flags: CameraFlags) -> None:
+    with pytest.raises(UserError) as caught:
+        of_size(WIDTH, HEIGHT, flags)
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("content", [" " * (1 << 20) + "{}", "[" * 100_000, "9" * 6000], ids=lambda text: text[:5])
+def test_files_beside_that_are_bombs_are_errors(tmp_path: Path, content: str) -> None:
+    path = photo(tmp_path)
+    path.with_suffix(".json").write_text(content)
+    with pytest.raises(UserError, match="there is no camera in it"):
+        known(path)
 
 
 @pytest.mark.parametrize("tags", [{}, {"FocalLengthIn35mmFilm": 0}, {"FocalLength": 4.0}], ids=str)

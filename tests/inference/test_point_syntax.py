@@ -5,7 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.support.any_json import ANY_JSON
 from toolkit.errors import UserError, UserErrors
 from toolkit.inference.point_syntax import Place, parse_points, parse_points_file
 
@@ -174,3 +177,47 @@ def test_a_missing_file(tmp_path: Path) -> None:
     for name in ("a.csv", "a.json", "a.npy"):
         with pytest.raises(UserError, match=f"{name}: cannot be read"):
             parse_points_file(tmp_path / name)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("points")
+
+
+@given(u=st.floats(0, 1e9), v=st.floats(0, 1e9), blank=st.sampled_from(["", " ", "  "]))
+def test_a_place_that_is_written_is_read_back(u: float, v: float, blank: str) -> None:
+    assert parse_points([f"Red{blank}={blank}{u!r},{blank}{v!r}"]) == {"red": Place(u, v)}
+
+
+@given(u=st.floats(0, 100), v=st.floats(0, 100), width=st.integers(1, 9000), height=st.integers(1, 9000))
+def test_per_cent_lie_in_every_picture(u: float, v: float, width: int, height: int) -> None:
+    (place,) = parse_points([f"red={u!r}%,{v!r}%"]).values()
+    across, down = place.pixel(width, height)
+    assert 0 <= across <= width - 1
+    assert 0 <= down <= height - 1
+    assert across == pytest.approx(u / 100 * width - 0.5, abs=0.5)
+
+
+@given(st.text(alphabet="red=0159.,%-+eE naif\x00٣²\n", max_size=20) | st.text(max_size=8))
+def test_every_word_is_a_place_or_a_users_mistake(word: str) -> None:
+    try:
+        places = parse_points([word]).values()
+    except UserError:
+        return
+    assert all(np.isfinite([place.u, place.v]).all() for place in places)
+
+
+@given(
+    content=st.binary(max_size=60)
+    | st.text(alphabet='uv,0159.% \t\n"#-e', max_size=40).map(str.encode)
+    | ANY_JSON.map(lambda value: json.dumps(value).encode()),
+    ending=st.sampled_from([".txt", ".json", ".npy"]),
+)
+def test_every_file_holds_points_or_is_a_users_mistake(folder: Path, content: bytes, ending: str) -> None:
+    path = folder / f"points{ending}"
+    path.write_bytes(content)
+    try:
+        places = parse_points_file(path)
+    except UserError:
+        return
+    assert np.isfinite([[place.u, place.v] for place in places]).all()

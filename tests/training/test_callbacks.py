@@ -1,6 +1,7 @@
 """Evaluation while training: it changes nothing that is learnt, and the best weights are those at the end."""
 
 import math
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import TrainerState
+from transformers import TrainerControl, TrainerState
 
 from tests.support.training import interrupt_at
 from toolkit.config.load import load_recipe
@@ -18,9 +19,11 @@ from toolkit.errors import UserError, UserErrors
 from toolkit.evaluation.reports.report import Report
 from toolkit.modeling.vlm.load_vlm import open_saved
 from toolkit.modeling.vlm.lora_targets import merge_adapters
-from toolkit.training.callbacks import BestEvaluation, ExplosionCallback, read_best, score_of
+from toolkit.training import train as train_module
+from toolkit.training.callbacks import BestEvaluation, ExplosionCallback, StopCallback, read_best, score_of
 from toolkit.training.open_run_model import open_adapted, open_base
 from toolkit.training.train import evaluate_held_out, train
+from toolkit.utils.interruption import Interrupted, stoppable
 
 pytestmark = pytest.mark.slow
 
@@ -148,6 +151,46 @@ def test_a_base_that_training_worsens_is_kept(quick: Path, tmp_path: Path) -> No
     best = read_best(tmp_path / "run" / "training")
     assert best is not None and best.step == 0
     assert same(base, open_saved(recipe.model, tmp_path / "run").model.state_dict())
+
+
+def test_a_run_that_a_signal_stops_in_an_evaluation_goes_on_with_it(
+    quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = load_recipe(quick, [*WATCHED, "evaluation.keep=best", "trainer.save_every=100"])
+    tell(monkeypatch, [0.1, 0.2, 0.9, 0.5])
+    train(recipe, tmp_path / "whole")
+    tell(monkeypatch, [0.1, 0.2])
+    told, evaluations = train_module.evaluate_held_out, iter(range(3))
+
+    def stopped(*args: Any, **named: Any) -> Report:
+        if next(evaluations) == 2:
+            signal.raise_signal(signal.SIGTERM)
+        return told(*args, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("toolkit.training.train.evaluate_held_out", stopped)
+        with pytest.raises(Interrupted), stoppable(lambda number: None):
+            train(recipe, tmp_path / "broken")
+    assert [path.name for path in (tmp_path / "broken" / "training").glob("checkpoint-*")] == ["checkpoint-4"]
+    tell(monkeypatch, [0.9, 0.5])
+    train(recipe, tmp_path / "broken")
+    best = [read_best(tmp_path / name / "training") for name in ("whole", "broken")]
+    assert best[0] == best[1] == BestEvaluation(4, 0.9, "mean of headlines")
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "broken"))
+
+
+def test_processes_stop_after_the_same_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    def other_was_asked(flag: torch.Tensor) -> None:
+        flag += 1
+
+    args: Any = SimpleNamespace(world_size=2, device="cpu")
+    controls = [TrainerControl(), TrainerControl()]
+    monkeypatch.setattr("torch.distributed.all_reduce", lambda flag: None)
+    StopCallback().on_step_end(args, TrainerState(), controls[0])
+    monkeypatch.setattr("torch.distributed.all_reduce", other_was_asked)
+    StopCallback().on_step_end(args, TrainerState(), controls[1])
+    assert [each.should_save for each in controls] == [False, True]
+    assert [each.should_training_stop for each in controls] == [False, True]
 
 
 def logged(callback: ExplosionCallback, *logs: dict[str, float]) -> None:

@@ -101,7 +101,7 @@ def test_missing_weights_are_fatal(quick: Path, tmp_path: Path) -> None:
 
 
 def test_wrong_places(adapted: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there already"):
+    with pytest.raises(UserError, match="holds something that toolkit export did not write"):
         export(adapted, adapted)
     with pytest.raises(UserError, match="no checkpoint of this toolkit"):
         export(tmp_path / "nowhere", tmp_path / "out")

@@ -64,8 +64,8 @@ def test_side_by_side_pads_with_white() -> None:
 @pytest.mark.parametrize("name", ["a.png", "deep/a.png"])
 def test_pictures_are_saved_without_loss(tmp_path: Path, name: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
-    save_png(pixels, tmp_path / name)
+    save_png(pixels, tmp_path / name, "ask")
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / name)), pixels)
-    save_sheet([cell()], tmp_path / name, columns=1, width=100)
+    save_sheet([cell()], tmp_path / name, "ask", columns=1, width=100)
     with Image.open(tmp_path / name) as sheet:
         assert sheet.format == "PNG" and sheet.width == 124

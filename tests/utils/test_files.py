@@ -2,12 +2,13 @@
 
 import errno
 import fcntl
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from toolkit.errors import UserError
-from toolkit.utils.files import locked, write_bytes, write_parts, write_text, written_together
+from toolkit.utils.files import locked, make_folder, write_bytes, write_lines, write_parts, write_text, written_together
 
 
 def test_files_and_their_folders_are_written(tmp_path: Path) -> None:
@@ -74,3 +75,51 @@ def test_a_file_system_without_locks_is_written_to(tmp_path: Path, monkeypatch: 
     with locked(tmp_path / "run"):
         write_text(tmp_path / "run" / "a", "new")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["a"]
+
+
+def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
+    left, other = tmp_path / ".a.txt.0123456789ab.tmp", tmp_path / ".a.txt.tmp"
+    left.write_text("half")
+    other.write_text("the user's own")
+    make_folder(tmp_path)
+    assert not left.exists() and other.exists()
+    deep = tmp_path / "deep" / left.name
+    write_text(deep, "half")
+    with locked(tmp_path):
+        assert not deep.exists()
+
+
+def test_a_file_that_is_being_written_is_no_leftover(tmp_path: Path) -> None:
+    def lines() -> Iterator[str]:
+        yield "first"
+        make_folder(tmp_path)
+        yield "second"
+
+    write_lines(tmp_path / "a.txt", lines())
+    assert (tmp_path / "a.txt").read_text() == "first\nsecond\n"
+
+
+def test_files_that_are_written_together_appear_together(tmp_path: Path) -> None:
+    def stopped() -> Iterator[str]:
+        yield "half"
+        assert not (tmp_path / "a.txt").exists()
+        raise KeyboardInterrupt
+
+    def write_both(lines: Iterable[str]) -> None:
+        with written_together():
+            write_lines(tmp_path / "a.txt", ["whole"])
+            write_lines(tmp_path / "b.txt", lines)
+
+    with pytest.raises(KeyboardInterrupt):
+        write_both(stopped())
+    assert not list(tmp_path.iterdir())
+    write_both([])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "b.txt"]
+
+
+def test_a_file_that_waits_for_others_is_no_leftover(tmp_path: Path) -> None:
+    with written_together():
+        write_text(tmp_path / "a.txt", "first")
+        make_folder(tmp_path)
+        write_text(tmp_path / "b.txt", "second")
+    assert (tmp_path / "a.txt").read_text() == "first"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from toolkit.cli.options import Include, Json, Trust, console, include_tasks, print_json
+from toolkit.cli.options import Force, Include, Json, Trust, console, include_tasks, print_json
 from toolkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ Model = Annotated[
 ]
 
 Like = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="The checkpoint that says how a model on a server is asked.")
+    Path | None, typer.Option(metavar="DIR|tiny", help="The checkpoint that says how a model on a server is asked.")
 ]
 
 Intrinsics = Annotated[str | None, typer.Option(metavar="FX,FY,CX,CY", help="The camera, in pixels.")]
@@ -82,6 +82,7 @@ def ask(
     raw: Annotated[bool, typer.Option("--raw", help="Ask in exactly your words, not in those of training.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Check the answer against the model's own depths.")] = False,
     save: Annotated[Path | None, typer.Option(metavar="PNG", help="Write the picture as the model saw it.")] = None,
+    force: Force = False,
     include: Include = None,
     trust: Trust = False,
     to_json: Json = False,
@@ -109,12 +110,12 @@ def ask(
             print_answers(answers)
         return
     if save:
-        _check_save(save, images)
+        _check_save(save, images, force)
     answer = load_asker(model, include, like, trust).ask(scene, question, task=task, raw=raw, check=check)
     if save:
         from toolkit.utils.contact_sheet import save_png
 
-        save_png(answer.shown, save)
+        save_png(answer.shown, save, "ask")
     if to_json:
         print_json(answer.to_json())
     else:
@@ -149,9 +150,10 @@ def _pictures_and_question(words: Sequence[str], task: str | None) -> tuple[list
     return [Path(word) for word in named], question
 
 
-def _check_save(save: Path, images: Sequence[Path]) -> None:
-    """Check that a PNG can be saved there, and that it does not replace a picture that is asked about."""
+def _check_save(save: Path, images: Sequence[Path], force: bool) -> None:
+    """Check that a PNG can be saved there, and what it would replace."""
     from toolkit.utils.contact_sheet import check_png
+    from toolkit.utils.overwrite import check_overwrite
 
     for image in images:
         if save.exists() and save.samefile(image):
@@ -159,6 +161,7 @@ def _check_save(save: Path, images: Sequence[Path]) -> None:
     if save.parent.exists() and not save.parent.is_dir():
         raise UserError(f"--save {save}: {save.parent} is not a folder", remedy="choose another place")
     check_png(save)
+    check_overwrite([save], "ask", force)
 
 
 def _read_points(file: Path | None, size: tuple[int, int]) -> "Array":

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from toolkit.cli.ask import Focal, Fov, Intrinsics, Like, Model, camera_flags, load_asker
-from toolkit.cli.options import Include, Trust
+from toolkit.cli.options import Force, Include, Trust, say
 from toolkit.errors import UserError
+from toolkit.foreign_text import one_line
 
 if TYPE_CHECKING:
     from toolkit.data.frames.frame import DepthFile, DepthType
@@ -46,16 +47,23 @@ def cloud(
     every: Annotated[int, typer.Option(min=1, help="Take every n-th pixel of --depth in both directions.")] = 1,
     include: Include = None,
     trust: Trust = False,
+    force: Force = False,
 ) -> None:
     """Make a metric point cloud of a picture, by asking a model on a grid, or from a depth map."""
     file = _depth_file(output, depth, against, (depth_scale, depth_type))
     from toolkit.inference.cloud.adaptive_grid import Grid
-    from toolkit.inference.cloud.build_cloud import SurveyProgress, cloud_from_depth, cloud_from_model
+    from toolkit.inference.cloud.build_cloud import (
+        SurveyProgress,
+        check_cloud_files,
+        cloud_from_depth,
+        cloud_from_model,
+    )
     from toolkit.inference.scene import open_scene
     from toolkit.utils.files import make_folder
     from toolkit.utils.progress import bar
 
     scene = open_scene(image, camera_flags(intrinsics, focal, fov))
+    check_cloud_files(output, force, [image, *([file.path] if file else [])])
     make_folder(output.parent)
     if depth and file:
         made = cloud_from_depth(scene, file, every=every)
@@ -64,7 +72,7 @@ def cloud(
         asker = load_asker(model, include, like, trust)
         with bar("asking", 0) as progress:
             made = cloud_from_model(asker, scene, grid, None, file, SurveyProgress(progress.extend, progress.advance))
-    _save_and_print(made, output, against)
+    _save_and_print(made, output, against, force)
 
 
 def _depth_file(
@@ -106,18 +114,21 @@ def _depth_file(
     return DepthFile(given, depth_scale, depth_type) if given and depth_type else None
 
 
-def _save_and_print(made: "CloudResult", output: Path, against: Path | None) -> None:
+def _save_and_print(made: "CloudResult", output: Path, against: Path | None, force: bool) -> None:
     """Save a cloud, and print what was written and what it is based on."""
     from rich.text import Text
 
     from toolkit.cli.render import camera_to_text, print_lines, print_warnings
+    from toolkit.utils.interruption import deferred
 
-    print(made.save(output))
+    with deferred():  # three files: all or none
+        written = made.save(output, force)
+    say(written)
     if made.depth_errors:
         errors = made.depth_errors
-        print(
-            f"against {against} at {errors.pixels} pixels: delta1 {errors.delta1:.3f}, abs_rel {errors.abs_rel:.3f}, "
-            f"median ratio {errors.median_ratio:.3f}"
+        say(
+            f"against {one_line(against)} at {errors.pixels} pixels: delta1 {errors.delta1:.3f}, "
+            f"abs_rel {errors.abs_rel:.3f}, median ratio {errors.median_ratio:.3f}"
         )
     lines = [("camera", camera_to_text(made.known))]
     if made.questions:

@@ -1,14 +1,27 @@
 """``toolkit data``: commands that convert data, check it, and show it before a model is trained on it."""
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from toolkit.cli.options import Include, Json, Output, Overrides, RecipeName, Trust, console, print_json, recipe_of
+from toolkit.cli.interrupted import if_interrupted
+from toolkit.cli.options import (
+    Force,
+    Include,
+    Json,
+    Output,
+    Overrides,
+    RecipeName,
+    Trust,
+    console,
+    print_json,
+    recipe_of,
+    say,
+)
+from toolkit.foreign_text import one_line
 
 if TYPE_CHECKING:
     from toolkit.config.recipe import Recipe
@@ -53,9 +66,11 @@ def data_preview(
     output: Output = None,
     include: Include = None,
     trust: Trust = False,
+    force: Force = False,
 ) -> None:
     """Show what the model will see: marked pictures, prompts, the tokens that carry loss, lengths, memory."""
-    print_preview(recipe_of(recipe, overrides, include, trust), count, output or Path("runs") / "preview", held_out)
+    folder = output or Path("runs") / "preview"
+    print_preview(recipe_of(recipe, overrides, include, trust), count, folder, held_out, force)
 
 
 @data.command("validate", epilog="Example: toolkit data validate data/manifest.jsonl")
@@ -69,7 +84,7 @@ def data_validate(
     from toolkit.qa.tasks.trust import let_run
 
     let_run(others=trust)
-    print(validate(path, overrides or []))
+    say(validate(path, overrides or []))
 
 
 @data.command("audit", epilog="Example: toolkit data audit data/manifest.jsonl --frames 100 --json")
@@ -79,19 +94,22 @@ def data_audit(
     seed: Annotated[int, typer.Option(min=0, help="The seed that draws these frames.")] = 0,
     output: Output = None,
     json_: Json = False,
+    force: Force = False,
 ) -> None:
     """Find faults in labels without ground truth: print verdicts with evidence, and draw the worst frames."""
     from toolkit.data.audit.audit import audit
+    from toolkit.utils.overwrite import check_overwrite
     from toolkit.utils.progress import err
 
+    sheet = (output or Path("runs") / "audit") / f"{manifest.stem}.png"
+    check_overwrite([sheet], "data audit", force)
     report = audit(manifest, frames, seed)
     if json_:
         print_json(report.to_json())
     else:
         console().print(report.to_table())
-    sheet = (output or Path("runs") / "audit") / f"{manifest.stem}.png"
-    if report.save_sheet(sheet):
-        err.print(f"wrote {sheet}, the worst frames")
+    if report.save_sheet(sheet, force):
+        err.print(f"wrote {one_line(sheet)}, the worst frames")
 
 
 @data.command("stats", epilog="Example: toolkit data stats data/manifest.jsonl --output stats.png")
@@ -101,19 +119,24 @@ def data_stats(
     output: Annotated[Path | None, typer.Option(help="Also save a plot, as PNG.")] = None,
     pictures: Annotated[int, typer.Option(min=1, help="Read the depth of at most so many pictures per source.")] = 1000,
     json_: Json = False,
+    force: Force = False,
 ) -> None:
     """Show what each source holds: depths, cameras, sequences, poses, licences, and attributions."""
+    from toolkit.utils.overwrite import check_overwrite
+
+    if output:
+        check_overwrite([output], "data stats", force, [Path(path)])
     found = collect_statistics(path, overrides or [], pictures)
     if output:
         from toolkit.data.statistics_plot import save_statistics
 
-        save_statistics(found, output)
+        save_statistics(found, output, force)
     if json_:
         print_json([each.to_json() for each in found])
         return
-    print("\n\n".join(each.to_text() for each in found))
+    say("\n\n".join(each.to_text() for each in found))
     if output:
-        print(f"wrote {output}")
+        say(f"wrote {one_line(output)}")
 
 
 @data.command("split", epilog="Example: toolkit data split data/manifest.jsonl --share 0.2 --output data/parts")
@@ -125,12 +148,13 @@ def data_split(
     by_picture: Annotated[
         bool, typer.Option("--by-picture", help="Treat a picture without a sequence as a sequence of its own.")
     ] = False,
+    force: Force = False,
 ) -> None:
     """Split a manifest into one for training and one that is held out. Sequences are never divided."""
     from toolkit.data.manifest.split import split_manifest
 
-    for side in split_manifest(manifest, share, output, seed, by_picture):
-        print(side.to_text())
+    for side in split_manifest(manifest, share, output, seed, by_picture, force):
+        say(side.to_text())
 
 
 @data.command("mix", epilog="Example: toolkit data mix recipes/all_tasks.yaml sampling=size")
@@ -156,7 +180,7 @@ def data_mix(
         print_json(to_json(streams))
         return
     console().print(to_table(streams))
-    print(f"\n{totals_to_text(streams)}")
+    say(f"\n{totals_to_text(streams)}")
 
 
 @data.command("formats", epilog="Example: toolkit data formats kitti")
@@ -168,7 +192,7 @@ def data_formats(
     """List the data sets that can be converted, or show one of them."""
     from toolkit.data.convert.registry import formats_to_text, get_format
 
-    print(get_format(name).INFO.to_text() if name else formats_to_text())
+    say(get_format(name).INFO.to_text() if name else formats_to_text())
 
 
 @data.command("convert", epilog="Example: toolkit data convert kitti ~/kitti data/kitti --points 200 --workers 8")
@@ -191,24 +215,21 @@ def data_convert(
     limit: Annotated[int | None, typer.Option(min=1, help="Convert only the first pictures, for a quick look.")] = None,
     shard: Annotated[str | None, typer.Option(metavar="I/N", help="Convert one of N shares; merge them later.")] = None,
     skip_bad: Annotated[bool, typer.Option(help="Leave out what is missing or damaged.")] = False,
+    force: Force = False,
 ) -> None:
     """Make a manifest of a public data set, or of a plain folder. What was converted before is not converted again."""
     from toolkit.data.convert.base_format import ConvertOptions
     from toolkit.data.convert.convert import convert
     from toolkit.data.convert.parallel.job import ConvertJob, parse_shard
-    from toolkit.utils.progress import err
 
     options = ConvertOptions(
         points, seed, edge_margin, images, tuple(split or ()), tuple(camera or ()), license_, attribution
     )
     share = parse_shard(shard) if shard else None
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    job = ConvertJob(form, source, dest, options, workers or cpus, limit, share, skip_bad)
-    try:
-        _print_outcome(convert(job), dest)
-    except KeyboardInterrupt:
-        err.print("interrupted; the same command goes on from what is done")
-        sys.exit(130)
+    job = ConvertJob(form, source, dest, options, workers or cpus, limit, share, skip_bad, force)
+    if_interrupted(lambda: f"what is converted is kept in {dest}")
+    _print_outcome(convert(job), dest)
 
 
 @data.command("merge", epilog="Example: toolkit data merge data/waymo")
@@ -230,18 +251,20 @@ def _print_outcome(outcome: "ConvertOutcome", dest: Path) -> None:
     from toolkit.utils.progress import err
 
     for reason, count in sorted(outcome.skipped.items()):
-        err.print(f"left out {count} pictures: {reason}", markup=False)
+        err.print(f"left out {count} pictures: {one_line(reason)}")
     if outcome.faults:
-        err.print(str(UserErrors(f"{dest}, left out (all are in {FAULTS})", outcome.faults)), markup=False)
+        err.print(str(UserErrors(f"{dest}, left out (all are in {FAULTS})", outcome.faults)))
     if outcome.manifest is None:
-        print(f"{outcome.pictures} pictures of this shard are done; when all shards are: toolkit data merge {dest}")
+        rest = f"when all shards are: toolkit data merge {one_line(dest)}"
+        say(f"{outcome.pictures} pictures of this shard are done; {rest}")
         return
     if outcome.fresh:
-        err.print(f"look at it: {save_overlay(outcome.manifest, outcome.pictures)}")
-    print(f"{'wrote' if outcome.fresh else 'complete already:'} {outcome.manifest}: {outcome.pictures} pictures")
+        err.print(f"look at it: {one_line(save_overlay(outcome.manifest, outcome.pictures))}")
+    done = "wrote" if outcome.fresh else "complete already:"
+    say(f"{done} {one_line(outcome.manifest)}: {outcome.pictures} pictures")
 
 
-def print_preview(recipe: "Recipe", count: int, folder: Path, held_out: bool = False) -> None:
+def print_preview(recipe: "Recipe", count: int, folder: Path, held_out: bool = False, force: bool = False) -> None:
     """Save pictures of what the model will see, and print them as text.
 
     Args:
@@ -249,15 +272,17 @@ def print_preview(recipe: "Recipe", count: int, folder: Path, held_out: bool = F
         count: The number of samples.
         folder: The folder for the pictures.
         held_out: Whether the held-out samples are shown, and not those for training.
+        force: Whether files of another origin may be written over.
     """
-    from toolkit.training.dry_run.preview import preview
+    from toolkit.training.dry_run.preview import check_preview_files, preview
     from toolkit.utils.files import make_folder
 
+    check_preview_files(folder, force)
     make_folder(folder)
     samples = preview(recipe, count, held_out)
-    written = samples.save(folder)
-    print(samples.to_text())
+    written = samples.save(folder, force)
+    say(samples.to_text())
     for path in written:
-        print(f"wrote {path}")
+        say(f"wrote {one_line(path)}")
     if samples.estimate:
-        print(samples.estimate().to_text())
+        say(samples.estimate().to_text())

@@ -6,6 +6,7 @@ Imports that take time are inside the commands, so that ``--help`` answers at on
 import io
 import os
 import re
+import shlex
 import shutil
 import sys
 from contextlib import suppress
@@ -17,7 +18,10 @@ import typer
 from toolkit.cli.ask import ask
 from toolkit.cli.cloud import cloud
 from toolkit.cli.data import data, print_preview
+from toolkit.cli.interrupted import if_interrupted, told_when_interrupted
+from toolkit.cli.last_net import ForeignWordsGroup, show_hidden_characters
 from toolkit.cli.options import (
+    Force,
     Include,
     Json,
     Output,
@@ -28,13 +32,17 @@ from toolkit.cli.options import (
     include_tasks,
     print_json,
     recipe_of,
+    say,
 )
 from toolkit.errors import UserError, wrapped
+from toolkit.foreign_text import one_line, visible
 from toolkit.inference.caveats import is_shipped
+from toolkit.utils.interruption import asked_to_stop
 from toolkit.utils.resources import TINY, model_folder
 from toolkit.utils.system_errors import system_error
 
 app = typer.Typer(
+    cls=ForeignWordsGroup,
     help="Fine-tune one vision-language model to answer metric 3D questions about pictures, and ask it.",
     no_args_is_help=True,
     add_completion=False,
@@ -62,7 +70,7 @@ def _print_version(asked: bool) -> None:
     if asked:
         from toolkit.utils.versions import TOOLKIT, version_of
 
-        print(f"{TOOLKIT} {version_of(TOOLKIT)}")
+        say(f"{TOOLKIT} {version_of(TOOLKIT)}")
         raise typer.Exit
 
 
@@ -76,9 +84,19 @@ def options(
 
 
 def main() -> None:
-    """Run the command line. For a user's mistake, print problem, cause and remedy, and exit with 2."""
+    """Run the command line.
+
+    For a user's mistake, print problem, cause and remedy, and exit with 2. If a signal stops the program, say what is
+    kept, and exit with 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP).
+    """
+    with told_when_interrupted():
+        _run()
+
+
+def _run() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be valid text
+    show_hidden_characters()
     try:
         try:
             app()
@@ -86,7 +104,8 @@ def main() -> None:
             if sys.stdout is not None:  # it is None if it was closed before the start
                 sys.stdout.flush()
     except UserError as error:
-        _print_error(error)
+        if asked_to_stop() is None:  # otherwise it is a consequence of the signal, which is told instead
+            _print_error(error)
         sys.exit(2)
     except SystemExit as ended:
         if isinstance(ended.__context__, BrokenPipeError):  # typer and rich take this for an error
@@ -117,7 +136,7 @@ def _print_error(error: UserError) -> None:
     if sys.stderr.isatty():
         text = wrapped(text, shutil.get_terminal_size().columns)
     with suppress(OSError):  # its disk is full, or its reader is gone
-        print(text, file=sys.stderr)
+        print(visible(text), file=sys.stderr)
 
 
 def _discard_output() -> None:
@@ -134,22 +153,20 @@ def train(
     resume: Annotated[str, typer.Option(help="auto, never, or a checkpoint to continue from.")] = "auto",
     include: Include = None,
     trust: Trust = False,
+    force: Force = False,
     dry_run: Annotated[bool, typer.Option(help="Show what would be trained on, and stop.")] = False,
 ) -> None:
     """Train one model on a recipe's mixture of tasks, and measure it on held-out pictures."""
     settings = recipe_of(recipe, overrides, include, trust)
     folder = output or settings.output or Path("runs") / Path(recipe).stem
     if dry_run:
-        print_preview(settings, 8, folder / "preview")
+        print_preview(settings, 8, folder / "preview", force=force)
         return
+    if_interrupted(lambda: _saved_steps(folder), () if resume == "auto" else ("--resume", "auto"))
     from toolkit.training.train import train as run
     from toolkit.utils.progress import err, is_first_process
 
-    try:
-        trained = run(settings, folder, resume)
-    except KeyboardInterrupt:
-        err.print("interrupted; the same command continues from the last saved step")
-        sys.exit(130)
+    trained = run(settings, folder, resume, force)
     if not is_first_process():
         return
     rate = trained.samples / max(trained.seconds, 1e-9)
@@ -157,8 +174,18 @@ def train(
     err.print(f"{trained.moved:.1%} of the trainable weights moved")
     if trained.report:
         console().print(trained.report.to_table())
-    print(f"saved {trained.folder}")
-    err.print(f'ask it: toolkit ask PICTURE "how far is the red point" --point red=U,V --model {trained.folder}')
+    say(f"saved {one_line(trained.folder)}")
+    named = one_line(shlex.quote(str(trained.folder)))
+    err.print(f'ask it: toolkit ask PICTURE "how far is the red point" --point red=U,V --model {named}')
+
+
+def _saved_steps(run: Path) -> str:
+    """What an interrupted run keeps. The trainer's state is the last file of each saved step."""
+    if (run / "toolkit.json").is_file():
+        return f"{run} is finished"
+    saved = [path.parent.name for path in run.glob("training/checkpoint-*/trainer_state.json")]
+    last = max((int(name.rpartition("-")[2]) for name in saved), default=0)
+    return f"the first {last} steps are saved" if last else "no step is saved yet"
 
 
 @app.command("eval", epilog="Example: toolkit eval runs/all_tasks recipes/all_tasks.yaml --limit 50")
@@ -193,6 +220,7 @@ def evaluate(
     output: Output = None,
     include: Include = None,
     trust: Trust = False,
+    force: Force = False,
     to_json: Json = False,
 ) -> None:
     """Measure a checkpoint on a recipe's held-out pictures, and compare it with the best constant answer."""
@@ -215,29 +243,47 @@ def evaluate(
         if measured is not None and not is_stock(measured):
             read_contract(measured)  # before anything is written into its folder
         folder = output or _report_folder(measured, recipe, tasks, predictor, limit)
+        if_interrupted(lambda: f"{_count_kept(folder)} answers are kept in {folder}")
         make_folder(folder)
         setup = EvaluationSetup(predictor, check, allow_overlap, ranks)
-        report = evaluate_recipe(measured, settings, setup, folder)
+        report = evaluate_recipe(measured, settings, setup, folder, force)
     if not ranks.is_first:
         return
-    err.print(f"wrote {folder}")
+    err.print(f"wrote {one_line(folder)}")
     if to_json:
         print_json(report.to_json())
     else:
         console().print(report.to_table())
 
 
+def _count_kept(folder: Path) -> int:
+    """The number of answers that an interrupted evaluation keeps: one a line, below the first line of each file."""
+    return sum(max(0, path.read_bytes().count(b"\n") - 1) for path in folder.glob("samples.part*.jsonl"))
+
+
 def _report_folder(measured: Path | None, recipe: str, tasks: str | None, predictor: str, limit: int | None) -> Path:
     """The folder for the report of an evaluation whose output the user does not name."""
+    from toolkit.evaluation.evaluate import is_stock
+
     shipped = measured is not None and is_shipped(measured)  # nothing may be written into the toolkit's own folder
     words = [
         *([f"first-{limit}"] if limit else []),
         *([TINY] if shipped else []),
         Path(recipe).stem,
         *(tasks.split(",") if tasks else []),
-        re.sub(r"[^\w.-]+", "-", predictor).strip("-"),
+        _file_name(predictor),
     ]
-    return (Path("runs") if measured is None or shipped else measured) / "evaluation" / "-".join(words)
+    name = "-".join(words)
+    if measured is None or shipped:
+        return Path("runs") / "evaluation" / name
+    if is_stock(measured):  # others made it, and their folder stays as it is
+        return Path("evaluations") / _file_name(measured.resolve().name) / name
+    return measured / "evaluation" / name
+
+
+def _file_name(text: str) -> str:
+    """A text as the name of a file: letters, digits, dots, dashes and underscores, beginning with none of the dots."""
+    return re.sub(r"[^\w.-]+", "-", text).strip("-.")
 
 
 @app.command("compare", epilog="Example: toolkit compare runs/a/evaluation/mine-vlm runs/b/evaluation/mine-vlm")
@@ -263,7 +309,7 @@ def compare_reports(
     console().print(found.to_table())
     for name, count in zip(found.names, found.left_out, strict=True):
         if count:
-            err.print(f"{name}: {count} questions were not asked of all others and are left out")
+            err.print(f"{one_line(name)}: {count} questions were not asked of all others and are left out")
 
 
 @app.command("rescore", epilog="Example: toolkit rescore runs/a/evaluation/mine-vlm")
@@ -288,17 +334,18 @@ def export(
     checkpoint: Annotated[
         str, typer.Argument(help="A folder that toolkit train wrote, a training/checkpoint-N in it, or tiny.")
     ],
-    dest: Annotated[Path, typer.Argument(help="A new folder.")],
+    dest: Annotated[Path, typer.Argument(help="The folder to write.")],
     include: Include = None,
     trust: Trust = False,
+    force: Force = False,
 ) -> None:
     """Write a plain model folder, with LoRA adapters merged, and prove that the model answers as before."""
     include_tasks(include, trust)
     from toolkit.training.export import export as run
 
-    exported = run(Path(model_folder(checkpoint)), dest)
+    exported = run(Path(model_folder(checkpoint)), dest, force)
     adapter = "adapter merged" if exported.adapter else "no adapter to merge"
-    print(f"wrote {exported.folder}: {adapter}; logits differ by {exported.difference:.2%} of their spread")
+    say(f"wrote {one_line(exported.folder)}: {adapter}; logits differ by {exported.difference:.2%} of their spread")
 
 
 @app.command("tasks", epilog="Example: toolkit tasks travel_time")
@@ -319,9 +366,9 @@ def list_tasks(
         return
     for task in tasks:
         about = task.to_json()
-        print(f"{task.name:<25} {needs_to_text(task):<25} {about['summary']}")
+        say(f"{task.name:<25} {needs_to_text(task):<25} {about['summary']}")
     if template:
-        print(template)
+        say(template)
 
 
 @app.command("recipes", epilog="Example: toolkit recipes depth_plus_distance > mine.yaml")
@@ -329,15 +376,17 @@ def list_recipes(
     name: Annotated[str | None, typer.Argument(help="Print one recipe.")] = None, to_json: Json = False
 ) -> None:
     """List the built-in recipes, or print one to start from."""
-    from toolkit.config.load import find_recipe, recipe_names, recipe_summary
+    from toolkit.config.load import load_recipe, read_recipe, recipe_names, recipe_summary
 
-    if name:
-        print(find_recipe(name).read_text(encoding="utf-8"), end="")
+    if name and to_json:
+        print_json(load_recipe(name).model_dump(mode="json"))
+    elif name:
+        say(read_recipe(name), end="")
     elif to_json:
         print_json({each: recipe_summary(each) for each in recipe_names()})
     else:
         for each in recipe_names():
-            print(f"{each:<34}{recipe_summary(each)}")
+            say(f"{each:<34}{recipe_summary(each)}")
 
 
 @app.command("env", epilog="Example: toolkit env --json")
@@ -359,4 +408,4 @@ def show_env(to_json: Json = False) -> None:
         print_json(found)
     else:
         for name, value in found.items():
-            print(f"{name:<14}{', '.join(value) or 'none' if isinstance(value, list) else value}")
+            say(f"{name:<14}{', '.join(value) or 'none' if isinstance(value, list) else value}")

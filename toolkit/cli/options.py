@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toolkit.errors import UserError
+from toolkit.foreign_text import visible
+from toolkit.utils.json import dump_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,13 +44,19 @@ Include = Annotated[list[Path] | None, typer.Option(help="Python file with tasks
 Trust = Annotated[
     bool, typer.Option("--trust", help="Run the Python files of the checkpoint and the recipe, and remember them.")
 ]
+Force = Annotated[bool, typer.Option("--force", help="Write over files that this command did not write.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _PAGE_WIDTH = 120  # columns of a table that goes into a file or a pipe
 
 
+def say(text: str, end: str = "\n") -> None:
+    """Print a text on stdout, and ``end`` behind it. Its control characters are shown."""
+    print(visible(text), end=end)
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON on stdout. If stdout takes only ASCII, all other characters are escaped."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+    text = dump_json(value, indent=2)
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
@@ -58,9 +66,9 @@ def print_json(value: Any) -> None:
 
 def console() -> "Console":
     """The console for results."""
-    from rich.console import Console
+    from toolkit.utils.console import ForeignTextConsole
 
-    out = Console()
+    out = ForeignTextConsole()
     if not out.is_terminal:
         out.width = _PAGE_WIDTH
     return out

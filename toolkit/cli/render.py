@@ -13,6 +13,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from toolkit.cli.options import say
+from toolkit.foreign_text import one_line, visible
 from toolkit.geometry.plausibility import CameraSource
 from toolkit.inference.answer import Answer
 from toolkit.inference.camera_source import KnownCamera
@@ -24,6 +26,7 @@ LabelledLine = tuple[str, Text]
 """A label, such as "camera", and the text that belongs to it."""
 
 _LABEL_WIDTH = 8  # characters of the longest label
+_LONGEST_PROMPT = 5000  # characters; the longest question is shown whole
 _SQUARE = 0.001  # pixels count as square if fx and fy differ by a smaller share than this
 
 
@@ -33,15 +36,15 @@ def print_answer(answer: Answer, out: Console) -> None:
         _print_on_terminal(answer, out)
     else:
         text = answer.said or (f"{_unread(answer)}: {answer.text!r}" if answer.task else answer.text)
-        out.print(text, soft_wrap=True, markup=False, highlight=False)
+        out.print(text, soft_wrap=True, highlight=False)
     print_lines(_basis(answer, with_interval=not out.is_terminal))
     print_warnings(answer.warnings)
 
 
 def print_answers(answers: Sequence[Answer]) -> None:
     """Print the answers to one question about many points: a table to stdout, and everything else to stderr."""
-    print(answers_to_csv(answers), end="")
-    print_lines([("camera", camera_to_text(answers[0].cameras[0])), ("model", Text(answers[0].model))])
+    say(answers_to_csv(answers), end="")
+    print_lines([("camera", camera_to_text(answers[0].cameras[0])), ("model", Text(one_line(answers[0].model)))])
     print_warnings([*_unread_notes(answers), *answers[0].warnings])
 
 
@@ -72,10 +75,10 @@ def print_lines(lines: Iterable[LabelledLine]) -> None:
 def print_warnings(warnings: Iterable[str]) -> None:
     """Print warnings to stderr, on a terminal wrapped between words."""
     table = Table.grid(padding=(0, 1))
-    for warning in warnings:
+    for warning in map(one_line, warnings):
         label = Text("warning:", "bold yellow")
         if err.is_terminal:
-            table.add_row(label, Text(_harmless(warning)))
+            table.add_row(label, Text(warning))
         else:
             err.print(Text.assemble(label, " ", warning))
     if table.row_count:
@@ -90,7 +93,7 @@ def camera_to_text(known: KnownCamera) -> Text:
     source = "assumed" if known.source is CameraSource.ASSUMED else f"from {known.origin}"
     return Text(
         f"{camera.fov[0]:.1f}° wide, focal length {focal} px{undone}; {camera.width} x {camera.height} px; "
-        f"{_harmless(source)}"
+        f"{one_line(source)}"
     )
 
 
@@ -130,13 +133,13 @@ def _pixel(answer: Answer) -> tuple[float, float]:
 def _print_on_terminal(answer: Answer, out: Console) -> None:
     """Print an answer on a terminal: in a frame, or as it is if it answers the user's own words."""
     if not answer.task:
-        out.print(Padding(Text(_harmless(answer.text) or "(no words)", style="bold"), (1, 2)))
+        out.print(Padding(Text(visible(answer.text) or "(no words)", style="bold"), (1, 2)))
         return
     if answer.said:
-        lines, style = [Text(_harmless(answer.said), style="bold green")], "green"
+        lines, style = [Text(visible(answer.said), style="bold green")], "green"
     else:
         words = f"it says: {answer.text}" if answer.text.strip() else "it says nothing"
-        lines, style = [Text(_unread(answer), style="bold yellow"), Text(_harmless(words))], "yellow"
+        lines, style = [Text(_unread(answer), style="bold yellow"), Text(visible(words))], "yellow"
     if answer.interval:
         lines.append(Text(_interval_to_text(answer)))
     out.print(Panel(Text("\n").join(lines), ROUNDED, expand=False, padding=(1, 3), border_style=style))
@@ -164,12 +167,12 @@ def _basis(answer: Answer, with_interval: bool) -> Iterator[LabelledLine]:
         yield "between", Text(_interval_to_text(answer))
     if answer.check is not None:
         yield "check", _check_to_text(answer.check)
-    yield "asked", Text(_harmless(f"{answer.task or 'in your words'}: {answer.prompt}"))
+    yield "asked", Text(one_line(f"{answer.task or 'in your words'}: {answer.prompt}", _LONGEST_PROMPT))
     for name, point in answer.points.items():
-        yield "point", Text(f"{name} at ({point.pixel[0]:g}, {point.pixel[1]:g}), from {point.source}")
+        yield "point", Text(f"{name} at ({point.pixel[0]:g}, {point.pixel[1]:g}), from {one_line(point.source)}")
     for index, known in enumerate(answer.cameras, start=1):
         yield f"camera {index}" if len(answer.cameras) > 1 else "camera", camera_to_text(known)
-    yield "model", Text(_harmless(answer.model))
+    yield "model", Text(one_line(answer.model))
 
 
 def _check_to_text(check: ConsistencyCheck) -> Text:
@@ -181,8 +184,3 @@ def _check_to_text(check: ConsistencyCheck) -> Text:
         check.agrees
     ]
     return Text.assemble((verdict, style), f": {check.by} says {depths}, which makes {check.said}")
-
-
-def _harmless(text: str) -> str:
-    """A text without control characters, because the words of models and names of files may hold escape sequences."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)

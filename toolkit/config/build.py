@@ -1,5 +1,6 @@
 """What a recipe builds once the model's canvas is known: a training mixture and held-out questions."""
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from toolkit.qa.sample import Hints, Presenter
 from toolkit.qa.tasks.registry import expand_groups, get_task, load_tasks
 from toolkit.qa.tasks.task import GENERAL, Task
 from toolkit.utils.progress import processes
+from toolkit.utils.resources import model_folder
 
 EVALUATION_SEED = 1_000_003
 """The number added to the recipe's seed for held-out questions, so that their draws differ from those of training."""
@@ -96,8 +98,15 @@ def check_trainable(recipe: Recipe) -> None:
     """Check what a recipe says of training alone; checkpoints that were trained otherwise can still be used.
 
     Raises:
-        UserError: If the weights would have a type in which training explodes.
+        UserError: If the weights would have a type in which training explodes, or the base model is no folder.
     """
+    name = model_folder(recipe.model.name)
+    if os.path.exists(name) and not os.path.isdir(name):
+        raise UserError(
+            f"model.name: {name} is not a folder",
+            cause="a model is a folder with its configuration, its weights and its processor",
+            remedy="give a model folder, or a hub repository's id",
+        )
     if recipe.model.dtype == "float16":
         raise UserError(
             "model.dtype: float16 cannot be trained in",

@@ -1,7 +1,6 @@
 """Reading recipes: YAML files, dotted overrides, and all faults together, each with its place."""
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -10,9 +9,11 @@ from typing import Any, get_args, get_type_hints
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from toolkit.config.plain_yaml import MOST_BYTES, MalformedYaml, dump_yaml, parse_yaml
 from toolkit.config.recipe import ManifestSource, Recipe, RoomsSource, ShapesSource, TaskSettings
 from toolkit.errors import UserError, did_you_mean, raise_all
 from toolkit.qa.tasks.trust import name_files
+from toolkit.utils.bounded_file import read_bounded
 from toolkit.utils.progress import err, is_first_process
 from toolkit.utils.resources import RECIPES
 
@@ -24,24 +25,9 @@ _INCLUDE = "include"
 _RETIRED = {("trainer", "liger"): False}
 """Settings that recipes do not have any more, each with the value that changed nothing. Old recipes may name them."""
 
-
-class _Loader(yaml.SafeLoader):
-    """A YAML loader for which 1e-5 is a number, as in YAML 1.2, and a key that comes twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Make a mapping whose keys are all different."""
-        keys = [key.value for key, _ in node.value]
-        for key, _ in node.value:
-            if keys.count(key.value) > 1:
-                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} comes twice", problem_mark=key.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d[\d_]*)?\.?\d+([eE][-+]?\d+)$"),
-    list("-+.0123456789"),
-)
+_EXPLAINED = 20  # faults that are told in full; the others are only counted
+_DEEPEST_KEY = 30  # sections inside one another
+_SHOWN = 200  # characters of a key, a value or an override that a message shows
 
 
 @dataclass(frozen=True)
@@ -68,22 +54,39 @@ def find_recipe(name: str | Path) -> Path:
         UserError: If there is no such recipe.
     """
     path = Path(name)
-    if path.is_file():
-        return path
-    if path.is_dir() or not path.name:
+    inner = path.relative_to("recipes") if path.parts[:1] == ("recipes",) else path
+    if os.path.isdir(path) or not inner.name:  # unlike those of Path, these two take names of any length
         raise UserError(
             f"{name}: this is a folder, not a recipe", remedy="give a .yaml file, or a name of `toolkit recipes`"
         )
-    inner = path.relative_to("recipes") if path.parts[:1] == ("recipes",) else path
+    if os.path.exists(path):
+        return path
     builtin = (RECIPES / inner).with_suffix(".yaml")
-    if builtin.is_file():
+    if os.path.exists(builtin):
         return builtin
-    raise UserError(f"{name}: there is no such recipe", remedy=did_you_mean(str(inner.with_suffix("")), recipe_names()))
+    known = did_you_mean(str(inner.with_suffix("")), recipe_names())
+    raise UserError(f"{_cut(str(name))}: there is no such recipe", remedy=known)
+
+
+def read_recipe(name: str | Path) -> str:
+    """The text of a recipe's file.
+
+    Args:
+        name: The path of a file, or the name of a recipe that comes with the toolkit.
+
+    Raises:
+        UserError: If there is no such recipe, or it cannot be read, or is too large to be one.
+    """
+    path = find_recipe(name)
+    try:
+        return read_bounded(path, MOST_BYTES).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: the recipe cannot be read", str(error), "give a YAML file in UTF-8") from None
 
 
 def recipe_summary(name: str) -> str:
     """The first line of a recipe's comment that is not the command that runs it."""
-    lines = find_recipe(name).read_text(encoding="utf-8").splitlines()
+    lines = read_recipe(name).splitlines()
     comments = [line.lstrip("# ") for line in lines if line.startswith("#")]
     return next((line for line in comments if line and not line.startswith("toolkit ")), "")
 
@@ -115,7 +118,7 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
 
 def dump_recipe(recipe: Recipe) -> str:
     """Write all values of a recipe as YAML. Reading it gives the same recipe."""
-    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return dump_yaml(recipe.model_dump(mode="json"))
 
 
 @dataclass(frozen=True)
@@ -159,17 +162,7 @@ def _flatten(values: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> dict[tu
 
 
 def _read_document(path: Path) -> _Document:
-    try:
-        text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=_Loader)
-        values = yaml.load(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise UserError(f"{path}, line {line}: this is not valid YAML", cause=str(error.problem)) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: the recipe cannot be read", str(error), "give a YAML file in UTF-8") from None
-    if node is not None and _holds_itself(node):
-        raise UserError(f"{path}: an anchor of the recipe holds itself", remedy="write the section out")
+    node, values = parse_yaml(read_recipe(path), str(path))
     if node is None or not isinstance(values, dict):
         raise UserError(f"{path}: the recipe is empty or no mapping", remedy="start from `toolkit recipes NAME`")
     places = {place: f"{path}, line {line}" for place, line in _key_lines(node).items()}
@@ -180,18 +173,6 @@ def _base_folder(path: Path) -> Path:
     """The folder that relative paths refer to: that of the recipe, or the current one if it comes with the toolkit."""
     comes_with_us = path.resolve().is_relative_to(RECIPES.resolve())
     return Path.cwd() if comes_with_us else path.parent
-
-
-def _holds_itself(node: yaml.Node, above: tuple[int, ...] = ()) -> bool:
-    """Whether a YAML node lies inside itself, through an anchor. ``above`` names the nodes that hold this one."""
-    if id(node) in above:
-        return True
-    inner: list[yaml.Node] = []
-    if isinstance(node, yaml.MappingNode):
-        inner = [value for _, value in node.value]
-    elif isinstance(node, yaml.SequenceNode):
-        inner = node.value
-    return any(_holds_itself(each, (*above, id(node))) for each in inner)
 
 
 def _key_lines(node: yaml.Node, place: KeyPath = ()) -> dict[KeyPath, int]:
@@ -212,8 +193,16 @@ def _make_paths_absolute(value: Any, base: Path, place: KeyPath = ()) -> Any:
     if isinstance(value, list) and place == (_INCLUDE,):
         return [_make_paths_absolute(inner, base, place) for inner in value]
     if isinstance(value, str) and _is_path(place, value):
-        return str((base / os.path.expanduser(value.replace("\0", ""))).resolve())
+        return _absolute(value, base)
     return value
+
+
+def _absolute(value: str, base: Path) -> str:
+    """A path made absolute. One that cannot be a path stays, and is refused by the check of its key."""
+    try:
+        return str((base / os.path.expanduser(value)).resolve())
+    except (RuntimeError, ValueError):
+        return value
 
 
 def _is_path(place: KeyPath, value: str) -> bool:
@@ -226,11 +215,14 @@ def _apply_override(document: _Document, override: str) -> None:
     """Put the value of an override like ``trainer.steps=50`` into a document."""
     dotted, equals, text = override.partition("=")
     if not equals or not dotted:
-        raise UserError(f"{override!r} is not key=value", remedy="write it like trainer.steps=50")
+        raise UserError(f"{_cut(override)!r} is not key=value", remedy="write it like trainer.steps=50")
     keys = dotted.split(".")
+    where = f"command line, {_cut(override)}"
+    if len(keys) > _DEEPEST_KEY:
+        raise UserError(f"{where}: no recipe has sections this deep", remedy="write it like trainer.steps=50")
     try:
-        value = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError:
+        value = parse_yaml(text, where)[1]
+    except MalformedYaml:
         value = text
     section: Any = document.values
     for key in keys[:-1]:
@@ -245,7 +237,7 @@ def _apply_override(document: _Document, override: str) -> None:
     replaced = [place for place in document.places if place[: len(keys)] == tuple(keys)]
     for place in replaced:
         del document.places[place]
-    document.places[tuple(keys)] = f"command line, {override}"
+    document.places[tuple(keys)] = where
 
 
 def _drop_retired(document: _Document) -> None:
@@ -254,15 +246,16 @@ def _drop_retired(document: _Document) -> None:
         settings = document.values.get(section)
         if isinstance(settings, dict) and name in settings and settings.pop(name) != idle and is_first_process():
             at = _place_to_text(document.places, (section, name))
-            err.print("[yellow]note:[/] ", end="")
-            err.print(f"{at}: {section}.{name} is not used any more", markup=False)
+            err.note(f"{at}: {section}.{name} is not used any more")
 
 
 def _validate(document: _Document, where: str) -> Recipe:
     try:
         return Recipe.model_validate(document.values)
     except ValidationError as error:
-        raise_all(where, [_to_user_error(document, dict(detail)) for detail in error.errors()])
+        details = error.errors()
+        told = [_to_user_error(document, dict(detail)) for detail in details[:_EXPLAINED]]
+        raise_all(where, [*told, *(UserError(str(detail["msg"])) for detail in details[_EXPLAINED:])])
         raise
 
 
@@ -271,7 +264,7 @@ def _to_user_error(document: _Document, detail: Mapping[str, Any]) -> UserError:
     place = tuple(detail["loc"])
     if place[:1] == ("sources",):
         place = place[:2] + place[3:]  # pydantic puts the chosen kind after the source's name
-    dotted = ".".join(map(str, place))
+    dotted = _cut(".".join(map(str, place)))
     at = _place_to_text(document.places, place)
     label = f"{at}: {dotted}" if at else dotted or "the recipe"
     if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
@@ -281,8 +274,13 @@ def _to_user_error(document: _Document, detail: Mapping[str, Any]) -> UserError:
         return UserError(f"{label} is missing", remedy=f"set it in the recipe, or on the command line as {dotted}=…")
     message = str(detail["msg"]).removeprefix("Value error, ")
     given = detail.get("input")
-    got = f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""
+    got = f" (got {_cut(repr(given))})" if isinstance(given, str | int | float | bool) else ""
     return UserError(f"{label}: {message[0].lower()}{message[1:]}{got}")
+
+
+def _cut(text: str) -> str:
+    """A text from outside, as long as a message can bear."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _place_to_text(places: Mapping[KeyPath, str], place: KeyPath) -> str:

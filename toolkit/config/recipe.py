@@ -1,7 +1,6 @@
 """A Recipe: one YAML file with all choices of a run. Each option is documented here, on its field, and only here."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -23,16 +22,32 @@ from toolkit.geometry.canonical import CanonicalSettings
 from toolkit.qa.marker import Marker
 from toolkit.qa.sample import Reference
 from toolkit.utils.resources import TINY
+from toolkit.utils.setting_types import (
+    NUMBER,
+    Count,
+    Fraction,
+    Line,
+    MemoryCount,
+    PlainPath,
+    ProperFraction,
+    Rate,
+    Scale,
+    Seed,
+    Share,
+    Tokens,
+)
 
-Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1, le=10**9)]
 ModelPart = Literal["language", "vision", "projector"]
 
 TINY_RANDOM = "tiny-random"
 """The name of a model like the one that comes with the toolkit, but with random weights."""
 
+_MOST_SAMPLES = 10**8  # of a run; their order is kept in memory
 _TINY_WIDTH_STEP = 8  # the width is divided among four attention heads, and each must have an even width
+_TINY_MOST_PATCHES = 40  # along a side of a picture; the model reads 2,048 tokens at most
+_TinySize = Annotated[int, Field(ge=1, le=1024), NUMBER]
+_TinyLayers = Annotated[int, Field(ge=1, le=64), NUMBER]
+_Held = Annotated[int, Field(ge=1, le=100_000), NUMBER]
 _T = TypeVar("_T")
 
 
@@ -68,26 +83,26 @@ class RecipeSection(BaseModel):
 class LoraSettings(RecipeSection):
     """Low-rank adapters (Hu et al. 2021) instead of full fine-tuning."""
 
-    rank: Count = Field(16, description="The rank of the adapter matrices.")
-    alpha: Positive = Field(32.0, description="The adapters' output is multiplied by alpha / rank.")
-    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, description="The share of the adapters' inputs that training sets to zero."
-    )
+    rank: MemoryCount = Field(16, description="The rank of the adapter matrices.")
+    alpha: Scale = Field(32.0, description="The adapters' output is multiplied by alpha / rank.")
+    dropout: ProperFraction = Field(0.0, description="The share of the adapters' inputs that training sets to zero.")
     parts: tuple[ModelPart, ...] = Field(("language",), description="The parts of the model that get adapters.")
 
 
 class TinySettings(RecipeSection):
     """The size of the tiny vision-language model with random weights, for ``model.name: tiny-random``."""
 
-    picture: Count = Field(96, description="The side of the model's square pictures [px].")
-    patch: Count = Field(12, description="The side of a patch [px]. Each patch is one image token.")
-    width: Count = Field(128, description="The hidden size of the vision tower and of the text model.")
-    layers: Count = Field(4, description="The number of layers of the vision tower, and of the text model.")
+    picture: _TinySize = Field(96, description="The side of the model's square pictures [px].")
+    patch: _TinySize = Field(12, description="The side of a patch [px]. Each patch is one image token.")
+    width: _TinySize = Field(128, description="The hidden size of the vision tower and of the text model.")
+    layers: _TinyLayers = Field(4, description="The number of layers of the vision tower, and of the text model.")
 
     @model_validator(mode="after")
     def _check_sizes(self) -> "TinySettings":
         if self.picture % self.patch:
             raise ValueError(f"picture ({self.picture}) is no multiple of patch ({self.patch})")
+        if self.picture > _TINY_MOST_PATCHES * self.patch:
+            raise ValueError(f"picture ({self.picture}) is more than {_TINY_MOST_PATCHES} times patch ({self.patch})")
         if self.width % _TINY_WIDTH_STEP:
             raise ValueError(f"width ({self.width}) is no multiple of {_TINY_WIDTH_STEP}")
         return self
@@ -96,7 +111,7 @@ class TinySettings(RecipeSection):
 class ModelSettings(RecipeSection):
     """The vision-language model that is fine-tuned."""
 
-    name: str = Field(
+    name: Line = Field(
         TINY,
         description="The model to start from: tiny (the model that comes with the toolkit), tiny-random (the same "
         "architecture with random weights), a folder, or the id of a model on the Hugging Face hub.",
@@ -150,14 +165,12 @@ class TaskSettings(RecipeSection):
 class PhaseSettings(RecipeSection):
     """One phase of the training run, with its own shares of the tasks."""
 
-    share: Positive = Field(
-        description="The phase's share of the run's samples. The shares of all phases are normalised."
-    )
+    share: Scale = Field(description="The phase's share of the run's samples. The shares of all phases are normalised.")
     tasks: dict[str, Share] = Field(
         min_length=1,
         description="The shares of the tasks in this phase. The recipe must name each of them under tasks.",
     )
-    patch_words: Annotated[float, Field(ge=0, le=1)] = Field(
+    patch_words: Fraction = Field(
         0.0,
         description="The share of the image tokens that are also taught a word for what lies in their patch: the "
         "colour of the mark if there is one, otherwise a letter for the distance (in a second picture, the distance "
@@ -168,7 +181,7 @@ class PhaseSettings(RecipeSection):
         description="Whether the name of a mark in a question is also taught where the mark lies: its column and row, "
         "in tenths of the picture, and a letter for its distance. It helps base models that cannot find marks yet.",
     )
-    questions_per_image: Count | None = Field(
+    questions_per_image: MemoryCount | None = Field(
         None,
         description="The highest number of questions in one sample of this phase, in place of the recipe's number. "
         "With markers, a sample has at most as many as the colours allow.",
@@ -191,7 +204,7 @@ class RoomsSource(RecipeSection):
     kind: Literal["rooms"] = Field(description=_SOURCE_KIND)
     weight: Share = Field(1.0, description=_SOURCE_WEIGHT)
     settings: SelfCheckingSection[RoomSettings] = Field(RoomSettings(), description="What the rooms look like.")
-    held_out_rooms: Count = Field(
+    held_out_rooms: _Held = Field(
         200, description="The number of rooms for evaluation. Their numbers follow those of the training rooms."
     )
 
@@ -202,7 +215,7 @@ class ShapesSource(RecipeSection):
     kind: Literal["shapes"] = Field(description=_SOURCE_KIND)
     weight: Share = Field(1.0, description=_SOURCE_WEIGHT)
     settings: SelfCheckingSection[ShapeSettings] = Field(ShapeSettings(), description="What the pictures look like.")
-    held_out_pictures: Count = Field(
+    held_out_pictures: _Held = Field(
         200, description="The number of pictures for evaluation. Their numbers follow those of the training pictures."
     )
 
@@ -212,12 +225,13 @@ class ManifestSource(RecipeSection):
 
     kind: Literal["manifest"] = Field("manifest", description=_SOURCE_KIND)
     weight: Share = Field(1.0, description=_SOURCE_WEIGHT)
-    path: Path = Field(
+    path: PlainPath = Field(
         description="The path of the manifest. It is relative to the recipe's folder, or to the current folder if it "
         "is given on the command line or in a recipe that comes with the toolkit."
     )
     convert: str | None = Field(
         None,
+        max_length=1000,
         pattern=r"^\w+( .*)?$",
         description="The arguments with which `toolkit data convert` makes the manifest: FORMAT [OPTION …]. The error "
         "about a missing manifest shows the command.",
@@ -226,7 +240,7 @@ class ManifestSource(RecipeSection):
         None,
         description="The depth type of the labels: z or euclidean. It is needed if the manifest does not state one.",
     )
-    held_out: Annotated[float, Field(ge=0, le=1)] = Field(
+    held_out: Fraction = Field(
         0.2,
         description="The share of the pictures that is kept for evaluation, in whole sequences where possible. With "
         "1, no picture is used for training.",
@@ -246,9 +260,11 @@ class TrainerSettings(RecipeSection):
     """The settings of the training run, which is one run of TRL's ``SFTTrainer`` (SFT: supervised fine-tuning)."""
 
     steps: Count = Field(1000, description="The number of optimiser steps.")
-    batch_size: Count = Field(8, description="The number of samples in each batch of each process.")
-    accumulate: Count = Field(1, description="The number of batches whose gradients are accumulated for each step.")
-    learning_rate: Positive = Field(1e-5, description="The highest learning rate of the schedule.")
+    batch_size: MemoryCount = Field(8, description="The number of samples in each batch of each process.")
+    accumulate: MemoryCount = Field(
+        1, description="The number of batches whose gradients are accumulated for each step."
+    )
+    learning_rate: Rate = Field(1e-5, description="The highest learning rate of the schedule.")
     reference_batch: Count | None = Field(
         None,
         description="The total batch size (over processes and accumulated batches) that learning_rate is meant for. "
@@ -261,11 +277,13 @@ class TrainerSettings(RecipeSection):
     cycles: Count = Field(
         1, description="How many times the learning rate falls to 0, with schedule: cosine_with_restarts."
     )
-    warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
+    warmup: ProperFraction = Field(
         0.1, description="The share of the steps, at the beginning, during which the learning rate rises from 0."
     )
-    max_grad_norm: Positive = Field(1.0, description="The norm to which longer gradients are clipped.")
-    weight_decay: Annotated[float, Field(ge=0)] = Field(0.0, description="The weight decay of the optimiser, AdamW.")
+    max_grad_norm: Scale = Field(1.0, description="The norm to which longer gradients are clipped.")
+    weight_decay: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False), NUMBER] = Field(
+        0.0, description="The weight decay of the optimiser, AdamW."
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
         description="The type that the forward pass computes in. auto means bfloat16 on a GPU that supports it, and "
@@ -274,12 +292,12 @@ class TrainerSettings(RecipeSection):
     gradient_checkpointing: bool = Field(
         False, description="Whether activations are computed again in the backward pass, which saves memory."
     )
-    workers: Annotated[int, Field(ge=0)] = Field(
+    workers: Annotated[int, Field(ge=0, le=1024), NUMBER] = Field(
         0, description="The number of extra processes that render samples. With 0, the training process renders them."
     )
     log_every: Count = Field(10, description="The number of steps between two log entries.")
     save_every: Count = Field(200, description="The number of steps between two checkpoints to resume from.")
-    max_tokens: Count = Field(
+    max_tokens: Tokens = Field(
         4096, description="The highest number of tokens in a sample. It is checked before the first step."
     )
     report_to: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = Field(
@@ -295,16 +313,25 @@ class TrainerSettings(RecipeSection):
             raise ValueError(f"cycles: {self.cycles} needs schedule: cosine_with_restarts")
         return self
 
+    @model_validator(mode="after")
+    def _check_samples(self) -> "TrainerSettings":
+        samples = self.steps * self.batch_size * self.accumulate
+        if samples > _MOST_SAMPLES:
+            raise ValueError(
+                f"steps times batch_size times accumulate is {samples} samples; no run takes more than {_MOST_SAMPLES}"
+            )
+        return self
+
 
 class EvaluationSettings(RecipeSection):
     """The held-out questions, which are asked after training and, if ``every`` is set, also during training."""
 
-    samples: Annotated[int, Field(ge=0)] = Field(
+    samples: Annotated[int, Field(ge=0, le=1_000_000), NUMBER] = Field(
         200, description="The number of questions for each task. With 0, none are asked."
     )
-    batch_size: Count = Field(32, description="The number of questions that the model answers at a time.")
-    max_new_tokens: Count = Field(64, description="The highest number of tokens in an answer.")
-    multiple: Annotated[int, Field(ge=1, le=1024)] | None = Field(
+    batch_size: MemoryCount = Field(32, description="The number of questions that the model answers at a time.")
+    max_new_tokens: Tokens = Field(64, description="The highest number of tokens in an answer.")
+    multiple: Annotated[int, Field(ge=1, le=1024), NUMBER] | None = Field(
         None,
         description="The sides of the pictures are multiples of this number [px] if there is no checkpoint that "
         "determines their sizes. By default, the recipe's base model determines them.",
@@ -319,6 +346,7 @@ class EvaluationSettings(RecipeSection):
     )
     best_by: str = Field(
         "",
+        max_length=200,
         description="The number that decides which weights are the best, as TASK.NUMBER. By default, it is the mean "
         "of the headline numbers of all tasks.",
     )
@@ -343,7 +371,7 @@ class Recipe(RecipeSection):
         "coordinates in the question, and none, which is for comparisons, does not say it.",
     )
     marker: SelfCheckingSection[Marker] = Field(Marker(), description="The mark that is drawn in the picture.")
-    questions_per_image: Count = Field(
+    questions_per_image: MemoryCount = Field(
         1, description="The highest number of questions in one sample. Each asks about other points of the picture."
     )
     think: bool = Field(
@@ -367,9 +395,11 @@ class Recipe(RecipeSection):
     )
     trainer: TrainerSettings = Field(TrainerSettings(), description="The settings of the training run.")
     evaluation: EvaluationSettings = Field(EvaluationSettings(), description="The held-out questions and their use.")
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="The seed of all random choices of the run.")
-    output: Path | None = Field(None, description="The folder for the checkpoint; by default runs/NAME-OF-THE-RECIPE.")
-    include: tuple[Path, ...] = Field((), description="Python files that define your own tasks.")
+    seed: Seed = Field(0, description="The seed of all random choices of the run.")
+    output: PlainPath | None = Field(
+        None, description="The folder for the checkpoint; by default runs/NAME-OF-THE-RECIPE."
+    )
+    include: tuple[PlainPath, ...] = Field((), description="Python files that define your own tasks.")
 
     @field_validator("sources", mode="before")
     @classmethod

@@ -12,6 +12,7 @@ from toolkit.config.recipe import ManifestSource
 from toolkit.data.frames.fingerprint import fingerprint
 from toolkit.data.frames.frame import Labels, SparseDepth
 from toolkit.data.manifest.manifest import Manifest, load_manifest
+from toolkit.foreign_text import one_line
 from toolkit.geometry.canonical import Canvas
 from toolkit.utils.progress import bar
 
@@ -86,11 +87,11 @@ def validate(path: Path, overrides: Sequence[str] = ()) -> str:
     recipe = load_recipe(path, overrides)
     if all(isinstance(source, ManifestSource) and source.held_out == 1 for source in recipe.sources.values()):
         questions = make_questions(recipe, Canvas())
-        return f"{path}: the recipe is sound; pictures to measure on: {sum(map(len, questions.sources))}"
+        return f"{one_line(path)}: the recipe is sound; pictures to measure on: {sum(map(len, questions.sources))}"
     check_trainable(recipe)
     plan = make_plan(recipe, Canvas())
-    counts = ", ".join(f"{feed.name} {len(feed.source)}" for feed in plan.train.feeds)
-    return f"{path}: the recipe is sound; pictures to train on: {counts}"
+    counts = ", ".join(f"{one_line(feed.name)} {len(feed.source)}" for feed in plan.train.feeds)
+    return f"{one_line(path)}: the recipe is sound; pictures to train on: {counts}"
 
 
 def read_contents(manifest: Manifest) -> ManifestContents:
@@ -139,7 +140,7 @@ class _PointRange:
 
 def _names_to_text(names: Sequence[str]) -> str:
     """The first few of some names."""
-    return ", ".join([*names[:_NAMED], *(["…"] if len(names) > _NAMED else [])])
+    return ", ".join([*map(one_line, names[:_NAMED]), *(["…"] if len(names) > _NAMED else [])])
 
 
 def manifest_to_text(manifest: Manifest) -> str:
@@ -147,6 +148,6 @@ def manifest_to_text(manifest: Manifest) -> str:
     known = manifest.overview()
     licenses = sorted({name or "not stated" for name in known.licenses.distinct()})
     return (
-        f"{manifest.path}: {len(manifest)} pictures are sound; {known.posed.sum()} with poses, "
-        f"{len(set(known.sequences.distinct()) - {''})} sequences; licences: {', '.join(licenses)}"
+        f"{one_line(manifest.path)}: {len(manifest)} pictures are sound; {known.posed.sum()} with poses, "
+        f"{len(set(known.sequences.distinct()) - {''})} sequences; licences: {', '.join(map(one_line, licenses))}"
     )

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.data.sources.source import Source, SourcePart, SourceWithOverview, overview
+from toolkit.foreign_text import one_line
 from toolkit.utils.arrays import Array
 from toolkit.utils.json import to_json
 from toolkit.utils.plotting import sparkline
@@ -97,7 +98,7 @@ class SourceStatistics:
 
     def to_text(self) -> str:
         """The statistics as lines of text."""
-        lines = [f"{self.name}: {self.pictures} pictures"]
+        lines = [f"{one_line(self.name)}: {self.pictures} pictures"]
         if self.known < self.pictures:
             lines.append(f"  of {self.known} of them, drawn at random:")
         lines.append(f"  labels:       {self.labelled} with depth; {self.posed} with poses")
@@ -184,5 +185,5 @@ def _range_to_text(ends: Array) -> str:
 def _counts_to_text(counts: dict[str, int]) -> str:
     """The words with the greatest counts, and how many more words there are."""
     order = sorted(counts.items(), key=lambda item: -item[1])
-    shown = [f"{name or 'not stated'} ({count})" for name, count in order[:_SHOWN]]
+    shown = [f"{one_line(name) or 'not stated'} ({count})" for name, count in order[:_SHOWN]]
     return ", ".join([*shown, *([f"and {len(order) - _SHOWN} more"] if len(order) > _SHOWN else [])])

@@ -8,6 +8,8 @@ import numpy as np
 
 from toolkit.data.statistics import SourceStatistics
 from toolkit.errors import UserError
+from toolkit.foreign_text import one_line
+from toolkit.utils.overwrite import check_overwrite
 from toolkit.utils.plotting import INSTALL_PLOTS, can_draw, write_figure
 
 if TYPE_CHECKING:
@@ -15,23 +17,28 @@ if TYPE_CHECKING:
 
 _BLUE, _GREY = "#1f6fb4", "#8a8a8a"
 _WIDTH, _HEIGHT = 5.2, 3.0  # the size of a panel [inches]
+_LONGEST_TITLE = 40  # characters of a source's name
+_COMMAND = "data stats"
 _ENDING = ".png"
 
 
-def save_statistics(found: Sequence[SourceStatistics], path: Path) -> None:
+def save_statistics(found: Sequence[SourceStatistics], path: Path, force: bool = False) -> None:
     """Draw the depth and the fields of view of each source, with one row for each source.
 
     Args:
         found: The statistics of the sources.
         path: The PNG file to write.
+        force: Whether a file of another origin may be written over.
 
     Raises:
-        UserError: If matplotlib is not installed, or the name of the file does not end in .png.
+        UserError: If matplotlib is not installed, the name of the file does not end in .png, or a file of another
+            origin has it.
     """
     if path.suffix.lower() != _ENDING:
         raise UserError(f"{path}: the picture is a PNG", remedy="give a name that ends in .png")
     if not can_draw():
         raise UserError(f"{path}: pictures need matplotlib", remedy=INSTALL_PLOTS)
+    check_overwrite([path], _COMMAND, force)
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(2 * _WIDTH, _HEIGHT * len(found)), layout="constrained")
@@ -40,11 +47,12 @@ def save_statistics(found: Sequence[SourceStatistics], path: Path) -> None:
         _draw_views(right, each)
         for axis in (left, right):
             axis.spines[["top", "right"]].set_visible(False)
-    write_figure(figure, path)
+    write_figure(figure, path, _COMMAND)
 
 
 def _draw_depths(axis: "Axes", found: SourceStatistics) -> None:
-    axis.set_title(f"{Path(found.name).name}: {found.pictures} pictures, {found.sequences} sequences", fontsize=10)
+    title = f"{one_line(Path(found.name).name, _LONGEST_TITLE)}: {found.pictures} pictures, {found.sequences} sequences"
+    axis.set_title(title, fontsize=10, parse_math=False)
     if found.depths is None:
         axis.text(0.5, 0.5, "no depth", ha="center", va="center", transform=axis.transAxes)
         return

@@ -17,6 +17,7 @@ from toolkit.data.frames.fingerprint import fingerprint
 from toolkit.data.sources.overview import WordColumn
 from toolkit.data.sources.source import Source, overview, pictures
 from toolkit.errors import UserError
+from toolkit.utils.array_file import read_named_arrays
 from toolkit.utils.files import write_bytes
 
 TRAINED_ON_FILE = "trained_on.npz"
@@ -94,10 +95,11 @@ def read_trained_on(folder: Path) -> TrainedOn | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path) as saved:
-            return TrainedOn(saved["pictures"], saved["sequences"])
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise UserError(f"{path}: it is damaged", cause=str(error), remedy="copy the checkpoint again") from None
+        saved = read_named_arrays(path)
+        return TrainedOn(saved["pictures"], saved["sequences"])
+    except (OSError, KeyError, UserError) as error:
+        cause = error.cause if isinstance(error, UserError) else str(error)
+        raise UserError(f"{path}: it is damaged", cause, "copy the checkpoint again") from None
 
 
 def find_contamination(seen: TrainedOn, sources: Sequence[Source]) -> Contamination:
@@ -131,4 +133,4 @@ def _of_known_recordings(sequences: WordColumn, seen: TrainedOn) -> NDArray[np.b
 
 def _hash_to_integer(text: str) -> int:
     """The first 8 bytes of the SHA-256 of a text, as an integer."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "little")

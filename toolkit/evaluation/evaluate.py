@@ -13,10 +13,10 @@ from toolkit.config.load import dump_recipe
 from toolkit.config.recipe import ManifestSource, Recipe
 from toolkit.errors import UserError
 from toolkit.evaluation.contamination import find_contamination, read_trained_on
-from toolkit.evaluation.kept_answers import forget_answers
+from toolkit.evaluation.kept_answers import forget_answers, is_kept
 from toolkit.evaluation.question_loop import AT_ONCE, EvaluationRun, ask_all
 from toolkit.evaluation.ranks import ALONE, Ranks
-from toolkit.evaluation.reports.report import Report, make_report, read_report
+from toolkit.evaluation.reports.report import Report, make_report, read_report, report_files, restore_central
 from toolkit.evaluation.sample_record import SampleRecord
 from toolkit.modeling.checkpoint import load_checkpoint
 from toolkit.modeling.checkpoint_contract import (
@@ -35,6 +35,7 @@ from toolkit.modeling.vlm.vlm import Vlm, load_to_ask
 from toolkit.modeling.vlm.vlm_predictor import VlmPredictor
 from toolkit.qa.mixture import Mixture
 from toolkit.qa.tasks.task import GENERAL, Task
+from toolkit.utils.overwrite import check_overwrite
 from toolkit.utils.progress import bar
 from toolkit.utils.versions import versions
 
@@ -82,10 +83,12 @@ class EvaluationFolder:
     Attributes:
         folder: The folder of the report.
         inputs: The files that answers depend on. If one of them has changed, it is another evaluation.
+        force: Whether files of another origin, and another evaluation, may be written over.
     """
 
     folder: Path
     inputs: tuple[Path, ...] = ()
+    force: bool = False
 
     @property
     def stamp(self) -> str:
@@ -95,7 +98,11 @@ class EvaluationFolder:
 
 
 def evaluate_recipe(
-    folder: Path | None, recipe: Recipe, setup: EvaluationSetup = EvaluationSetup(), output: Path | None = None
+    folder: Path | None,
+    recipe: Recipe,
+    setup: EvaluationSetup = EvaluationSetup(),
+    output: Path | None = None,
+    force: bool = False,
 ) -> Report:
     """Evaluate a predictor on the held-out pictures of a recipe.
 
@@ -107,6 +114,7 @@ def evaluate_recipe(
             trained. Where it does not say how, the checkpoint's settings are taken.
         setup: Which predictor answers, what is checked, and which processes share the questions.
         output: The folder for the report. An interrupted evaluation goes on there. None writes nothing.
+        force: Whether files of another origin, and another evaluation, may be written over there.
 
     Raises:
         UserError: If the checkpoint and the recipe do not fit together, if the checkpoint was trained on pictures that
@@ -123,7 +131,7 @@ def evaluate_recipe(
         notes += [_STOCK] if stock else _check_contamination(folder, questions, setup.allow_overlap)
     predictor = _make_predictor(folder, recipe, setup, questions.held_out)
     central = _trained_central_labels(folder, questions.held_out)
-    kept = None if output is None else EvaluationFolder(output, _input_files(folder, recipe, setup))
+    kept = None if output is None else EvaluationFolder(output, _input_files(folder, recipe, setup), force)
     return evaluate_predictor(predictor, recipe, replace(questions, notes=tuple(notes)), central, setup, kept)
 
 
@@ -236,7 +244,7 @@ def evaluate_predictor(
     written = dump_recipe(recipe)
     digest = _sha256(written)[:_RECIPE_DIGITS]
     if kept is not None:
-        _check_no_other_evaluation(kept.folder, predictor.name, digest)
+        _check_folder(kept, list(questions.held_out.values()), predictor.name, digest)
     part, key = (kept.folder / _PART_FILE, _sha256(predictor.name, written, kept.stamp)) if kept else (None, "")
     asked = EvaluationRun(questions.held_out, setup.check, part, key)
     batch_size = predictor.batch_size if isinstance(predictor, VlmPredictor) else AT_ONCE
@@ -257,23 +265,30 @@ def _notes_on_endings(records: Sequence[SampleRecord]) -> list[str]:
     return [f"{count} of {len(records)} answers: {ending.why_unread}" for ending, count in sorted(counts.items())]
 
 
-def _check_no_other_evaluation(folder: Path, predictor: str, recipe: str) -> None:
-    """Check that a folder does not hold what another predictor answered, or was asked by another recipe."""
+def _check_folder(kept: EvaluationFolder, held_out: Sequence[Mixture], predictor: str, recipe: str) -> None:
+    """Check that a folder holds no files of another origin, and no answers of another predictor or recipe."""
+    folder = kept.folder
+    names = [task.name for mixture in held_out for task, _ in mixture.tasks]
+    part = folder / _PART_FILE
     try:
         saved = read_report(folder, ("predictor", "recipe"))
     except UserError:
+        saved = None
+    own = saved is not None or is_kept(part)
+    check_overwrite([part, *report_files(folder, names)], "eval", kept.force, kept.inputs, own=own)
+    if saved is None or kept.force:
         return
     known = (saved["predictor"], saved["recipe"])
     if known != (predictor, recipe):
         raise UserError(
             f"{folder}: another evaluation is here",
             cause=f"{known[0]} was asked by the recipe {known[1]}, and now it is {predictor} by {recipe}",
-            remedy="choose another --output, or delete the folder",
+            remedy="choose another --output, delete the folder, or write over it with --force",
         )
 
 
 def _sha256(*texts: str) -> str:
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+    return hashlib.sha256("\n".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def central_labels(train: Mixture) -> dict[str, Any]:
@@ -288,7 +303,7 @@ def _trained_central_labels(folder: Path | None, held_out: Mapping[str, Mixture]
     """The middle of the labels that a checkpoint was trained on, by task; empty where it is not known."""
     saved = read_contract(folder).get("central_labels", {}) if folder and (folder / CONTRACT).is_file() else {}
     tasks: dict[str, Task] = {name: task for name, mixture in held_out.items() for task, _ in mixture.tasks}
-    return {name: tasks[name].metric.restore(value) for name, value in saved.items() if name in tasks}
+    return restore_central(saved, tasks, folder / CONTRACT) if folder else {}
 
 
 def _check_contamination(folder: Path, questions: HeldOutQuestions, allowed: bool) -> list[str]:

@@ -67,6 +67,19 @@ class KeptAnswers:
         return list(_parse_whole_lines(lines, self.tasks))
 
 
+def is_kept(path: Path) -> bool:
+    """Whether a file is one of kept answers, of whatever evaluation.
+
+    Args:
+        path: The file of the first process.
+    """
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.readline().startswith('{"evaluation": ')
+    except OSError:
+        return False
+
+
 def forget_answers(path: Path) -> None:
     """Remove the files of a finished evaluation.
 
@@ -86,5 +99,5 @@ def _files(path: Path) -> list[Path]:
 def _parse_whole_lines(lines: Sequence[str], tasks: Mapping[str, Task]) -> Iterator[SampleRecord]:
     """The records of the lines that are whole."""
     for line in lines:
-        with suppress(ValueError, KeyError, TypeError):
+        with suppress(ValueError):
             yield parse_record(line, tasks)

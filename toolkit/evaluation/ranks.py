@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from toolkit.errors import UserError
+from toolkit.utils.interruption import Interrupted
 from toolkit.utils.progress import processes
 
 _PATIENCE = timedelta(days=7)  # how long a rank may wait for the slowest one
@@ -89,6 +90,9 @@ def joined_ranks() -> Iterator[Ranks]:
     distributed.init_process_group("gloo", store=store, rank=number, world_size=count, timeout=_PATIENCE)
     try:
         yield Ranks(number, count)
+    except Interrupted:
+        store.add(_FAILED, 1)
+        raise
     except (UserError, OSError):
         if store.add(_FAILED, 1) > 1:
             raise SystemExit(2) from None

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from toolkit.evaluation.reports.report import Report, make_report, read_report
+from toolkit.evaluation.reports.report import REPORT, Report, make_report, read_report, restore_central
 from toolkit.evaluation.sample_record import SAMPLES_FILE, read_records, rescored
 from toolkit.qa.tasks.registry import get_task, task_names
 
@@ -20,7 +20,7 @@ def rescore(folder: Path) -> Report:
     saved = read_report(folder, ("predictor", "central"))
     tasks = {name: get_task(name) for name in task_names()}
     records = rescored(read_records(folder / SAMPLES_FILE, tasks), tasks)
-    central = {name: tasks[name].metric.restore(value) for name, value in saved["central"].items() if name in tasks}
+    central = restore_central(saved["central"], tasks, folder / REPORT)
     about: dict[str, Any] = {key: saved[key] for key in ("recipe", "versions", "notes") if key in saved}
     report = make_report(saved["predictor"], records, tasks, central, about)
     report.save(folder)

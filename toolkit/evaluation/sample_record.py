@@ -3,13 +3,14 @@
 ``docs/evaluation.md`` describes the fields for programs in other languages.
 """
 
-import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from toolkit.data.frames.fingerprint import picture_id
 from toolkit.errors import UserError, UserErrors
@@ -20,7 +21,7 @@ from toolkit.qa.sample import Sample
 from toolkit.qa.tasks.task import Task
 from toolkit.qa.view_labels import NO_LABELS
 from toolkit.utils.arrays import Array
-from toolkit.utils.json import to_json
+from toolkit.utils.json import dump_json, parse_object, to_json
 
 SCHEMA = 2
 """The version of the format of ``samples.jsonl`` and ``report.json``."""
@@ -32,6 +33,10 @@ _EDGE_RADIUS = 3.0
 """The radius around a point, in pixels of the View, in which labels tell whether the point lies at a depth edge."""
 
 _FEWEST_LABELS = 8  # fewer labels within that radius do not tell whether there is a depth edge
+
+_SHOWN = 40  # characters of a wrong value that an error shows
+
+_FAULTS = 5  # faults of one line that an error shows
 
 _DIGITS = 6  # decimal places of the depths and pixels that are written
 
@@ -93,7 +98,7 @@ class SampleRecord:
 
     def to_json_line(self) -> str:
         """The line of the record in ``samples.jsonl``, without the line break."""
-        return json.dumps({"schema": SCHEMA, **to_json(self)}, ensure_ascii=False)
+        return dump_json({"schema": SCHEMA, **to_json(self)})
 
 
 def unanswered_record(sample: Sample, index: int) -> SampleRecord:
@@ -200,9 +205,27 @@ def rescored(records: Iterable[SampleRecord], tasks: Mapping[str, Task]) -> list
                 f"a sample is of the task {record.task!r}, which is not known", remedy="pass --include FILE.py"
             )
         task = tasks[record.task]
-        value = task.read(Reply(record.answer, ending=record.ending).readable, query_of(record))
+        value = _read_again(task, record)
         again.append(replace(record, value=value, scores=task.metric.score(record.truth, value)))
     return again
+
+
+def _read_again(task: Task, record: SampleRecord) -> Any:
+    """Read the answer of a record by the task as it is now.
+
+    Raises:
+        UserError: If the record does not give what the task needs to read it.
+    """
+    try:
+        return task.read(Reply(record.answer, ending=record.ending).readable, query_of(record))
+    except (KeyError, TypeError, AttributeError) as error:
+        if not record.given and not isinstance(error, KeyError):
+            raise  # a mistake of the task, which can read nothing wrong here
+        raise UserError(
+            f"sample {record.index} of {record.task}: `given` is not what the question states",
+            f"{type(error).__name__}: {error}",
+            "evaluate again, or give the samples as they were written",
+        ) from None
 
 
 def read_records(path: Path, tasks: Mapping[str, Task]) -> list[SampleRecord]:
@@ -226,7 +249,8 @@ def read_records(path: Path, tasks: Mapping[str, Task]) -> list[SampleRecord]:
     faults: list[UserError] = []
     records = list(_parsed(lines, path, tasks, faults))
     if faults:
-        raise UserErrors(f"{path}: these lines are no samples of schema {SCHEMA}", faults)
+        where = f"{path}: these lines are no samples of schema {SCHEMA}; evaluate again, or take them out"
+        raise UserErrors(where, faults)
     return records
 
 
@@ -236,8 +260,8 @@ def _parsed(
     for number, line in enumerate(lines, start=1):
         try:
             yield parse_record(line, tasks)
-        except (ValueError, KeyError, TypeError) as error:
-            faults.append(UserError(f"{path}, line {number}: {type(error).__name__}: {error}"))
+        except ValueError as error:
+            faults.append(UserError(f"{path}, line {number}: {error}"))
 
 
 def parse_record(line: str, tasks: Mapping[str, Task]) -> SampleRecord:
@@ -248,19 +272,98 @@ def parse_record(line: str, tasks: Mapping[str, Task]) -> SampleRecord:
         tasks: The tasks whose values are restored from JSON, by name.
 
     Raises:
-        ValueError, KeyError, TypeError: If the line holds no record.
+        ValueError: If the line holds no record.
     """
-    row = json.loads(line)
-    if row.pop("schema") != SCHEMA:
-        raise ValueError(f"not of schema {SCHEMA}")
+    row = parse_object(line)
+    if row.pop("schema", None) != SCHEMA:
+        raise ValueError(f"it is not of schema {SCHEMA}")
+    try:
+        _SavedRecord.model_validate(row)
+    except ValidationError as error:
+        raise ValueError(_faults_to_text(error)) from None
     for name in ("images", "points"):
         row[name] = tuple(row[name])
     row["ending"] = Ending(row.get("ending", Ending.COMPLETE))
     row["cameras"] = tuple(tuple(camera) for camera in row["cameras"])
     row["interval"] = None if row["interval"] is None else tuple(row["interval"])
-    row["scores"] = {key: float("nan") if score is None else score for key, score in row["scores"].items()}
+    row["scores"] = {key: math.nan if score is None else score for key, score in row["scores"].items()}
     if row["task"] in tasks:
-        metric = tasks[row["task"]].metric
-        for name in ("value", "truth", "implied"):
-            row[name] = None if row[name] is None else metric.restore(row[name])
+        row |= _restored_values(row, tasks[row["task"]])
     return SampleRecord(**row)
+
+
+def _restored_values(row: Mapping[str, Any], task: Task) -> dict[str, Any]:
+    """The values of a record as the task's metric takes them.
+
+    Raises:
+        ValueError: If one is no value of the task, or no answer can be scored against the truth.
+    """
+    named = {key: row[key] for key in ("value", "truth", "implied") if row.get(key) is not None}
+    try:
+        values = {key: task.metric.restore(value) for key, value in named.items()}
+    except (KeyError, TypeError) as error:  # of a metric of the user's own
+        raise ValueError(f"a value is none of {task.name}: {type(error).__name__}: {error}") from None
+    if "truth" not in values or not task.metric.scorable(values["truth"]):
+        raise ValueError(f"truth: no answer to {task.name} can be scored against {str(row['truth'])[:_SHOWN]!r}")
+    return values
+
+
+def _faults_to_text(error: ValidationError) -> str:
+    """The faults of a record: the path of each key, and what is wrong with its value."""
+    faults = [(".".join(map(str, fault["loc"])), fault["msg"].lower()) for fault in error.errors(include_url=False)]
+    return "; ".join(f"{key}: {message}" for key, message in faults[:_FAULTS])
+
+
+class _Saved(BaseModel):
+    """A part of a line of ``samples.jsonl``, with exactly the types that are written."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+_Name = Annotated[str, Field(strict=True)]
+_Number = Annotated[float, Field(strict=True)]
+_Count = Annotated[int, Field(strict=True, ge=0, lt=1 << 31)]
+_Pair = tuple[_Number, _Number]
+
+
+class _SavedPicture(_Saved):
+    """A picture of a record."""
+
+    name: _Name
+    id: _Name
+    sequence: _Name
+
+
+class _SavedPoint(_Saved):
+    """A point of a record."""
+
+    name: _Name
+    view: _Count
+    pixel: _Pair
+    depth_z: _Number | None
+    distance: _Number | None
+    around: _Pair | None
+
+
+class _SavedRecord(_Saved):
+    """A line of ``samples.jsonl`` without its schema; see ``SampleRecord``. It is only checked, and kept as it is."""
+
+    task: _Name
+    index: _Count
+    source: _Name
+    images: Annotated[tuple[_SavedPicture, ...], Field(min_length=1)]
+    sample_sha256: _Name
+    cameras: tuple[tuple[_Number, _Number, _Number, _Number, _Number, _Number], ...]
+    points: tuple[_SavedPoint, ...]
+    given: dict[str, Any]
+    prompt: _Name
+    answer: _Name
+    probability: _Number | None
+    value: Any
+    truth: Any
+    interval: _Pair | None
+    implied: Any = None
+    agrees: Annotated[bool, Field(strict=True)] | None = None
+    scores: dict[str, _Number | None]
+    redraws: _Count = 0
+    ending: Ending = Ending.COMPLETE

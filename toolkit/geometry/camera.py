@@ -23,10 +23,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from toolkit.errors import UserError
 from toolkit.utils.arrays import Array
+from toolkit.utils.bounded_file import LONGEST_SIDE
+from toolkit.utils.json import shown
 
 # OpenCV 4 has a separate function that takes criteria; in OpenCV 5, undistortPoints takes them.
 _undistort_points = getattr(cv2, "undistortPointsIter", None) or cv2.undistortPoints
 _UNDISTORT_CRITERIA = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-12)
+_FOCAL_IN_SIDES = (1e-10, 1e5)  # the focal length in longest sides of the picture; beyond, numbers overflow
+_LARGEST_COEFFICIENT = 1e6  # of the distortion; those of narrow lenses reach some thousands
+_NO_COEFFICIENT = 1e-12  # smaller coefficients make no difference, and roots of such polynomials overflow
 _UNDISTORT_TOLERANCE = 0.05  # px; a larger error means that undoing the distortion has not converged
 
 EXIF_TURNS: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {
@@ -78,25 +83,43 @@ class Camera:
         numbers = [float(value) for value in values]
         shape = "[fx, fy, cx, cy, width, height] in pixels"
         if len(numbers) != 6 or not np.all(np.isfinite(numbers)):
-            raise UserError(f"intrinsics {list(values)} are not six finite numbers", remedy=f"give {shape}")
+            raise UserError(f"intrinsics {shown(list(values))} are not six finite numbers", remedy=f"give {shape}")
         fx, fy, cx, cy, width, height = numbers
         if min(fx, fy, width, height) <= 0:
             raise UserError(
-                f"intrinsics {list(values)} hold a focal length or size that is not positive",
+                f"intrinsics {shown(list(values))} hold a focal length or size that is not positive",
                 remedy=f"give {shape}",
             )
         if width != int(width) or height != int(height):
             raise UserError(f"picture size {width} x {height} is not whole", remedy=f"give {shape}")
+        if max(width, height) > LONGEST_SIDE:
+            raise UserError(
+                f"picture size {width:.6g} x {height:.6g} is too large",
+                cause=f"pictures have at most {LONGEST_SIDE} px a side",
+                remedy=f"give {shape}",
+            )
+        shortest, longest = (factor * max(width, height) for factor in _FOCAL_IN_SIDES)
+        if not shortest <= min(fx, fy) <= max(fx, fy) <= longest:
+            raise UserError(
+                f"focal lengths of {fx:.6g} and {fy:.6g} px are impossible",
+                cause=f"those of a {width:g} x {height:g} picture lie between {shortest:.4g} and {longest:.4g} px",
+                remedy=f"give {shape}",
+            )
         if not (0 <= cx < width and 0 <= cy < height):
             raise UserError(
                 f"principal point ({cx:g}, {cy:g}) lies outside the {width:g} x {height:g} picture",
                 cause="the intrinsics belong to another size, or their order differs",
                 remedy=f"give {shape}",
             )
-        if len(distortion) not in (0, 5) or not np.all(np.isfinite(list(distortion))):
+        remedy = "give [k1, k2, p1, p2, k3], or leave it out"
+        bends = [float(value) for value in distortion]
+        if len(bends) not in (0, 5) or not np.all(np.isfinite(bends)):
+            raise UserError(f"distortion {shown(list(distortion))} is not five finite numbers", remedy=remedy)
+        if max(map(abs, bends), default=0.0) > _LARGEST_COEFFICIENT:
             raise UserError(
-                f"distortion {list(distortion)} is not five finite numbers",
-                remedy="give [k1, k2, p1, p2, k3], or leave it out",
+                f"distortion {shown(list(distortion))} is impossible",
+                cause=f"its numbers lie between {-_LARGEST_COEFFICIENT:g} and {_LARGEST_COEFFICIENT:g}",
+                remedy=remedy,
             )
         coefficients = tuple(float(value) for value in distortion)
         return cls(fx, fy, cx, cy, int(width), int(height), coefficients if any(coefficients) else ())
@@ -104,7 +127,8 @@ class Camera:
     @classmethod
     def from_fov(cls, width: int, height: int, fov: float) -> "Camera":
         """A camera with square pixels, a centred principal point and a horizontal field of view [deg]."""
-        focal = 0.5 * width / np.tan(np.radians(fov) / 2)
+        with np.errstate(divide="ignore", over="ignore"):  # infinity is refused
+            focal = 0.5 * width / np.tan(np.radians(fov) / 2)
         return cls.from_focal(width, height, focal)
 
     @classmethod
@@ -194,6 +218,7 @@ class Camera:
     def _fold_radius_squared(self) -> float:
         """The squared radius at which the distorted radius r (1 + k1 r^2 + k2 r^4 + k3 r^6) stops growing."""
         k1, k2, _, _, k3 = self.distortion
+        k1, k2, k3 = (0.0 if abs(value) < _NO_COEFFICIENT else value for value in (k1, k2, k3))
         roots = np.roots([7 * k3, 5 * k2, 3 * k1, 1.0])
         turning = roots.real[(np.abs(roots.imag) < 1e-9) & (roots.real > 0)]
         return float(turning.min()) if turning.size else np.inf

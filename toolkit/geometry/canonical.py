@@ -9,21 +9,16 @@ from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 from toolkit.geometry.resample import to_canonical
 from toolkit.utils.arrays import Array
+from toolkit.utils.setting_types import MAX_SIDE, FocalLength, Side
 
 _ROUNDING = 0.5
 """Rounding the canonical size may cut off this much [px] of the picture at its right and lower border."""
-
-_MAX_SIDE = 16_384
-"""The longest side of a canonical picture [px]. A longer one means that the intrinsics are implausible."""
-
-
-_Side = Annotated[int, Field(ge=1, le=10**9)]
 
 
 @dataclass(frozen=True)
@@ -35,8 +30,8 @@ class Canvas:
         square: If set, both sides must have exactly this length [px].
     """
 
-    multiple: _Side = 1
-    square: _Side | None = None
+    multiple: Side = 1
+    square: Side | None = None
 
     def fitted(self, length: int, up: bool) -> int:
         """The side [px] nearest to ``length`` that this canvas takes: not shorter if ``up``, otherwise not longer.
@@ -56,7 +51,7 @@ def _check_order(sides: tuple[int, int]) -> tuple[int, int]:
     return sides
 
 
-_Sides = Annotated[tuple[_Side, _Side], AfterValidator(_check_order)]
+_Sides = Annotated[tuple[Side, Side], AfterValidator(_check_order)]
 
 
 @dataclass(frozen=True)
@@ -94,7 +89,7 @@ class CanonicalSettings:
         crop: The random windows that training shows; None shows whole pictures.
     """
 
-    focal: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1000.0
+    focal: FocalLength = 1000.0
     keep_focal: bool = False
     crop: Crop | None = None
 
@@ -117,7 +112,7 @@ class Canonicalisation(CanonicalSettings):
         """
         sx, sy = self._scale_factors(camera)
         width, height = round(camera.width * sx), round(camera.height * sy)
-        if not (1 <= width <= _MAX_SIDE and 1 <= height <= _MAX_SIDE):
+        if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
             raise UserError(
                 f"a {camera.width} x {camera.height} picture with fx = {camera.fx:g} px and "
                 f"fy = {camera.fy:g} px would become {width} x {height} at a focal length of {self.focal:g} px",

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 
 
@@ -40,6 +41,7 @@ _WHOLE_SENSORS = (4 / 3, 3 / 2)  # long side / short side of the sensors that mo
 _SAME_ASPECT = 0.02  # aspect ratios that differ relatively by less are the same
 _GRID = 17  # how many pixels along each axis the distortion is evaluated at
 _MOST_MOVED = 2.0  # distortion that changes the distance to the principal point by more than this factor is unusual
+_LEAST_POSSIBLE = 0.25  # share of pixels with usual distortion below which the distortion is wrong
 _LEAST_USUAL = 0.8  # share of pixels with usual distortion; in the corners, that of wide lenses cannot be undone
 
 
@@ -149,17 +151,38 @@ def _centre_doubt(camera: Camera) -> tuple[str, ...]:
 
 
 def _distortion_doubt(camera: Camera) -> tuple[str, ...]:
-    if not camera.distortion:
+    usual = usual_distortion(camera)
+    if usual >= _LEAST_USUAL:
         return ()
+    return (
+        f"the distortion {list(camera.distortion)} moves, or cannot be undone in, {1 - usual:.0%} of the "
+        "picture: its numbers may be in another order than k1, k2, p1, p2, k3, or of another model",
+    )
+
+
+def check_distortion(camera: Camera) -> None:
+    """Check that a picture with the distortion of a camera can be used.
+
+    Raises:
+        UserError: If the distortion moves most of the picture, or cannot be undone there.
+    """
+    usual = usual_distortion(camera)
+    if usual < _LEAST_POSSIBLE:
+        raise UserError(
+            f"{list(camera.distortion)} moves, or cannot be undone in, {1 - usual:.0%} of the picture",
+            cause="no lens does so; the numbers may be in another order, or of another model",
+            remedy="give [k1, k2, p1, p2, k3], or undistort the pictures and leave it out",
+        )
+
+
+def usual_distortion(camera: Camera) -> float:
+    """The share of a picture that its distortion moves as little as lenses do, and in which it can be undone."""
+    if not camera.distortion:
+        return 1.0
     across, down = np.meshgrid(np.linspace(0, camera.width - 1, _GRID), np.linspace(0, camera.height - 1, _GRID))
     pixels = np.stack([across, down], axis=-1)
     radius, undistorted_radius = (
         np.linalg.norm(each.rays(pixels)[..., :2], axis=-1) for each in (camera, replace(camera, distortion=()))
     )
     usual = (radius >= undistorted_radius / _MOST_MOVED) & (radius <= undistorted_radius * _MOST_MOVED)  # not if NaN
-    if usual.mean() >= _LEAST_USUAL:
-        return ()
-    return (
-        f"the distortion {list(camera.distortion)} moves, or cannot be undone in, {1 - usual.mean():.0%} of the "
-        "picture: its numbers may be in another order than k1, k2, p1, p2, k3, or of another model",
-    )
+    return float(usual.mean())

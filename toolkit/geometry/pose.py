@@ -17,6 +17,7 @@ from toolkit.utils.arrays import Array
 
 _ROTATION_TOLERANCE = 1e-3  # the largest element by which R R^T may differ from the identity
 _LAST_ROW_TOLERANCE = 1e-6  # the largest element by which the last row may differ from 0 0 0 1
+_FARTHEST_CENTRE = 1e8  # m; geocentric coordinates, which are the greatest in use, stay below 1e7
 _SURELY = 0.9  # the part of a tolerance within which another order of sums makes no difference
 
 
@@ -60,6 +61,12 @@ def checked_pose(values: ArrayLike) -> Array:
         raise UserError("the pose is not a 4 x 4 matrix of numbers", remedy=remedy) from None
     if pose.shape != (4, 4) or not np.all(np.isfinite(pose)):
         raise UserError("the pose is not a finite 4 x 4 matrix", remedy=remedy)
+    if np.abs(pose).max() > _FARTHEST_CENTRE:
+        raise UserError(
+            f"the pose holds {np.abs(pose).max():.4g}",
+            cause=f"no camera is {_FARTHEST_CENTRE:g} m from the origin; the unit must be metres",
+            remedy=remedy,
+        )
     rotation = pose[:3, :3]
     rigid = np.abs(rotation @ rotation.T - np.eye(3)).max() <= _ROTATION_TOLERANCE and np.linalg.det(rotation) > 0
     if not rigid and np.linalg.matrix_rank(rotation) < 3:
@@ -81,8 +88,10 @@ def surely_poses(matrices: Array) -> NDArray[np.bool_]:
         skew = np.abs(rotations @ rotations.swapaxes(1, 2) - np.eye(3)).max(axis=(1, 2))
         shift = np.abs(last - (0, 0, 0, 1)).max(axis=1)
         right_handed = np.linalg.det(rotations) > 0
-    rigid = (skew <= _SURELY * _ROTATION_TOLERANCE) & (shift <= _SURELY * _LAST_ROW_TOLERANCE)
-    return np.asarray(rigid & right_handed & np.isfinite(matrices).all(axis=(1, 2)))
+    with np.errstate(invalid="ignore"):
+        near = np.abs(matrices).max(axis=(1, 2)) <= _FARTHEST_CENTRE  # not if NaN
+    rigid = near & (skew <= _SURELY * _ROTATION_TOLERANCE) & (shift <= _SURELY * _LAST_ROW_TOLERANCE)
+    return np.asarray(rigid & right_handed)
 
 
 def inverse(b_from_a: Array) -> Array:

@@ -68,7 +68,8 @@ def find_checkpoint(root: Path = Path("runs")) -> Path:
         return Path(model_folder(TINY))
     newest = max(times, key=lambda folder: times[folder])
     if times[newest] > time.time() + _CLOCK_TOLERANCE:
-        err.print(f"warning: {newest} is dated in the future; if it is not the newest run, name another by --model")
+        told = f"{newest} is dated in the future; if it is not the newest run, name another by --model"
+        err.note(told, label="warning")
     return newest
 
 
@@ -103,7 +104,7 @@ def _load(model: str | Path | None, like: str | Path | None) -> "Asker":
         return Asker.from_checkpoint(load_checkpoint(find_checkpoint() if model is None else Path(model_folder(model))))
     from toolkit.modeling.remote.remote_predictor import OpenAiPredictor
 
-    contract = contract_for_remote(remote, None if like is None else Path(like))
+    contract = contract_for_remote(remote, None if like is None else Path(model_folder(str(like))))
     return Asker(OpenAiPredictor(remote), contract.presenter, contract.tasks)
 
 

@@ -4,7 +4,6 @@ These are tried in this order: what the user says; a JSON file beside the pictur
 last an assumed field of view, with a warning. Conventions: see ``toolkit.geometry.camera``.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,8 +22,10 @@ from toolkit.geometry.plausibility import (
     doubts,
     is_possible,
     likely_intrinsics,
+    likely_meaning,
 )
 from toolkit.inference.open_picture import OpenedPicture
+from toolkit.utils.json import read_json_file
 
 DEFAULT_FOV = 60.0
 """The horizontal field of view [deg] that is assumed if nothing is known about the camera."""
@@ -32,6 +33,10 @@ DEFAULT_FOV = 60.0
 USUAL_FOV = (45.0, 90.0)
 """The range of the horizontal field of view [deg] of most cameras. If it is assumed, intervals cover this range."""
 
+_SMALLEST_TAG, _LARGEST_TAG = 1e-6, 1e9  # lengths [mm], sizes [px] and resolutions all lie within
+_ACCEPTED_FOV = (0.05, 179.98)  # degrees; a focal length in millimetres, which is doubted, lies within
+_MOST_CAMERA = 1 << 20  # bytes of a file that holds a camera
+_MOST_ZOOM = 100.0  # a greater digital zoom is not believed
 _SAME_SHAPE = 0.02  # if aspect ratios differ relatively by less than this, the picture was not cropped
 
 # The millimetres in each FocalPlaneResolutionUnit (EXIF 2.32, table 15).
@@ -101,7 +106,19 @@ def camera_of(opened: OpenedPicture, given: CameraFlags | Camera | None = None) 
         known = _from_exif(opened, size, unusable)
     if known is None:
         return _assume(size, unusable)
+    _check_possible(known)
     return replace(known, warnings=(*known.warnings, *doubts(known.camera, known.source)))
+
+
+def _check_possible(known: KnownCamera) -> None:
+    """Raise a UserError if no camera nearly has such a field of view; unusual ones are only doubted."""
+    low, high = _ACCEPTED_FOV
+    if not low <= known.camera.fov[0] <= high:
+        raise UserError(
+            f"{known.origin}: the horizontal field of view would be {known.camera.fov[0]:.6g} degrees",
+            cause=likely_meaning(known.camera, known.source),
+            remedy="give intrinsics in pixels of this very picture, or --fov in degrees",
+        )
 
 
 def _assume(size: tuple[int, int], unusable: Sequence[str]) -> KnownCamera:
@@ -166,11 +183,13 @@ def _from_file_beside(size: tuple[int, int], picture: Path) -> KnownCamera | Non
         "--intrinsics, --focal and --fov take precedence over it"
     )
     try:
-        camera = parse_camera(json.loads(path.read_text(encoding="utf-8-sig")))
+        content = read_json_file(path, _MOST_CAMERA)
     except OSError as error:
         raise UserError(f"{path}: it cannot be read", str(error.strerror), remedy) from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: there is no camera in it", f"it is not JSON: {error}", remedy) from None
+    except UserError as error:
+        raise UserError(f"{path}: there is no camera in it", f"it is not JSON: {error.cause}", remedy) from None
+    try:
+        camera = parse_camera(content)
     except UserError as error:
         raise UserError(f"{path}: {error.problem}", error.cause, error.remedy or remedy) from None
     if (camera.width, camera.height) != size:
@@ -210,7 +229,7 @@ def _from_exif(opened: OpenedPicture, size: tuple[int, int], unusable: list[str]
         focal, source = _focal_of_sensor(stored, tags), CameraSource.EXIF_SENSOR
     if focal is None:
         return None
-    camera = Camera.from_focal(*size, focal)
+    camera = Camera(focal, focal, (size[0] - 1) / 2, (size[1] - 1) / 2, *size)  # not checked: tags may say anything
     if not is_possible(camera):
         unusable.append(f"{source} is not believed: the field of view would be {camera.fov[0]:.3g} degrees")
         return None
@@ -221,7 +240,7 @@ def _widened(known: KnownCamera, tags: Mapping[int, Any]) -> KnownCamera:
     """A camera from EXIF tags, with warnings and a wider scale where the true focal length may be longer."""
     longest, warnings = 1.0, []
     zoom = _positive_number(tags.get(Tag.DigitalZoomRatio)) or 1.0
-    if zoom > 1:
+    if 1 < zoom <= _MOST_ZOOM:
         longest *= zoom
         warnings.append(
             f"the picture was zoomed digitally {zoom:g} times, which some cameras leave out of {known.source}"
@@ -267,9 +286,9 @@ def _focal_of_sensor(stored: tuple[int, int], tags: Mapping[int, Any]) -> float 
 
 
 def _positive_number(value: Any) -> float | None:
-    """The positive number in a tag; None if there is none. In EXIF, 0 means that a value is not known."""
+    """The positive number in a tag; None if there is none, or no such thing. In EXIF, 0 means "not known"."""
     try:
         number = float(value)
     except (TypeError, ValueError, ArithmeticError):
         return None
-    return number if math.isfinite(number) and number > 0 else None
+    return number if _SMALLEST_TAG <= number <= _LARGEST_TAG else None

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from toolkit.errors import UserError, UserErrors, raise_all
+from toolkit.utils.array_file import read_array
+from toolkit.utils.bounded_file import MOST_TEXT, read_bounded
+from toolkit.utils.json import read_json_file, shown
 
 _NUMBER = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|[-+]?(?:nan|inf|infinity)) *(%?)", re.IGNORECASE)
 _POINT_REMEDY = "write U,V in pixels (320,240) or in per cent of the picture (50%,40%)"
@@ -145,7 +146,7 @@ def _parse_place(u: str, v: str) -> Place:
 def _text_rows(path: Path) -> Iterator[_PointRow]:
     """Yield the rows of a text file."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_bounded(path, MOST_TEXT).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise UserError(f"{path}: this is not UTF-8 text", remedy="text, .json or .npy holds points") from None
     columns: tuple[int, int] | None = None
@@ -195,10 +196,7 @@ def _pick_cells(cells: Sequence[str], columns: tuple[int, int] | None) -> tuple[
 
 def _json_rows(path: Path) -> Iterator[_PointRow]:
     """Yield the rows of a JSON file."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
-        raise UserError(f"{path}: this is not valid JSON", cause=str(error)) from None
+    content = read_json_file(path)
     if not isinstance(content, list):
         raise UserError(f"{path}: this is no list of [u, v]", remedy="write [[320, 240], [10, 20]]")
     for number, item in enumerate(content, start=1):
@@ -209,17 +207,16 @@ def _json_cells(item: Any) -> tuple[str, str] | UserError:
     """The cells for u and v of one item of a JSON file."""
     if isinstance(item, list) and len(item) == 2 and all(type(each) in (int, float) for each in item):
         return repr(item[0]), repr(item[1])
-    return UserError(f"{json.dumps(item)} is not [u, v]", remedy="give two numbers, in pixels")
+    return UserError(f"{shown(item, json.dumps)} is not [u, v]", remedy="give two numbers, in pixels")
 
 
 def _array_rows(path: Path) -> Iterator[_PointRow]:
     """Yield the rows of a NumPy file."""
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise UserError(f"{path}: this is no NumPy array", cause=str(error)) from None
-    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iuf":
-        shape = f"{getattr(array, 'shape', '')} {getattr(array, 'dtype', '')}".strip()
-        raise UserError(f"{path}: the array is {shape}, not (N, 2) numbers", remedy="save (u, v) in pixels, one a row")
+    array = read_array(path)
+    if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iuf":
+        raise UserError(
+            f"{path}: the array is {array.shape} {array.dtype}, not (N, 2) numbers",
+            remedy="save (u, v) in pixels, one a row",
+        )
     for number, (u, v) in enumerate(array.tolist()):
         yield f"row {number}", (repr(u), repr(v))

@@ -23,7 +23,7 @@ from toolkit.qa.sample import Presenter
 from toolkit.qa.tasks.registry import loaded_file, remember_loaded
 from toolkit.qa.tasks.task import Task, template_version
 from toolkit.utils.files import write_bytes, write_text
-from toolkit.utils.json import to_json
+from toolkit.utils.json import read_object, to_json
 from toolkit.utils.progress import err, is_first_process
 from toolkit.utils.resources import model_folder
 from toolkit.utils.versions import versions
@@ -203,15 +203,13 @@ def canvas_of(name: str | Path) -> Canvas:
     Raises:
         UserError: If there is no such model, or its architecture is not supported.
     """
-    from transformers import AutoConfig  # imports torch, which takes seconds; a model on a server needs neither
+    from toolkit.modeling.hub import CONFIG, clear_errors, load_config, loading_options
+    from toolkit.modeling.vlm.architectures import architecture_of  # imports torch, which takes seconds
 
-    from toolkit.modeling.hub import clear_errors, loading_options
-    from toolkit.modeling.vlm.architectures import architecture_of
-
-    options = loading_options(name)
-    with clear_errors(name):
-        config = AutoConfig.from_pretrained(str(name), **options)
-    return architecture_of(config).canvas(config)
+    config = load_config(name, loading_options(name))
+    architecture = architecture_of(config)
+    with clear_errors(name, CONFIG):
+        return architecture.canvas(config)
 
 
 def read_contract(folder: Path) -> dict[str, Any]:
@@ -221,19 +219,15 @@ def read_contract(folder: Path) -> dict[str, Any]:
         UserError: If the file is missing, cannot be read, or is not complete.
     """
     try:
-        saved = json.loads((folder / CONTRACT).read_text(encoding="utf-8"))
+        saved = read_object(folder / CONTRACT, "copy the checkpoint again")
     except OSError:
         raise UserError(
             f"{folder}: this is no checkpoint of this toolkit",
             cause=_why_no_checkpoint(folder),
             remedy="train one: toolkit train recipes/depth_plus_distance.yaml; or name the folder of one, or tiny",
         ) from None
-    except ValueError as error:
-        raise UserError(
-            f"{folder / CONTRACT}: this is not JSON", cause=str(error), remedy="copy the checkpoint again"
-        ) from None
     wanted = (*_ENFORCED, "templates")
-    if not isinstance(saved, dict) or (saved.get("schema") == SCHEMA and any(key not in saved for key in wanted)):
+    if saved.get("schema") == SCHEMA and any(key not in saved for key in wanted):
         raise UserError(
             f"{folder / CONTRACT}: something is missing in it",
             cause=f"it must hold {', '.join(wanted)}",
@@ -243,6 +237,11 @@ def read_contract(folder: Path) -> dict[str, Any]:
         raise UserError(
             f"{folder / CONTRACT}: schema {saved.get('schema')!r}, this toolkit reads {SCHEMA}",
             remedy="use the version of the toolkit that wrote it",
+        )
+    wrong = [key for key in ("templates", "central_labels") if not isinstance(saved.get(key, {}), dict)]
+    if wrong:
+        raise UserError(
+            f"{folder / CONTRACT}: {wrong[0]} must be an object", "the file was changed", "copy the checkpoint again"
         )
     return saved
 
@@ -331,8 +330,8 @@ def adopt_base_contract(recipe: Recipe) -> Recipe:
     adopted = adopt_contract(base, recipe)
     taken = differences(recipe, adopted)
     if taken and is_first_process():
-        err.print(f"[yellow]note:[/] questions are shown as {recipe.model.name} was trained: ", end="")
-        err.print("; ".join(each.to_text() for each in taken), markup=False)
+        changes = "; ".join(each.to_text() for each in taken)
+        err.note(f"questions are shown as {recipe.model.name} was trained: {changes}")
     return adopted
 
 

@@ -3,24 +3,23 @@
 A model is data: Python that it brings never runs, and its pickles are not opened.
 """
 
-import json
 import pickle
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import constants, try_to_load_from_cache
 from huggingface_hub.errors import HTTPError
 from huggingface_hub.utils import get_session
-from safetensors import SafetensorError
 
 from toolkit.errors import UserError
+from toolkit.modeling.vet_model import ADAPTER_CONFIG, CONFIG, DOWNLOAD_AGAIN, vet_config
+from toolkit.utils.json import read_object
 
-CONFIG = "config.json"
-
-_ADAPTER = "adapter_config.json"
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig  # imports torch, which takes seconds
 
 _MAY_NAME_CODE = (CONFIG, "processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
 """The files of a model in which ``auto_map`` can name Python code."""
@@ -30,6 +29,10 @@ _SAFE_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "adapter_m
 _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "adapter_model.bin")
 
 _HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+
+_LONGEST_CAUSE = 300  # characters of what a library says
+
+_PANIC = "PanicException"  # what Rust code raises at its own mistakes; it is no Exception
 
 _HUB_PATIENCE = 5.0  # seconds until the hub counts as unreachable; transformers itself retries for longer
 
@@ -72,7 +75,7 @@ def _hub_answers() -> bool:
 
 def _check_folder(folder: Path) -> None:
     if not (folder / CONFIG).is_file():
-        if (folder / _ADAPTER).is_file():
+        if (folder / ADAPTER_CONFIG).is_file():
             raise UserError(
                 f"{folder}: this is a LoRA adapter, not a model",
                 "it holds what was learnt, without the model that it was learnt on",
@@ -83,32 +86,56 @@ def _check_folder(folder: Path) -> None:
             "a model folder holds the configuration, the weights and the processor's files",
             "give the folder that was passed to save_pretrained or to toolkit train --output",
         )
-    try:
-        model_type = json.loads((folder / CONFIG).read_text(encoding="utf-8")).get("model_type")
-    except ValueError as error:
-        raise UserError(f"{folder / CONFIG}: this is not JSON", str(error), "save the model again") from error
-    if not model_type:
-        raise UserError(f"{folder / CONFIG}: it names no model_type", remedy="give the folder of a model")
+    vet_config(folder / CONFIG)
+
+
+def load_config(name: str | Path, options: Mapping[str, Any]) -> "PretrainedConfig":
+    """Load the configuration of a model, once it is known to be plausible.
+
+    Args:
+        name: A model folder, or the id of a repository on the hub.
+        options: What ``loading_options`` returns.
+
+    Raises:
+        UserError: If it cannot be loaded.
+    """
+    from transformers import AutoConfig
+    from transformers.utils import cached_file
+
+    with clear_errors(name, CONFIG):
+        if not Path(name).is_dir():
+            vet_config(Path(str(cached_file(str(name), CONFIG, local_files_only=options["local_files_only"]))))
+        config: PretrainedConfig = AutoConfig.from_pretrained(str(name), **options)
+        return config
 
 
 @contextmanager
-def clear_errors(name: str | Path) -> Iterator[None]:
-    """Turn the errors that transformers raises about the files of a model into a UserError.
+def clear_errors(name: str | Path, what: str = "") -> Iterator[None]:
+    """Turn whatever libraries raise while they read the files of a model, or use them first, into a UserError.
 
-    transformers raises OSError for files that are missing, unreachable or unreadable, and ValueError for a
-    configuration that it does not know or that needs Python code of the model's own. Weights that are cut short raise
-    SafetensorError, and weights that are pickled code raise UnpicklingError.
+    These files can come from anywhere. transformers, tokenizers, peft and safetensors raise errors of any kind for
+    values that they do not expect, often where they use a value, and not where they read it. So only calls of these
+    libraries stand in such a block, and as little of the toolkit as possible: its own mistakes would be hidden.
 
     Args:
-        name: The model that is loaded: a folder, or the id of a hub repository.
+        name: The model that is loaded or used: a folder, or the id of a hub repository.
+        what: The files that are read, for the error; "" if an error itself says it.
     """
     try:
         yield
-    except (OSError, ValueError, SafetensorError, pickle.UnpicklingError) as error:
-        raise _loading_error(name, error) from error
+    except UserError:
+        raise
+    except Exception as error:
+        if type(error).__name__ == "OutOfMemoryError":  # torch's, which says what to do on a GPU
+            raise
+        raise _loading_error(name, what, error) from error
+    except BaseException as error:
+        if type(error).__name__ != _PANIC:
+            raise
+        raise _loading_error(name, what, error) from error
 
 
-def _loading_error(name: str | Path, error: Exception) -> UserError:
+def _loading_error(name: str | Path, what: str, error: BaseException) -> UserError:
     problem = f"{name}: this model cannot be loaded"
     if isinstance(error, ValueError) and (file := _file_with_code(name)):
         return UserError(
@@ -124,10 +151,21 @@ def _loading_error(name: str | Path, error: Exception) -> UserError:
             "transformers, and save it by save_pretrained",
         )
     if Path(name).is_dir():
-        remedy = "save the model again, with its processor, or give another folder"
+        remedy = f"{DOWNLOAD_AGAIN}; or give another folder"
     else:
         remedy = "check the id, the network and HF_HUB_OFFLINE, or give a model folder"
-    return UserError(problem, (str(error).strip().splitlines() or [type(error).__name__])[0], remedy)
+    return UserError(problem, f"{what}: {_cause_of(error)}" if what else _cause_of(error), remedy)
+
+
+def _cause_of(error: BaseException) -> str:
+    """What a library says about a file, in one line without characters that a terminal would obey."""
+    if isinstance(error, MemoryError):
+        return "it states sizes for which there is not enough memory"
+    text = " ".join(str(error).split())
+    if not isinstance(error, OSError | ValueError) or not text:
+        text = f"{type(error).__name__}: {text}".removesuffix(": ")
+    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return shown if len(shown) <= _LONGEST_CAUSE else f"{shown[:_LONGEST_CAUSE]} …"
 
 
 def _stored_file(name: str | Path, file: str) -> Path | None:
@@ -144,10 +182,10 @@ def _file_with_code(name: str | Path) -> str | None:
     for file in _MAY_NAME_CODE:
         path = _stored_file(name, file)
         try:
-            settings = json.loads(path.read_text(encoding="utf-8")) if path else {}
-        except (OSError, ValueError, RecursionError):
+            settings = read_object(path, "") if path else {}
+        except (OSError, UserError):
             continue  # whatever is wrong with it, it is not the code that it names
-        if isinstance(settings, dict) and settings.get("auto_map"):
+        if settings.get("auto_map"):
             return file
     return None
 

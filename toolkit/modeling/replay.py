@@ -28,6 +28,7 @@ from toolkit.errors import UserError, raise_all
 from toolkit.modeling.predictor import Ending, Reply
 from toolkit.qa.mixture import Mixture
 from toolkit.qa.sample import Sample
+from toolkit.utils.json import parse_json
 
 _KEY = "sample_sha256"
 
@@ -91,7 +92,7 @@ def _read_answers(path: Path, asked: Mapping[str, int]) -> dict[str, list[Reply]
 def _parse_line(text: str) -> tuple[str, Reply]:
     """The question and the answer of one line."""
     try:
-        row = json.loads(text)
+        row = parse_json(text)
     except ValueError as error:
         raise UserError("this is not JSON", str(error)) from None
     if not isinstance(row, dict):

@@ -17,6 +17,7 @@ from toolkit.errors import UserError, did_you_mean
 from toolkit.qa.query import Point
 from toolkit.utils.arrays import Pixels
 from toolkit.utils.colors import COLORS, unknown_color
+from toolkit.utils.setting_types import NUMBER
 
 Shape = Literal["arrow", "cross", "dot", "box"]
 """A shape that a mark can have."""
@@ -62,8 +63,8 @@ class Marker:
     """
 
     shape: Shape = "arrow"
-    size: Annotated[int, Field(ge=2, le=_LARGEST)] = 5
-    outline: Annotated[int, Field(ge=0, le=_WIDEST_OUTLINE)] = 1
+    size: Annotated[int, Field(ge=2, le=_LARGEST), NUMBER] = 5
+    outline: Annotated[int, Field(ge=0, le=_WIDEST_OUTLINE), NUMBER] = 1
     colors: Annotated[tuple[str, ...], AfterValidator(_check_colors)] = tuple(COLORS)[:6]
 
     def __post_init__(self) -> None:

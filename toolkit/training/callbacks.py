@@ -1,4 +1,7 @@
-"""Callbacks of a run: evaluate the model while it trains, keep the best weights, and stop when the loss explodes."""
+"""Callbacks of a run: evaluate the model while it trains, keep the best weights, and stop when the loss explodes.
+
+Runs also stop, with their last step saved, when a signal asks for it.
+"""
 
 import json
 import math
@@ -9,15 +12,17 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from toolkit.config.recipe import Recipe
 from toolkit.errors import UserError, did_you_mean
-from toolkit.evaluation.reports.report import Report
+from toolkit.evaluation.reports.report import REPORT, Report
 from toolkit.modeling.vlm.vlm import Vlm, save_vlm
 from toolkit.qa.tasks.registry import get_task
 from toolkit.utils.files import write_text
-from toolkit.utils.json import to_json
+from toolkit.utils.interruption import Interrupted, asked_to_stop, prompt
+from toolkit.utils.json import read_object, to_json
 from toolkit.utils.progress import err
 
 BEST = "best"
@@ -28,6 +33,7 @@ EXPLODED = 5.0
 
 _WORSE = 1.5  # how many times the loss of a blind guess the last loss must be for a warning
 _BEST_FILE = "best.json"
+_EVALUATIONS = "evaluation"
 _COUNTS = ("answered",)  # these rise with every answer, right or wrong
 
 
@@ -53,19 +59,21 @@ def read_best(training: Path) -> BestEvaluation | None:
         training: The run's training folder.
     """
     try:
-        return BestEvaluation(**json.loads((training / _BEST_FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        saved = read_object(training / _BEST_FILE, "")
+        return BestEvaluation(int(saved["step"]), float(saved["score"]), str(saved["by"]))
+    except (OSError, UserError, ValueError, OverflowError, KeyError, TypeError):
         return None
 
 
 def forget_best(training: Path) -> None:
-    """Remove the best weights of an earlier run in the same folder, when a new run starts from the beginning.
+    """Remove the evaluations and the best weights of an earlier run in the same folder, when a run starts anew.
 
     Args:
         training: The run's training folder.
     """
     (training / _BEST_FILE).unlink(missing_ok=True)
-    shutil.rmtree(training / BEST, ignore_errors=True)
+    for folder in (BEST, _EVALUATIONS):
+        shutil.rmtree(training / folder, ignore_errors=True)
 
 
 def score_of(report: Report, by: str) -> float:
@@ -122,36 +130,47 @@ class EvaluationCallback(TrainerCallback):
         self._evaluate = evaluate
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Evaluate the base model, so that later evaluations can be compared with it."""
-        if self._enabled and state.global_step == 0 and state.is_world_process_zero:
-            self._evaluate_at(0)
+        """Evaluate the base model, so that later evaluations can be compared with it.
+
+        A run that was stopped while it was evaluated, and was saved then, is evaluated now.
+        """
+        step = state.global_step
+        if state.is_world_process_zero and self._is_due(step) and (step == 0 or not self._report_of(step).exists()):
+            with prompt():
+                self._evaluate_at(step)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Evaluate the model if it is time to; only the first process does."""
-        every = self._settings.every or self._steps
-        due = self._enabled and (state.global_step % every == 0 or state.global_step == self._steps)
-        if due and state.is_world_process_zero:
-            self._evaluate_at(state.global_step)
+        """Evaluate the model if it is time to; only the first process does. If a signal comes, it is left for later."""
+        if self._is_due(state.global_step) and state.is_world_process_zero:
+            try:
+                with prompt():
+                    self._evaluate_at(state.global_step)
+            except Interrupted:
+                return  # StopCallback saves the step, and ends the run
 
-    @property
-    def _enabled(self) -> bool:
-        return self._settings.every is not None and self._settings.samples > 0
+    def _is_due(self, step: int) -> bool:
+        """Whether the model is to be evaluated after so many steps."""
+        every = self._settings.every
+        return every is not None and self._settings.samples > 0 and (step % every == 0 or step == self._steps)
+
+    def _report_of(self, step: int) -> Path:
+        """The file that is written last when the model is evaluated after so many steps."""
+        return self._training / _EVALUATIONS / f"step-{step}" / REPORT
 
     def _evaluate_at(self, step: int) -> None:
         report = self._evaluate(self._vlm)
         score = score_of(report, self._settings.best_by)
-        report.save(self._training / "evaluation" / f"step-{step}")
         best = read_best(self._training)
         by = self._settings.best_by or "mean of headlines"
         leads = math.isfinite(score) and (best is None or best.by != by or score > best.score)
         if self._settings.keep == "best" and leads:
             self._save(BestEvaluation(step, score, by))
+        report.save(self._report_of(step).parent)
         for task in report.tasks:
             low, high = task.intervals[task.headline]
             err.print(
                 f"step {step:>6} of {self._steps}  {task.task} {task.headline} {task.metrics[task.headline]:.3f} "
                 f"[{low:.3f}, {high:.3f}], best constant {task.constant.metrics[task.headline]:.3f}",
-                markup=False,
             )
 
     def _save(self, best: BestEvaluation) -> None:
@@ -162,6 +181,23 @@ class EvaluationCallback(TrainerCallback):
         else:
             save_vlm(self._vlm, folder)
         write_text(self._training / _BEST_FILE, json.dumps(to_json(best)))
+
+
+class StopCallback(TrainerCallback):
+    """Ends a run that a signal has asked to stop after the present step, which is saved.
+
+    All processes of the run stop after the same step. This callback comes after the one that evaluates.
+    """
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Save the step and stop, if one of the processes has been asked to."""
+        asked = asked_to_stop() is not None
+        if args.world_size > 1:
+            any_asked = torch.tensor(int(asked), device=args.device)
+            torch.distributed.all_reduce(any_asked)
+            asked = bool(any_asked)
+        control.should_save |= asked
+        control.should_training_stop |= asked
 
 
 class ExplosionCallback(TrainerCallback):
@@ -207,7 +243,8 @@ class ExplosionCallback(TrainerCallback):
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Warn if the model has learnt nothing."""
         if self._last > _WORSE * self._guess and state.is_world_process_zero:
-            err.print(
-                f"[yellow]warning:[/] the last loss, {self._last:.4g}, is worse than that of a blind guess, "
-                f"{self._guess:.3g}: the model has learnt nothing; lower trainer.learning_rate"
+            err.note(
+                f"the last loss, {self._last:.4g}, is worse than that of a blind guess, {self._guess:.3g}: the model "
+                "has learnt nothing; lower trainer.learning_rate",
+                label="warning",
             )

@@ -1,5 +1,6 @@
 """Export: write a plain model folder with LoRA adapters merged, and prove that the model answers as before."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from toolkit.errors import UserError
 from toolkit.evaluation.contamination import TRAINED_ON_FILE, hash_sources
 from toolkit.evaluation.evaluate import central_labels
 from toolkit.modeling.checkpoint_contract import CONTRACT, RECIPE, check_same_contract, read_contract, save_contract
+from toolkit.modeling.hub import clear_errors
+from toolkit.modeling.vet_model import ADAPTER_CONFIG
 from toolkit.modeling.vlm.load_vlm import finished_dtype
 from toolkit.modeling.vlm.lora_targets import finish_weights
 from toolkit.modeling.vlm.vlm import Vlm, encode, load_vlm, save_vlm
@@ -22,6 +25,8 @@ from toolkit.qa.sample import Sample
 from toolkit.training.open_run_model import open_adapted
 from toolkit.training.run_folder import ADAPTER
 from toolkit.utils.files import locked, make_folder, write_text
+from toolkit.utils.json import dump_json
+from toolkit.utils.overwrite import has_mark, mark_of
 from toolkit.utils.system_errors import writing
 
 SAMPLES = 4
@@ -30,7 +35,12 @@ SAMPLES = 4
 TOLERANCE = 0.02
 """The largest allowed difference of logits, as a share of their standard deviation (bfloat16 rounds at 0.4 %)."""
 
-_ADAPTER_CONFIG = "adapter_config.json"
+_COMMAND = "export"
+
+_RECORD = "export.json"
+"""The file that says that an export wrote the folder."""
+
+_WEIGHTS = "model*.safetensors*"
 
 
 @dataclass(frozen=True)
@@ -48,19 +58,19 @@ class ExportResult:
     adapter: bool
 
 
-def export(source: Path, dest: Path) -> ExportResult:
+def export(source: Path, dest: Path, force: bool = False) -> ExportResult:
     """Write a checkpoint as a plain model folder that needs neither peft nor this toolkit.
 
     Args:
         source: A folder that ``toolkit train`` wrote, or a ``training/checkpoint-N`` inside it.
-        dest: The folder to write, which must not exist yet.
+        dest: The folder to write. What an export wrote there before is replaced.
+        force: Whether other files in ``dest`` may be replaced, too, by those of the same names.
 
     Raises:
-        UserError: If there is no checkpoint, if ``dest`` exists already, if weights are missing, or if the exported
-            model answers differently. Then nothing is left in ``dest``.
+        UserError: If there is no checkpoint, if ``dest`` holds files of another origin, if weights are missing, or if
+            the exported model answers differently. Then ``dest`` stays as it is.
     """
-    if dest.exists():
-        raise UserError(f"{dest}: this is there already", remedy="choose a new folder")
+    _check_dest(dest, force)
     run = _find_run(source)
     if dest.resolve().is_relative_to(run.resolve()):
         raise UserError(f"{dest}: this is inside the run itself", remedy="choose a folder elsewhere")
@@ -68,7 +78,7 @@ def export(source: Path, dest: Path) -> ExportResult:
     recipe = load_recipe(run / RECIPE)
     if (run / CONTRACT).is_file():
         check_same_contract(run, recipe)
-    adapter = next((place for place in (source, source / ADAPTER) if (place / _ADAPTER_CONFIG).is_file()), None)
+    adapter = next((place for place in (source, source / ADAPTER) if (place / ADAPTER_CONFIG).is_file()), None)
     before = open_adapted(recipe, adapter) if adapter else load_vlm(source)
     plan = make_plan(recipe, before.geometry.canvas)
     samples = _draw_questions(plan)
@@ -87,7 +97,7 @@ def export(source: Path, dest: Path) -> ExportResult:
         _save_contract_and_data(run, recipe, plan, scratch)
         if source == run and (run / "README.md").is_file():  # a saved step has no results of its own
             write_text(scratch / "README.md", (run / "README.md").read_text(encoding="utf-8"))
-        scratch.rename(dest)
+        _place(scratch, dest)
     return ExportResult(dest, difference, adapter is not None)
 
 
@@ -100,6 +110,30 @@ def _scratch_folder(place: Path) -> Iterator[Path]:
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _check_dest(dest: Path, force: bool) -> None:
+    """Check that a folder is missing or empty, or holds an export; or anything else, by ``force``."""
+    if dest.exists() and not dest.is_dir():
+        raise UserError(f"{dest}: this is a file, not a folder", remedy="choose another folder")
+    if dest.is_dir() and any(dest.iterdir()) and not force and not has_mark(dest / _RECORD, _COMMAND):
+        raise UserError(
+            f"{dest}: this folder holds something that toolkit export did not write",
+            remedy="choose another folder, or write over its files with --force",
+        )
+
+
+def _place(scratch: Path, dest: Path) -> None:
+    """Move the files of an export to their place. Weights of an earlier export that the new one lacks are removed."""
+    write_text(scratch / _RECORD, dump_json({"about": mark_of(_COMMAND)}) + "\n")
+    if not dest.exists():
+        scratch.rename(dest)
+        return
+    fresh, exported = {path.name for path in scratch.iterdir()}, has_mark(dest / _RECORD, _COMMAND)
+    shutil.copytree(scratch, dest, dirs_exist_ok=True, copy_function=os.replace)
+    for path in dest.glob(_WEIGHTS) if exported else ():
+        if path.name not in fresh:
+            path.unlink()
 
 
 def _find_run(source: Path) -> Path:
@@ -138,7 +172,15 @@ def _logits(vlm: Vlm, samples: list[Sample]) -> list[torch.Tensor]:
     """The logits of the first answer token (vocabulary,), for each sample."""
     vlm.model.eval()
     batches = [encode(vlm, [sample.prompt], [sample.images]) for sample in samples]
-    return [vlm.model(**batch).logits[0, -1].float().cpu() for batch in batches]
+    with clear_errors(vlm.name):
+        found = [vlm.model(**batch).logits[0, -1].float().cpu() for batch in batches]
+    if not all(bool(logits.isfinite().all()) for logits in found):
+        raise UserError(
+            f"{vlm.name}: what this model computes are no finite numbers",
+            "its weights are damaged, or numbers in its config.json are",
+            "download or save the model again",
+        )
+    return found
 
 
 def _largest_difference(expected: list[torch.Tensor], found: list[torch.Tensor]) -> float:

@@ -1,5 +1,6 @@
 """The model card: what a checkpoint is, how it was made, and how well it answers."""
 
+import shlex
 from collections.abc import Sequence
 
 from jinja2 import Environment, StrictUndefined
@@ -7,6 +8,7 @@ from jinja2 import Environment, StrictUndefined
 from toolkit.config.build import RunPlan
 from toolkit.config.recipe import Recipe
 from toolkit.evaluation.reports.report import Report
+from toolkit.foreign_text import one_line, to_markdown
 from toolkit.utils.versions import versions
 
 _CARD = """\
@@ -15,12 +17,12 @@ library_name: transformers
 pipeline_tag: image-text-to-text
 tags: [3d, metric-depth, depthlm]
 ---
-# {{ name }}
+# {{ name | markdown }}
 
-A vision-language model, fine-tuned from `{{ recipe.model.name }}` to answer metric 3D questions about pictures with the
-method of DepthLM (arXiv 2509.25413). Ask it through the toolkit, which prepares pictures as in training:
+A vision-language model, fine-tuned from {{ recipe.model.name | markdown }} to answer metric 3D questions about pictures
+with the method of DepthLM (arXiv 2509.25413). Ask it through the toolkit, which prepares pictures as in training:
 
-    toolkit ask picture.jpg "how far is the red point" --point red=320,240 --focal 1100 --model {{ name }}
+    toolkit ask picture.jpg "how far is the red point" --point red=320,240 --focal 1100 --model {{ folder }}
 
 {% if recipe.canonical.keep_focal %}Pictures keep their own focal lengths and are scaled to the model's picture size
 {%- else %}Pictures must be resampled to a focal length of **{{ recipe.canonical.focal | round(1) }} px**
@@ -36,10 +38,10 @@ method of DepthLM (arXiv 2509.25413). Ask it through the toolkit, which prepares
 {{ recipe.trainer.steps }} steps of {{ recipe.trainer.batch_size * recipe.trainer.accumulate }} samples per process,
 learning rate {{ recipe.trainer.learning_rate }}
 {%- if recipe.model.lora %}, LoRA of rank {{ recipe.model.lora.rank }} on {{ recipe.model.lora.parts | join(", ") }}
-{%- endif %}. Tasks: {% for task in tasks %}{{ task }}{{ ", " if not loop.last }}{% endfor %}.
+{%- endif %}. Tasks: {% for task in tasks %}{{ task | markdown }}{{ ", " if not loop.last }}{% endfor %}.
 {{ effort }} The whole recipe is `recipe.yaml`, seed {{ recipe.seed }}.
 
-Licences of the data: {{ licenses | join("; ") }}.
+Licences of the data: {{ licenses | map("markdown") | join("; ") }}.
 
 ## Held-out results
 
@@ -47,8 +49,9 @@ Licences of the data: {{ licenses | join("; ") }}.
 | task | questions | measure | this model | best constant answer | unread answers |
 |---|---|---|---|---|---|
 {% for task in report.tasks -%}
-| {{ task.task }} | {{ task.count }} | {{ task.headline }} | {{ "%.3f" | format(task.metrics[task.headline]) }} \
-| {{ "%.3f" | format(task.constant.metrics[task.headline]) }} ({{ task.constant.answer }}) \
+| {{ task.task | markdown }} | {{ task.count }} | {{ task.headline | markdown }} \
+| {{ "%.3f" | format(task.metrics[task.headline]) }} \
+| {{ "%.3f" | format(task.constant.metrics[task.headline]) }} ({{ task.constant.answer | markdown }}) \
 | {{ "%.1f" | format(100 * task.unread) }} % |
 {% endfor %}
 Answers that cannot be read and impossible answers count as wrong. The best constant is chosen on the same questions.
@@ -73,7 +76,15 @@ def model_card(name: str, recipe: Recipe, plan: RunPlan, report: Report | None, 
     """
     tasks: Sequence[str] = [task.name for task, _ in plan.train.tasks]
     listed = ", ".join(f"{package} {number}" for package, number in versions().items())
-    template = Environment(undefined=StrictUndefined, autoescape=False).from_string(_CARD)
-    return template.render(
-        name=name, recipe=recipe, tasks=tasks, licenses=plan.licenses, report=report, effort=effort, versions=listed
+    environment = Environment(undefined=StrictUndefined, autoescape=False)
+    environment.filters["markdown"] = to_markdown
+    return environment.from_string(_CARD).render(
+        name=name,
+        folder=one_line(shlex.quote(name)),
+        recipe=recipe,
+        tasks=tasks,
+        licenses=plan.licenses,
+        report=report,
+        effort=effort,
+        versions=listed,
     )

@@ -11,6 +11,7 @@ from toolkit.config.recipe import Recipe
 from toolkit.errors import UserError, UserErrors
 from toolkit.modeling.checkpoint_contract import CONTRACT, RECIPE
 from toolkit.qa.tasks.trust import check_run
+from toolkit.training.saved_state import check_state
 from toolkit.training.saved_steps import SavedStep, saved_step, saved_steps, step_of
 from toolkit.utils.progress import err, is_first_process
 
@@ -41,13 +42,14 @@ _FREE_TO_CHANGE = (
 """How the keys begin of settings that may change when a run is resumed, because they do not change what is learnt."""
 
 
-def find_start(recipe: Recipe, output: Path, resume: str) -> Path | None:
+def find_start(recipe: Recipe, output: Path, resume: str, force: bool = False) -> Path | None:
     """Find the ``checkpoint-N`` to go on from.
 
     Args:
         recipe: The recipe of the run.
         output: The folder of the run.
         resume: ``auto``, ``never`` or the folder of a checkpoint, as in ``train``.
+        force: Whether ``output`` may hold something that is not a run.
 
     Returns:
         The folder of the checkpoint; None if the run starts from the beginning.
@@ -63,12 +65,13 @@ def find_start(recipe: Recipe, output: Path, resume: str) -> Path | None:
     steps = saved_steps(output / TRAINING)
     whole = [step.folder for step in steps if step.whole]
     if is_first_process():  # it makes the folder, which other processes may find half made
-        _check_output(recipe, output, resume, any(step.ended for step in steps))
+        _check_output(recipe, output, resume, any(step.ended for step in steps), force)
     start = given or (whole[-1] if whole else None)
     if given is None:
         _tell_passed_over(output, steps, start)
     if start is not None:
         _check_plain(start, [folder for folder in whole if step_of(folder) < step_of(start)])
+        check_state(start, step_of(start), recipe.trainer.batch_size)
     return start
 
 
@@ -89,8 +92,7 @@ def _tell_passed_over(output: Path, steps: Sequence[SavedStep], start: Path | No
     if newer and is_first_process():
         causes = [fault.problem for fault in faults] or [f"{step.folder}: not saved to its end" for step in newer]
         goes_on = f"goes on from {start}" if start else "begins at step 1"
-        err.print("[yellow]note:[/] ", end="")
-        err.print(f"{'; '.join(causes)}; training {goes_on}", markup=False)
+        err.note(f"{'; '.join(causes)}; training {goes_on}")
 
 
 def _check_plain(start: Path, older: Sequence[Path]) -> None:
@@ -128,15 +130,20 @@ def _fault_of_pickle(file: Path) -> str:
     return ""
 
 
-def _check_output(recipe: Recipe, output: Path, resume: str, begun: bool) -> None:
-    """Check that ``output`` is empty, or holds an unfinished run of the same recipe."""
+def _check_output(recipe: Recipe, output: Path, resume: str, begun: bool, force: bool) -> None:
+    """Check that ``output`` is empty, or holds an unfinished run of the same recipe; or anything else, by ``force``."""
     inside = [path.name for path in output.iterdir()] if output.is_dir() else []
     if output.exists() and not output.is_dir():
         raise UserError(f"{output}: this is a file, not a folder", remedy="choose another --output")
     if not [name for name in inside if name != PREVIEW and not name.startswith(".")]:
         return
+    if RECIPE not in inside and force:
+        return
     if RECIPE not in inside:
-        raise UserError(f"{output}: this folder holds something that is not a run", remedy="choose another --output")
+        raise UserError(
+            f"{output}: this folder holds something that is not a run",
+            remedy="choose another --output, or write into it with --force",
+        )
     if resume == "never":
         raise UserError(f"{output}: there is a run here already", remedy="choose another --output, or --resume auto")
     finished = CONTRACT in inside

@@ -4,7 +4,6 @@ A step that was saved only in part, because the run was ended meanwhile, has no 
 last. A step that has one, but not all of the rest, is damaged: it is told, and it is never deleted.
 """
 
-import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -13,9 +12,11 @@ from itertools import chain, count
 from pathlib import Path
 
 from toolkit.errors import UserError
+from toolkit.training.saved_state import STATE_FILE
+from toolkit.utils.bounded_file import MOST_BYTES
+from toolkit.utils.json import read_json_file
 from toolkit.utils.progress import processes
 
-_STATE = "trainer_state.json"
 _INDEX = "*.safetensors.index.json"
 _SHARDS = ("pytorch_model_fsdp*", "global_step*")  # what sharded runs save instead of weights
 
@@ -62,7 +63,7 @@ def saved_steps(training: Path) -> list[SavedStep]:
 
 def saved_step(folder: Path) -> SavedStep:
     """Look at a ``checkpoint-N``. If there is no such folder, it was not saved to its end."""
-    ended = (folder / _STATE).exists()
+    ended = (folder / STATE_FILE).exists()
     return SavedStep(folder, ended, tuple(_faults(folder)) if ended else ())
 
 
@@ -88,7 +89,7 @@ def _free_name(wanted: Path) -> Path:
 
 def begin_saving(folder: Path) -> None:
     """Prepare to save a ``checkpoint-N`` over one that may be there: it must not pass for whole with files of both."""
-    (folder / _STATE).unlink(missing_ok=True)
+    (folder / STATE_FILE).unlink(missing_ok=True)
 
 
 def remove_older(folder: Path) -> None:
@@ -97,7 +98,7 @@ def remove_older(folder: Path) -> None:
     spare = max((step.number for step in older if step.whole), default=None)
     for step in older:
         if not step.faults and step.number != spare:
-            (step.folder / _STATE).unlink(missing_ok=True)  # if this is interrupted, the rest does not pass for whole
+            (step.folder / STATE_FILE).unlink(missing_ok=True)  # if this is interrupted, the rest is no whole step
             shutil.rmtree(step.folder, ignore_errors=True)
 
 
@@ -120,12 +121,12 @@ def _faults(folder: Path) -> Iterator[UserError]:
 def _json_fault(file: Path) -> str:
     """What is wrong with a JSON file; "" if it holds an object, and the trainer's state names its step."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json_file(file, MOST_BYTES)
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
-    except (ValueError, RecursionError):
-        return "it is cut short or damaged"
-    if not isinstance(content, dict) or (file.name == _STATE and "global_step" not in content):
+    except UserError as fault:
+        return f"it is cut short or damaged: {fault.cause}"
+    if not isinstance(content, dict) or (file.name == STATE_FILE and "global_step" not in content):
         return "it does not hold what training wrote"
     return ""
 
@@ -148,7 +149,7 @@ def _listed_weights(folder: Path) -> set[Path]:
     found: set[Path] = set()
     for file in folder.glob(_INDEX):
         if not _json_fault(file):
-            listed = json.loads(file.read_text(encoding="utf-8")).get("weight_map")
+            listed = read_json_file(file, MOST_BYTES).get("weight_map")
             found |= {folder / str(name) for name in listed.values()} if isinstance(listed, dict) else set()
     return found
 

@@ -31,7 +31,14 @@ from toolkit.modeling.vlm.vlm import Vlm, load_to_ask, save_vlm
 from toolkit.modeling.vlm.vlm_predictor import VlmPredictor
 from toolkit.qa.tasks.registry import remember_loaded
 from toolkit.qa.tasks.trust import remember_run
-from toolkit.training.callbacks import BEST, EvaluationCallback, ExplosionCallback, forget_best, read_best
+from toolkit.training.callbacks import (
+    BEST,
+    EvaluationCallback,
+    ExplosionCallback,
+    StopCallback,
+    forget_best,
+    read_best,
+)
 from toolkit.training.dry_run.estimate import estimate_run
 from toolkit.training.model_card import model_card
 from toolkit.training.open_run_model import open_base, open_trained
@@ -40,9 +47,11 @@ from toolkit.training.run_folder import ADAPTER, TRAINING, find_start
 from toolkit.training.saved_steps import set_damaged_aside, step_of
 from toolkit.training.trainer import ProgressBarCallback, make_trainer
 from toolkit.utils.files import locked, write_text
+from toolkit.utils.interruption import deferred
 from toolkit.utils.progress import bar, err, is_first_process, processes
 
 _MINUTE = 60  # s
+_STOPPING = "stopping: this step is finished and saved first; to stop at once, interrupt again"
 _PROBED = 4096  # about how many weights of each tensor are compared to see whether it moved
 
 
@@ -65,7 +74,7 @@ class TrainingResult:
     moved: float
 
 
-def train(recipe: Recipe, output: Path, resume: str = "auto") -> TrainingResult:
+def train(recipe: Recipe, output: Path, resume: str = "auto", force: bool = False) -> TrainingResult:
     """Train a model by a recipe, save the checkpoint, and evaluate it on held-out pictures.
 
     Args:
@@ -73,6 +82,7 @@ def train(recipe: Recipe, output: Path, resume: str = "auto") -> TrainingResult:
         output: The folder of the checkpoint. It is made if it is missing.
         resume: ``auto`` goes on where an interrupted run of the same recipe stopped; ``never`` refuses to do so; a
             path is the folder ``training/checkpoint-N`` to go on from.
+        force: Whether ``output`` may hold files that are no run. Those with a name of the run's files are replaced.
 
     Raises:
         UserError: If the recipe cannot be run, if ``output`` holds something else, or if the run is ended from outside,
@@ -80,16 +90,16 @@ def train(recipe: Recipe, output: Path, resume: str = "auto") -> TrainingResult:
     """
     check_trainable(recipe)
     with clear_run_errors(output), locked(output) if is_first_process() else nullcontext():
-        return _train(adopt_base_contract(recipe), output, resume)
+        return _train(adopt_base_contract(recipe), output, resume, force)
 
 
-def _train(recipe: Recipe, output: Path, resume: str) -> TrainingResult:
-    start = find_start(recipe, output, resume)
+def _train(recipe: Recipe, output: Path, resume: str, force: bool) -> TrainingResult:
+    start = find_start(recipe, output, resume, force)
     resumed = start is not None and recipe.model.lora is None
     vlm = open_saved(recipe.model, start) if start and resumed else open_base(recipe)
     plan = make_plan(recipe, vlm.geometry.canvas)
     for note in plan.notes:
-        err.print(f"[yellow]note:[/] {note}")
+        err.note(note)
     return _run(prepare_training(vlm, recipe.model), recipe, plan, output, start)
 
 
@@ -184,7 +194,7 @@ def _begin_run(learner: Vlm, recipe: Recipe, plan: RunPlan, output: Path, start:
         if start is None:
             forget_best(output / TRAINING)
         for kept in set_damaged_aside(output / TRAINING, step_of(start) if start else 0):
-            err.print(f"what is damaged is kept as {kept}", markup=False)
+            err.note(f"what is damaged is kept as {kept}")
 
 
 def _fit(
@@ -197,10 +207,12 @@ def _fit(
         if recipe.evaluation.every:
             evaluate = partial(evaluate_held_out, recipe=recipe, plan=plan, central=central, name=output.name)
             callbacks.append(EvaluationCallback(recipe, learner, output / TRAINING, evaluate))
+        callbacks.append(StopCallback())
         trainer = make_trainer(learner, plan.train, recipe, output / TRAINING, callbacks)
         if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
             remember_run(output)
-        trainer.train(resume_from_checkpoint=str(start) if start else None)
+        with deferred(_STOPPING if is_first_process() else ""):
+            trainer.train(resume_from_checkpoint=str(start) if start else None)
     return trainer
 
 

@@ -4,6 +4,7 @@ import importlib.util
 import math
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ from trl import SFTConfig, SFTTrainer
 from toolkit.config.recipe import Recipe, TrainerSettings
 from toolkit.errors import UserError
 from toolkit.modeling.bfloat16 import cpu_has_bfloat16
+from toolkit.modeling.hub import clear_errors
 from toolkit.modeling.vlm.vlm import Vlm
 from toolkit.qa.mixture import Mixture
 from toolkit.training.collator import FAULT, Collator, make_row
 from toolkit.training.labelled_rows import select_labelled_rows, trl_selects_rows
 from toolkit.training.saved_steps import begin_saving, remove_older
+from toolkit.utils.interruption import asked_to_stop
 from toolkit.utils.progress import Bar, processes
 from toolkit.utils.system_errors import file_error
 
@@ -110,6 +113,8 @@ def make_trainer(
 class _Trainer(SFTTrainer):
     """TRL's trainer, which scores no token without loss, and raises the errors of worker processes as they were."""
 
+    _has_computed = False
+
     def _issue_warnings_after_load(self, load_result: Any) -> None:
         """Issue no warnings.
 
@@ -117,13 +122,27 @@ class _Trainer(SFTTrainer):
         be reported as missing here.
         """
 
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Load the weights of a saved step, which may be those of another model.
+
+        Raises:
+            UserError: If they cannot be loaded.
+        """
+        with clear_errors(resume_from_checkpoint):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
         """The batches of one step.
 
         Raises:
             UserError: If a worker process could not make a batch.
         """
-        batches, count = super().get_batch_samples(*args, **kwargs)
+        try:
+            batches, count = super().get_batch_samples(*args, **kwargs)
+        except Exception:  # the signal that stops this process has ended its worker processes before
+            if asked_to_stop() is not None and self.state.global_step and self.args.world_size == 1:
+                self._save_checkpoint(self.model, trial=None)
+            raise
         for batch in batches:
             if FAULT in batch:
                 raise batch[FAULT]
@@ -150,11 +169,21 @@ class _Trainer(SFTTrainer):
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """The loss of a batch, without logits of the tokens that carry none."""
         if trl_selects_rows(inputs["labels"].device):
-            return super().compute_loss(model, inputs, *args, **kwargs)
+            return self._plain_loss(model, inputs, *args, **kwargs)
         whole: Any = self.accelerator.unwrap_model(self.model)
         plain: Any = whole.get_base_model() if isinstance(whole, PeftModel) else whole
         with select_labelled_rows(plain, inputs) as chosen:
-            return super().compute_loss(model, chosen, *args, **kwargs)
+            return self._plain_loss(model, chosen, *args, **kwargs)
+
+    def _plain_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """TRL's loss. At first, it shows whether the base model's files hold numbers that no model can compute with."""
+        base: Any = self.model
+        name = str(base.config.name_or_path)
+        alone = self.args.world_size == 1  # the errors of several processes need their tracebacks
+        with clear_errors(name) if name and alone and not self._has_computed else nullcontext():
+            loss = super().compute_loss(model, inputs, *args, **kwargs)
+        self._has_computed = True
+        return loss
 
 
 def arrange_samples(mixture: Mixture, steps: int, per_step: int) -> NDArray[np.int64]:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from toolkit.errors import UserError
+from toolkit.foreign_text import visible
 from toolkit.utils.arrays import Pixels
 from toolkit.utils.files import make_folder, write_bytes
+from toolkit.utils.overwrite import mark_of
 
 _MARGIN = 12  # px around a cell
 _GAP = 6  # px between two pictures of one cell
@@ -53,9 +56,9 @@ def draw_sheet(cells: Sequence[Cell], columns: int = 4, width: int = 300) -> Ima
     return sheet
 
 
-def save_sheet(cells: Sequence[Cell], path: Path, columns: int = 4, width: int = 300) -> None:
-    """Draw a sheet and write it as a PNG file."""
-    save_png(np.asarray(draw_sheet(cells, columns, width)), path)
+def save_sheet(cells: Sequence[Cell], path: Path, command: str, columns: int = 4, width: int = 300) -> None:
+    """Draw a sheet and write it as a PNG file that names the command."""
+    save_png(np.asarray(draw_sheet(cells, columns, width)), path, command)
 
 
 def check_png(path: Path) -> None:
@@ -71,11 +74,18 @@ def check_png(path: Path) -> None:
     make_folder(path.parent)
 
 
-def save_png(pixels: Pixels, path: Path) -> None:
-    """Write a picture (H, W, 3) uint8 RGB as a PNG file, completely or not at all."""
+def save_png(pixels: Pixels, path: Path, command: str) -> None:
+    """Write a picture (H, W, 3) uint8 RGB as a PNG file that names the command, completely or not at all."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
+    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=png_mark(command))
     write_bytes(path, buffer.getvalue())
+
+
+def png_mark(command: str) -> PngInfo:
+    """The text in a PNG file that says which command wrote it."""
+    text = PngInfo()
+    text.add_text("Software", mark_of(command))
+    return text
 
 
 def side_by_side(images: Sequence[Pixels]) -> Pixels:
@@ -126,7 +136,7 @@ def _scale_to_width(image: Image.Image, width: int) -> Image.Image:
 def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
     """Split a text into lines of whole words. A line is wider than ``width`` px only if a single word is."""
     lines = [""]
-    for word in text.split():
+    for word in visible(text).split():
         longer = f"{lines[-1]} {word}".strip()
         if font.getlength(longer) <= width:
             lines[-1] = longer

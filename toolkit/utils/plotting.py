@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.utils.files import write_bytes
+from toolkit.utils.overwrite import mark_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,13 +30,13 @@ def can_draw() -> bool:
     return importlib.util.find_spec("matplotlib") is not None
 
 
-def write_figure(figure: "Figure", path: Path) -> None:
-    """Write a matplotlib figure as a PNG file.
+def write_figure(figure: "Figure", path: Path, command: str) -> None:
+    """Write a matplotlib figure as a PNG file that names the command.
 
     Raises:
         UserError: If the file cannot be written.
     """
     png = io.BytesIO()
     # Without this, matplotlib writes its version into the file, and the bytes differ between machines.
-    figure.savefig(png, format="png", dpi=110, metadata={"Software": ""})
+    figure.savefig(png, format="png", dpi=110, metadata={"Software": mark_of(command)})
     write_bytes(path, png.getvalue())

@@ -4,10 +4,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+from toolkit.utils.console import ForeignTextConsole
+
+err = ForeignTextConsole(stderr=True, highlight=False, soft_wrap=True)
 """The console for progress, warnings and logs."""
 
 
@@ -52,7 +53,7 @@ def bar(title: str, total: int) -> Iterator[Bar]:
     """
     shown = err.is_terminal and is_first_process()
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),

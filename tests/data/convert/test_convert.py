@@ -5,8 +5,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 from PIL import Image
 
 from tests.support.convert_scenes import grey
+from tests.support.paths import ROOT
 from toolkit.cli.main import main
 from toolkit.config.validate import validate
 from toolkit.data.convert.base_format import ConvertOptions, ImageMode
@@ -177,6 +180,28 @@ def test_an_interrupted_conversion_goes_on(source: Path) -> None:
     whole = convert(job(source, "fresh")).manifest
     assert whole is not None
     assert (source.parent / "out" / "manifest.jsonl").read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_stopped_conversion_leaves_no_worker_behind(number: signal.Signals, source: Path) -> None:
+    dest = source.parent / "out"
+    words = ["-m", "toolkit", "data", "convert", "folder", str(source), str(dest), "--points", "10", "--workers", "2"]
+    running = subprocess.Popen(
+        [sys.executable, *words], cwd=ROOT, stdout=-1, stderr=-1, text=True, start_new_session=True
+    )
+    while not list(dest.glob(".parts/*/*.json")) and running.poll() is None:
+        time.sleep(0.005)
+    if number == signal.SIGKILL:
+        running.kill()
+    else:
+        os.killpg(running.pid, number)  # as schedulers do
+    _, err = running.communicate(timeout=60)  # the workers, too, have stderr open until they end
+    assert running.returncode in (0, -9, 143)
+    assert err.count("\n") == (number != signal.SIGKILL), err
+    whole = convert(job(source, "fresh")).manifest
+    assert whole is not None and convert(job(source)).manifest == dest / "manifest.jsonl"
+    assert (dest / "manifest.jsonl").read_bytes() == whole.read_bytes()
+    assert not [path for path in dest.rglob(".*") if path.name.endswith(".tmp")]
 
 
 def test_a_part_cut_short_is_done_again(source: Path) -> None:

@@ -1,16 +1,24 @@
 """Tests of what converters share: sampling, LiDAR, 16-bit depth, poses, COLMAP, reading."""
 
+import tracemalloc
+import zlib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import scipy.io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.convert_scenes import BOXES, FORWARD, from_world, pose, sweep, true_depth
+from tests.support.hostile_files import NO_FILES, Write
 from toolkit.data.convert.base_format import ConvertOptions
-from toolkit.data.convert.readers import colmap, depth_png
+from toolkit.data.convert.readers import arrow, colmap, depth_png, frame_streams
 from toolkit.data.convert.readers import pose_files as poses
 from toolkit.data.convert.readers import read_files as reading
 from toolkit.data.convert.shared import label_selection as labels
@@ -204,3 +212,71 @@ def test_what_stands_under_a_key() -> None:
         reading.need({"a": {"b": 3}}, "a.c", Path("x.json"))
     with pytest.raises(UserError, match="not list"):
         reading.need({"a": 3}, "a", Path("x.json"), list)
+
+
+def test_a_parquet_file_of_equal_values_is_counted_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, many = tmp_path / "a.parquet", 100_000
+    cells = [[0.0] * 10] + [[]] * (many - 1)
+    pq.write_table(pa.table({"number": np.zeros(many, np.int64), "list": cells, "few": [None] * many}), path)
+    monkeypatch.setattr(arrow, "_MOST_VALUES", many - 1)
+    with pytest.raises(UserError, match=f"it states {many} values, and at most {many - 1} are read at once"):
+        arrow.read_parquet(path, ["number"])
+    assert arrow.ParquetRows(path, ["number", "list"]).row(0)["list"].tolist() == [0.0] * 10
+    monkeypatch.setattr(arrow, "_MOST_VALUES", 0)
+    with pytest.raises(UserError, match="values, and at most 0 are read at once"):
+        arrow.ParquetRows(path, ["number"]).row(0)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["one stream", "frames"])
+def test_a_depth_stream_that_inflates_to_gigabytes_is_read_in_parts(tmp_path: Path, packed: bool) -> None:
+    deflate = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    bomb = b"".join(deflate.compress(bytes(1 << 20)) for _ in range(64)) + deflate.flush()
+    (tmp_path / "depth.bin").write_bytes((len(bomb).to_bytes(4, "little") if packed else b"") + bomb)
+    stream = frame_streams.open_depth_stream(tmp_path / "depth.bin")
+    tracemalloc.start()
+    if packed:
+        with pytest.raises(UserError, match="cannot be read"):
+            stream.frame(0)
+    else:
+        assert np.isnan(stream.frame(50)).all()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 48 << 20
+
+
+def test_a_depth_stream_that_states_an_enormous_frame_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "depth.bin").write_bytes((4).to_bytes(4, "little") + bytes(4) + b"\xff" * 8)
+    with pytest.raises(UserError, match="a frame of 4294967295 bytes is impossible"):
+        frame_streams.open_depth_stream(tmp_path / "depth.bin").frame(1)
+
+
+def test_a_matlab_variable_that_states_an_enormous_shape_is_not_read(tmp_path: Path) -> None:
+    scipy.io.savemat(tmp_path / "a.mat", {"depth": np.zeros((3, 4))})
+    content = bytearray((tmp_path / "a.mat").read_bytes())
+    place = content.index(np.array([3, 4], "<i4").tobytes())
+    content[place : place + 8] = np.array([200_000, 200_000], "<i4").tobytes()
+    (tmp_path / "a.mat").write_bytes(content)
+    with pytest.raises(UserError, match="which is too large"):
+        reading.read_matlab(tmp_path / "a.mat", "depth")
+
+
+@pytest.mark.parametrize("make", NO_FILES.values(), ids=NO_FILES)
+@pytest.mark.parametrize(
+    "read",
+    [
+        reading.read_json,
+        reading.read_lines,
+        reading.read_arrays,
+        reading.read_matlab,
+        reading.check_picture,
+        depth_png.read_depth_png,
+        frame_streams.open_depth_stream,
+        partial(reading.read_binary_rows, dtype="<f4", columns=4),
+        partial(arrow.read_feather, columns=["a"]),
+        partial(arrow.read_parquet, columns=["a"]),
+    ],
+)
+def test_readers_take_regular_files_alone(tmp_path: Path, make: Write, read: Callable[[Path], object]) -> None:
+    make(tmp_path / "a.png")
+    with pytest.raises(UserError, match=r"a\.png"):
+        read(tmp_path / "a.png")

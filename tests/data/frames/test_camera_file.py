@@ -2,8 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.support.any_json import ANY_JSON
 from toolkit.data.frames.camera_file import parse_camera
 from toolkit.errors import UserError
 
@@ -52,3 +56,19 @@ def test_what_would_be_passed_over_is_refused(more: dict[str, Any], problem: str
     with pytest.raises(UserError) as caught:
         parse_camera({"intrinsics": INTRINSICS, **more})
     assert problem in caught.value.problem and remedy in caught.value.remedy
+
+
+CONTENTS = st.fixed_dictionaries(
+    {"intrinsics": ANY_JSON | st.lists(st.floats() | st.integers(-9, 10**20), min_size=5, max_size=7)},
+    optional={"distortion": ANY_JSON | st.lists(st.floats(), max_size=6), "model": ANY_JSON},
+)
+
+
+@given(ANY_JSON | CONTENTS)
+def test_everything_is_a_camera_or_a_users_mistake(content: Any) -> None:
+    try:
+        camera = parse_camera(content)
+    except UserError:
+        return
+    assert np.isfinite(camera.intrinsics).all()
+    assert min(camera.fx, camera.fy, camera.width, camera.height) > 0

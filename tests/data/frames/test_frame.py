@@ -309,6 +309,41 @@ def test_shares_of_the_greatest_depth_may_have_a_long_unit(tmp_path: Path) -> No
     assert DepthFile(tmp_path / "depth.npy", 1000, "z").read(CAMERA)[1] == pytest.approx(np.full(12, 5), rel=1e-6)
 
 
+@pytest.mark.parametrize("number", [-3.0, 1e-300, 1e-9])
+def test_maps_of_numbers_that_are_no_depths_are_refused(tmp_path: Path, number: float) -> None:
+    np.save(tmp_path / "depth.npy", np.full((3, 4), number))
+    with pytest.raises(UserError, match="no number in it is a depth, such as") as caught:
+        DepthFile(tmp_path / "depth.npy", 1.0, "z").grid(CAMERA)
+    assert "at least 0.01 mm" in caught.value.cause
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("number", [0.0, np.nan, np.inf, -np.inf, 65535.0])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
+def test_maps_without_any_depth_and_tiny_numbers_beside_depths(tmp_path: Path, number: float, dtype: type) -> None:
+    with np.errstate(over="ignore"):
+        stored = np.full((3, 4), number, dtype)
+    np.save(tmp_path / "depth.npy", stored)
+    assert not DepthFile(tmp_path / "depth.npy", 1.0, "z").grid(CAMERA).valid.any()
+    stored[:2] = 1e-7, 2.0, 2.0, 2.0
+    np.save(tmp_path / "depth.npy", stored)
+    assert DepthFile(tmp_path / "depth.npy", 1.0, "z").read(CAMERA)[1].tolist() == [2.0] * 6
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("number", [np.longdouble(10) ** 400, np.float64(1e308), np.int64(2**62)], ids=str)
+def test_numbers_that_overflow_are_errors_without_warnings(tmp_path: Path, number: np.generic) -> None:
+    np.save(tmp_path / "depth.npy", np.full((3, 4), number))
+    with pytest.raises(UserError, match="10 km or more"):
+        DepthFile(tmp_path / "depth.npy", 9.0, "z").read(CAMERA)
+
+
+@pytest.mark.parametrize("scale", [5e-324, 1e-300, 1e-8])
+def test_units_shorter_than_any_are_refused(tmp_path: Path, scale: float) -> None:
+    with pytest.raises(UserError, match=r"m long, and must be 1e-07 m at least"):
+        DepthFile(depth_png(tmp_path, MILLIMETRES), scale, "z").grid(CAMERA)
+
+
 def test_depth_maps_that_cannot_be_read_say_why(tmp_path: Path) -> None:
     whole = depth_png(tmp_path, np.arange(12, dtype=np.uint16).reshape(3, 4) * 999).read_bytes()
     for name, content, cause in [

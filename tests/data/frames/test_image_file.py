@@ -10,7 +10,6 @@ from PIL import Image, ImageOps
 
 from tests.support import picture_scenes as scenes
 from toolkit.data.frames.image_file import (
-    MOST_PIXELS,
     exif_of,
     open_image,
     orientation_of,
@@ -19,6 +18,7 @@ from toolkit.data.frames.image_file import (
     turn_upright,
 )
 from toolkit.errors import UserError
+from toolkit.utils.bounded_file import MOST_PIXELS
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -1,6 +1,7 @@
 """Tests of ``toolkit.data.manifest.manifest``: sound lines, and every fault by file, line, key and remedy."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -266,6 +267,33 @@ FAULTS: list[tuple[Row | str, str, str, str]] = [
     (sound(world_from_camera="eye"), "world_from_camera", "not a list", "4 rows"),
     (sound(world_from_camera=[["1", 0, 0, 0], *pose()[1:]]), "world_from_camera", '"1" is not a number', "4 rows"),
     (sound(image="turned5.png", world_from_camera=pose()), "world_from_camera", "mirroring EXIF", "upright"),
+    (sound(world_from_camera=pose(1e300)), "world_from_camera", "the pose holds 1e+300", "a rotation"),
+    (sound(world_from_camera=(1e300 * np.eye(4)).tolist()), "world_from_camera", "the pose holds 1e+300", "a rotation"),
+    (sound(image="x" * 5000), "image", "5000 characters, and may have 4096", "name"),
+    (sound(image="a\0b"), "image", "NUL", "path"),
+    (sound(image="\ud800"), "image", "no Unicode text", "UTF-8"),
+    (sound(image=["a.png"]), "image", "['a.png'] is no path", "path"),
+    (sound(image=list(range(9999))), "image", "…", "path"),
+    (mapped(depth_map="x" * 300), "depth_map", "no such depth map", "relative to the manifest"),
+    (mapped(depth_scale=1e-300), "depth_scale", "1e-300 m long, and must be 1e-07 m at least", "0.001 for millimetres"),
+    (sound(intrinsics=[10, 11, 3.5, 2.5, 1e9, 1e9]), "intrinsics", "too large", SIZE),
+    (sound(intrinsics=[1e300, 11, 3.5, 2.5, WIDTH, HEIGHT]), "intrinsics", "are impossible", SIZE),
+    (sound(intrinsics=[1e-300, 11, 3.5, 2.5, WIDTH, HEIGHT]), "intrinsics", "are impossible", SIZE),
+    (sound(intrinsics=[0] * 9999), "intrinsics", "… are not six", SIZE),
+    (sound(distortion=[1e9, 0, 0, 0, 0]), "distortion", "is impossible", "[k1, k2, p1, p2, k3]"),
+    (sound(distortion=[1e5, 0, 0, 0, 0]), "distortion", "100% of the picture", "[k1, k2, p1, p2, k3]"),
+    (sound(depth=[1, 1e-300]), "depth", "1 of 2 are shorter than 0.01 mm, the first is number 1: 1e-300", "metres"),
+    (sound(depth=[1, 1e300]), "depth", "10 km or more", "metres"),
+    (sound(depth=[1, [2]]), "depth", "[2] is not a number", "metres"),
+    (sound(sequence=["a"]), "sequence", '["a"] is no text', "text"),
+    (sound(sequence=True), "sequence", "true is no text", "text"),
+    (sound(sequence=float("inf")), "sequence", "Infinity is no text", "text"),
+    (sound(sequence="\ud800"), "sequence", "no Unicode text", "UTF-8"),
+    (sound(license={"name": "MIT"}), "license", "is no text", "text"),
+    (sound(attribution=3), "attribution", "3 is no text", "text"),
+    (sound(license="x" * 20_000), "license", "20000 characters, and may have 10000", "name"),
+    (json.dumps(sound()).replace("3.5", "9" * 6000, 1), "the whole line", "thousands of digits", "JSON"),
+    ("[" * 100_000, "the whole line", "too many brackets", "JSON"),
     (sound(depht=3), "depht", "unknown", "did you mean depth"),
     (sound(image_path="a.png"), "image_path", "unknown", "did you mean image"),
     ('{"image": "a.png", "intrinsics": [1, 2', "the whole line", "malformed JSON at column 39", "one whole JSON"),
@@ -299,6 +327,22 @@ def test_all_faults_of_all_lines_are_reported_together(folder: Path) -> None:
     assert str(caught.value).startswith(f"{path}: 9 faults\n- {path}, line 1, ")
 
 
+def test_thousands_of_unknown_keys_are_counted(folder: Path) -> None:
+    with pytest.raises(UserErrors) as caught:
+        load_manifest(written(folder, sound(**{f"key{number}": 1 for number in range(3000)})))
+    assert len(caught.value.faults) == 6 and "2995 more keys are unknown" in caught.value.faults[-1].problem
+
+
+def test_a_number_may_name_a_sequence(folder: Path) -> None:
+    assert load_manifest(written(folder, sound(sequence=7))).frame(0).sequence == "7"
+
+
+def test_a_line_of_many_megabytes_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toolkit.data.manifest.build_index.MOST_TEXT", 1 << 20)
+    with pytest.raises(UserError, match="line 2: it is longer than 1 MiB"):
+        load_manifest(written(folder, sound(), " " * (1 << 20)))
+
+
 def test_line_numbers_count_blank_lines(folder: Path) -> None:
     with pytest.raises(UserErrors) as caught:
         load_manifest(written(folder, "", sound(), "", sound(depth=3)))
@@ -327,6 +371,9 @@ def test_damaged_files_are_found_when_everything_is_decoded(folder: Path, row: R
     [
         (lambda path: None, "no such manifest"),
         (lambda path: path.mkdir(), "no such manifest"),
+        (os.mkfifo, "no such manifest"),
+        (lambda path: path.symlink_to("/dev/zero"), "no such manifest"),
+        (lambda path: path.symlink_to(path), "no such manifest"),
         (lambda path: path.write_text(""), "the manifest is empty"),
         (lambda path: path.write_text("\n  \n"), "the manifest is empty"),
         (lambda path: path.write_bytes(b"\x89PNG\xff\xfe"), "not a manifest"),

@@ -87,7 +87,8 @@ def test_ply_files_are_what_the_specification_says(tmp_path: Path) -> None:
     ]
     np.testing.assert_array_equal(np.stack([vertices[name] for name in "xyz"], -1), cloud.xyz.astype(np.float32))
     np.testing.assert_array_equal(np.stack([vertices[name] for name in ("red", "green", "blue")], -1), cloud.rgb)
-    (comment,) = [line for line in lines if line.startswith("comment")]
+    mark, comment = [line for line in lines if line.startswith("comment")]
+    assert mark == "comment written by toolkit cloud"
     assert "metres" in comment and "y down" in comment
 
 

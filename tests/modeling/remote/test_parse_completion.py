@@ -4,8 +4,11 @@ import json
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from toolkit.modeling.predictor import Ending
+from tests.support.any_json import ANY_JSON
+from toolkit.modeling.predictor import Ending, Reply
 from toolkit.modeling.remote.parse_completion import (
     CutShort,
     ErrorBody,
@@ -220,3 +223,29 @@ def test_probabilities_that_do_not_spell_the_answer_are_told() -> None:
     assert read_completion(body("3 m", logprobs={"content": steps})).unaligned
     assert not read_completion(body("7 m", logprobs={"content": steps})).unaligned
     assert not read_completion(body("3 m", logprobs={"content": []})).unaligned
+
+
+LOGPROBS = st.floats(-9, 0) | st.floats() | ANY_JSON
+OTHERS = st.lists(st.fixed_dictionaries({"token": st.sampled_from(["3", " m"]) | ANY_JSON, "logprob": LOGPROBS}))
+SPELLING = st.tuples(
+    *(st.fixed_dictionaries({"token": st.just(token), "logprob": LOGPROBS, "top_logprobs": OTHERS}) for token in "2.4")
+)
+STEPS = SPELLING.map(list) | st.lists(
+    st.fixed_dictionaries({"token": ANY_JSON, "logprob": LOGPROBS}, optional={"top_logprobs": ANY_JSON | OTHERS})
+)
+
+
+@given(
+    st.text(max_size=40)
+    | ANY_JSON.map(json.dumps)
+    | st.builds(body, ANY_JSON, ANY_JSON, ANY_JSON | st.fixed_dictionaries({"content": ANY_JSON | STEPS}))
+    | st.builds(lambda steps: body("2.4", "stop", {"content": steps}), STEPS)
+)
+def test_every_body_is_a_reply_or_is_said_not_to_be_one(text: str) -> None:
+    try:
+        reply = read_completion(text)
+    except (Nonsense, NoAnswer, ErrorBody):
+        return
+    assert isinstance(reply, Reply)
+    assert reply.text == reply.text.strip()
+    assert reply.probability is None or 0 <= reply.probability <= 1

@@ -1,6 +1,7 @@
 """Loading, encoding, generating and saving, on twins of every architecture."""
 
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,15 @@ def test_an_interrupted_save_leaves_nothing_behind(tiny_folder: Path, tmp_path: 
     with pytest.raises(KeyboardInterrupt):
         save_vlm(vlm, tmp_path / "model")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_save_has_left_goes_with_the_next_one(tiny_folder: Path, tmp_path: Path) -> None:
+    for left in (tmp_path / ".model.saving", tmp_path / "model" / ".saving"):
+        (left / "model").mkdir(parents=True)
+        (left / "model" / "model.safetensors").write_text("half")
+        save_vlm(load_vlm(tiny_folder), tmp_path / "model")
+        assert not left.exists()
+        shutil.rmtree(tmp_path / "model")
 
 
 def _copy(source: Path, target: Path, **changes: Any) -> Path:

@@ -194,6 +194,15 @@ def test_a_common_factor_of_the_answers_does_not_change_silog(pairs: list[tuple[
     assert scaled["silog"] == pytest.approx(summary(RelativeAccuracy(), truths, answers)["silog"], abs=1e-9)
 
 
+@given(LENGTHS, st.floats(0.05, 200))
+def test_shares_are_shares_and_ratios_have_no_direction(truth: float, answer: float) -> None:
+    there, back = RelativeAccuracy().score(truth, answer), RelativeAccuracy().score(answer, truth)
+    deltas = [f"delta{power}" for power in (1, 2, 3)]
+    assert all(0 <= there[name] <= 1 for name in (*deltas, "within_2x", "within_25", "mra"))
+    assert there["delta1"] <= there["delta2"] <= there["delta3"]
+    assert [there[name] for name in deltas] == [back[name] for name in deltas]
+
+
 def test_best_constant_of_a_hand_made_set() -> None:
     # 1.0, 1.2 and 1.5 lie within a ratio of 1.5625; 2.0 and 3.0 fit with none of those runs of three.
     constant, share = RelativeAccuracy().best_constant([3.0, 1.0, 1.5, 2.0, 1.2])

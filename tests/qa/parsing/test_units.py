@@ -1,8 +1,11 @@
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from toolkit.errors import UserError
+from toolkit.qa.parsing.answer import read_quantity
 from toolkit.qa.parsing.units import NO_UNIT, unit_in, unit_named, value_to_text
 
 
@@ -119,3 +122,19 @@ def test_a_value_in_another_unit(value: float, unit: str, wanted: str, said: str
 @pytest.mark.parametrize(("unit", "wanted"), [("m", "s"), ("m/s", "m"), ("", "ft"), ("m", ""), ("", "")])
 def test_units_that_measure_different_things(unit: str, wanted: str) -> None:
     assert value_to_text(2.0, unit, wanted) == ""
+
+
+LENGTHS = ["m", "cm", "mm", "km", "ft", "inch", "yd", "mi"]
+
+
+@given(st.floats(1e-3, 1e6), st.sampled_from(LENGTHS), st.sampled_from(LENGTHS))
+def test_a_value_in_another_unit_is_read_back(value: float, unit: str, wanted: str) -> None:
+    read = read_quantity(value_to_text(value, unit, wanted), unit)
+    assert read is not None
+    assert read.value == pytest.approx(value, rel=0.0501)  # of 1 to 100, one decimal is written
+
+
+@given(st.floats(-1e6, 1e6), st.sampled_from(LENGTHS), st.sampled_from(LENGTHS))
+def test_there_and_back_is_the_same(value: float, unit: str, other: str) -> None:
+    there = value * unit_named(unit).factor / unit_named(other).factor
+    assert there * unit_named(other).factor / unit_named(unit).factor == pytest.approx(value, rel=1e-12)

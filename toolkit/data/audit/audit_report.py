@@ -9,16 +9,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
+from rich.text import Text
 
 from toolkit.data.audit.audited_frame import AuditedFrame
 from toolkit.data.audit.finding import VERDICTS, Finding, WorstFrame
+from toolkit.foreign_text import one_line
 from toolkit.utils.arrays import Pixels
 from toolkit.utils.contact_sheet import Cell, save_sheet
+from toolkit.utils.overwrite import check_overwrite
 
 SCHEMA = "toolkit.audit/1"
 """Name and version of the JSON; the number goes up with a change that breaks programs which read it."""
 
 _STYLE = {"fault": "bold red", "suspect": "yellow", "cannot tell": "dim", "ok": "green"}
+_COMMAND = "data audit"
 _PER_FINDING = 4  # how many frames of one finding the sheet shows
 _PANEL = 480  # the width of a picture on which labels are drawn [px]
 _DOT = 3  # the radius of a label's dot [px]
@@ -51,13 +55,13 @@ class AuditReport:
 
     def to_table(self) -> Table:
         """The findings as a table with one row for each finding, the worst first."""
-        table = Table("check", "verdict", "evidence", "what to do", title=str(self.path), show_lines=True)
+        table = Table("check", "verdict", "evidence", "what to do", title=one_line(self.path), show_lines=True)
         for finding in self._worst_first():
             style = _STYLE[finding.verdict]
             table.add_row(
                 finding.check,
-                f"[{style}]{finding.verdict}[/]",
-                _escape_markup(finding.evidence),
+                Text(finding.verdict, style),
+                finding.evidence,
                 _remedy_to_text(finding),
             )
         return table
@@ -71,11 +75,21 @@ class AuditReport:
                 cells += [self._cell(finding, worst) for worst in seen[:_PER_FINDING]]
         return cells
 
-    def save_sheet(self, path: Path) -> bool:
-        """Write the contact sheet as PNG, and say whether there was anything to show."""
+    def save_sheet(self, path: Path, force: bool = False) -> bool:
+        """Write the contact sheet as PNG, and say whether there was anything to show.
+
+        Args:
+            path: The PNG file.
+            force: Whether a file of another origin may be written over, other than a picture that was looked at.
+
+        Raises:
+            UserError: If it may not be written over.
+        """
         cells = self.cells()
         if cells:
-            save_sheet(cells, path, columns=2, width=_PANEL * 2)
+            seen = [Path(worst.frame) for finding in self.findings for worst in finding.worst]
+            check_overwrite([path], _COMMAND, force, [self.path, *seen])
+            save_sheet(cells, path, _COMMAND, columns=2, width=_PANEL * 2)
         return bool(cells)
 
     def _worst_first(self) -> list[Finding]:
@@ -120,8 +134,3 @@ def _remedy_to_text(finding: Finding) -> str:
     lines: Sequence[str] = sorted({str(worst.line) for worst in finding.worst}, key=int)
     named = f" (lines {', '.join(lines)})" if lines and finding.verdict in ("fault", "suspect") else ""
     return finding.remedy + named
-
-
-def _escape_markup(text: str) -> str:
-    """The text for rich, which must not take brackets in it (in the name of a file) for markup."""
-    return text.replace("[", "\\[")

@@ -188,11 +188,10 @@ class Skipped(Exception):
 
 def not_this_set(source: Path, info: DatasetInfo, missing: str) -> UserError:
     """The error for a SOURCE that lacks what the data set always has; it says what is expected and where to get it."""
-    layout = info.layout.strip("\n").replace("\n", "\n           ")
     return UserError(
         f"{source}: this is not {info.title} as downloaded",
         cause=f"there is no {missing}",
-        remedy=f"give the folder that holds\n           {layout}\n           from {info.home}",
+        remedy="give the folder that holds\n" + info.layout.strip("\n") + f"\nfrom {info.home}",
     )
 
 

@@ -1,24 +1,41 @@
 """``toolkit data convert``: converts chunks of pictures in worker processes; resumable, and in shards if wanted."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 
 from toolkit.data.convert.base_format import DatasetItem, DatasetListing, ManifestRow, Skipped, not_this_set
+from toolkit.data.convert.draw_labels import SHEET
 from toolkit.data.convert.parallel.chunks import ChunkPlan, ChunkResult, chunk_key, load_result
 from toolkit.data.convert.parallel.job import ConvertJob, ConvertOutcome
-from toolkit.data.convert.parallel.merge import count_outcome, find_finished, write_manifest
+from toolkit.data.convert.parallel.merge import (
+    FAULTS,
+    MANIFEST,
+    RECORD,
+    count_outcome,
+    find_finished,
+    is_conversion,
+    write_manifest,
+)
+from toolkit.data.convert.parallel.workers import (
+    WorkerStopped,
+    check_not_stopped,
+    obey_first_process,
+    start_tracker,
+    starting_workers,
+)
 from toolkit.data.convert.readers.read_once import fresh_files
 from toolkit.data.convert.registry import DatasetFormat, code_digest, get_format
-from toolkit.data.convert.shared.workspace import Workspace
+from toolkit.data.convert.shared.workspace import COMMAND, Workspace
 from toolkit.data.manifest.parse_line import ManifestLine
 from toolkit.errors import UserError, UserErrors
 from toolkit.utils.files import locked, make_folder
-from toolkit.utils.json import to_json
+from toolkit.utils.json import dump_json, to_json
+from toolkit.utils.overwrite import check_overwrite
 from toolkit.utils.progress import Bar, bar
 from toolkit.utils.system_errors import OutputError
 
@@ -45,21 +62,25 @@ def _convert(job: ConvertJob) -> ConvertOutcome:
     done = find_finished(job.dest, plan)
     if done is not None:
         return done
+    own = is_conversion(job.dest)
+    written = [job.dest / name for name in (MANIFEST, RECORD, FAULTS, SHEET)]
+    check_overwrite(written, COMMAND, job.force, own=own)
+    workspace = Workspace(job.source, job.dest, job.options, free_to_write=own or job.force)
     make_folder(job.dest)
     if job.shard is not None:
-        return _convert_shard(job, job.shard, plan, chunks)
+        return _convert_shard(job, workspace, job.shard, plan, chunks)
     with locked(job.dest):
         plan.save(job.dest)
-        _convert_missing(job, chunks)
+        _convert_missing(job, workspace, chunks)
         return write_manifest(job.dest, plan, job.skip_bad)
 
 
 def _convert_shard(
-    job: ConvertJob, shard: tuple[int, int], plan: ChunkPlan, chunks: Sequence[_Chunk]
+    job: ConvertJob, workspace: Workspace, shard: tuple[int, int], plan: ChunkPlan, chunks: Sequence[_Chunk]
 ) -> ConvertOutcome:
     mine = chunks[shard[0] - 1 :: shard[1]]
     plan.save(job.dest)
-    _convert_missing(job, mine)
+    _convert_missing(job, workspace, mine)
     outcome = count_outcome(job.dest, [key for key, _ in mine])
     if outcome.faults and not job.skip_bad:
         raise UserErrors(
@@ -108,9 +129,8 @@ def _terms(form: DatasetFormat, license_: str, attribution: str) -> dict[str, st
     return {key: term for key, term in terms.items() if term}
 
 
-def _convert_missing(job: ConvertJob, chunks: Sequence[_Chunk]) -> None:
+def _convert_missing(job: ConvertJob, workspace: Workspace, chunks: Sequence[_Chunk]) -> None:
     """Convert the chunks that have not been converted yet, or had faults when they were."""
-    workspace = Workspace(job.source, job.dest, job.options)
     missing = [(key, chunk) for key, chunk in chunks if not _is_clean(load_result(job.dest, key))]
     with bar(f"converting {job.format}", sum(len(chunk) for _, chunk in missing)) as progress:
         if job.workers == 1 or len(missing) < 2:
@@ -126,27 +146,30 @@ def _is_clean(result: ChunkResult | None) -> bool:
 
 def _convert_in_processes(job: ConvertJob, workspace: Workspace, chunks: Sequence[_Chunk], progress: Bar) -> None:
     # Spawned, not forked: a fork of a process with threads (OpenCV's, a notebook's) may hang.
+    start_tracker()
     pool = ProcessPoolExecutor(min(job.workers, len(chunks)), get_context("spawn"), _start_worker)
+    workers: Sequence[BaseProcess] = ()
     try:
-        futures = [pool.submit(_convert_chunk, job.format, workspace, key, chunk) for key, chunk in chunks]
+        with starting_workers() as workers:
+            futures = [pool.submit(_convert_chunk, job.format, workspace, key, chunk) for key, chunk in chunks]
         for future in as_completed(futures):
             progress.advance(future.result())
-    except BrokenProcessPool:
+    except (BrokenProcessPool, WorkerStopped):
         raise UserError(
             "a worker process was ended from outside",
             cause="most often the machine ran out of memory",
             remedy="give fewer --workers; what is done is not done again",
         ) from None
     finally:
+        for worker in workers:
+            worker.terminate()
         pool.shutdown(cancel_futures=True)
 
 
 def _start_worker() -> None:
-    import signal
-
     import cv2
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process handles an interruption
+    obey_first_process()
     cv2.setNumThreads(1)
 
 
@@ -158,6 +181,7 @@ def _convert_chunk(name: str, workspace: Workspace, key: str, chunk: Sequence[Da
     faults: list[UserError] = []
     skipped: Counter[str] = Counter()
     for item in chunk:
+        check_not_stopped()
         try:
             lines.append(_checked_line(form.convert(item, workspace), terms, item, workspace))
         except Skipped as reason:
@@ -186,7 +210,7 @@ def _checked_line(row: ManifestRow, terms: Mapping[str, str], item: DatasetItem,
     Raises:
         UserError: If the data set's own numbers cannot be right, such as a principal point outside the picture.
     """
-    text = json.dumps({**row.to_json(), **terms}, ensure_ascii=False)
+    text = dump_json({**row.to_json(), **terms})
     line = ManifestLine(f"{workspace.source}: {item.name}", workspace.dest, None)
     line.frame(text, decode=False)
     if line.faults:

@@ -35,7 +35,7 @@ def save_overlay(manifest: Path, pictures: int, count: int = _COUNT) -> Path:
         lines = [line for number, line in enumerate(islice(file, pictures)) if number in numbers]
     frames = [_parse_frame(line, manifest) for line in lines]
     path = manifest.with_name(SHEET)
-    save_png(_tile([draw_overlay(frame, _WIDTH) for frame in frames]), path)
+    save_png(_tile([draw_overlay(frame, _WIDTH) for frame in frames]), path, "data convert")
     return path
 
 

@@ -20,7 +20,7 @@ def fingerprint(picture: Picture) -> str:
     fingerprint, and a million files take minutes. For a rendered picture, it is a hash of the scene's name.
     """
     if not isinstance(picture, ImageFile):
-        return hashlib.sha256(picture.name.encode()).hexdigest()[:_LENGTH]
+        return hashlib.sha256(picture.name.encode("utf-8", "surrogatepass")).hexdigest()[:_LENGTH]
     with picture.path.open("rb") as file:
         digest = hashlib.sha256(file.read(_ENDS))
         length = file.seek(0, 2)

@@ -7,16 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.data.frames.image_file import open_image, orientation_of, read_rgb, turn_upright
 from toolkit.data.frames.objects import Objects
+from toolkit.data.frames.stored_depth import read_stored_depth
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 from toolkit.utils.arrays import Array, Pixels
-from toolkit.utils.system_errors import system_error
 
 DepthType = Literal["z", "euclidean"]
 """Whether depth is z-depth, along the principal axis, or the Euclidean distance from the camera centre."""
@@ -24,11 +23,15 @@ DepthType = Literal["z", "euclidean"]
 FARTHEST = 10_000.0
 """Greater depths [m] are refused: they come from a wrong unit, or stand for "no depth"."""
 
+NEAREST = 1e-5
+"""Smaller depths [m] are refused in lists, and unknown in depth maps: they come from a wrong unit, or from rounding."""
+
+SHORTEST_UNIT = 1e-7
+"""Depth maps whose unit is shorter [m] are refused: 16 bits would not reach a centimetre."""
+
 _COARSEST_STEP = 10.0  # m; whole numbers in longer units cannot tell how far the things in a room are
 _REDUCTIONS = (8, 4, 2)  # JPEG can be decoded at these parts of its size
 _UNKNOWN = np.iinfo(np.uint16).max  # the stored value that means "unknown" in files of every type
-_EXR = b"v/1\x01"  # the first bytes of an OpenEXR file (OpenEXR file layout, "Magic Number")
-_PNG, _PNG_END = b"\x89PNG", b"IEND"
 
 
 class Picture(Protocol):
@@ -176,8 +179,9 @@ class DepthGrid:
         Raises:
             UserError: If one of them is an impossible depth.
         """
-        values = self.stored[pixels[:, 1], pixels[:, 0]].astype(np.float64)
-        self._check_farthest(values * self.scale)
+        with np.errstate(over="ignore"):  # infinity is checked
+            values = self.stored[pixels[:, 1], pixels[:, 0]].astype(np.float64)
+            self._check_farthest(values * self.scale)
         return values
 
     def _check_farthest(self, depth: Array) -> None:
@@ -218,8 +222,8 @@ class DepthFile:
     def read(self, camera: Camera) -> tuple[Array, Array]:
         """The pixels (N, 2) with valid depth, and their z-depth (N,) [m].
 
-        Zero, negative numbers, NaN and infinity are invalid, and so are 65535 and the largest number of an integer
-        type, at which depth saturates.
+        Zero, negative numbers, NaN and infinity are invalid, and so are depths below ``NEAREST``, 65535, and the
+        largest number of an integer type, at which depth saturates.
 
         Raises:
             UserError: If the file is missing, damaged, of another size than the picture, or in another unit than
@@ -236,18 +240,26 @@ class DepthFile:
             UserError: If the file is missing, damaged, of another size than the picture, or in another unit than
                 ``scale`` says.
         """
-        stored = self._upright(self._stored(), camera)
-        if stored.shape != (camera.height, camera.width):
-            raise UserError(
-                f"{self.path}: the depth map is {stored.shape[1]} x {stored.shape[0]}, "
-                f"its picture {camera.width} x {camera.height}",
-                remedy="resample the depth map to the picture's size with nearest neighbours",
-            )
+        size = (camera.width, camera.height)
+        stored = self._upright(read_stored_depth(self.path, size, turned=self.orientation >= 5), camera)
         try:
             check_unit(self.scale, whole=stored.dtype.kind != "f")
         except UserError as fault:
             raise UserError(f"{self.path}, depth_scale: {fault.problem}", fault.cause, fault.remedy) from None
-        return DepthGrid(stored, _known(stored), self.scale, self.depth_type, str(self.path))
+        known = _known(stored, self.scale)
+        if not known.any():
+            self._check_unknown(stored)
+        return DepthGrid(stored, known, self.scale, self.depth_type, str(self.path))
+
+    def _check_unknown(self, stored: NDArray[Any]) -> None:
+        """Raise a UserError if numbers (h, w) of which none is a depth do not all say that the depth is unknown."""
+        strange = stored[np.isfinite(stored) & (stored != 0) & (stored.astype(np.float64) < _UNKNOWN)]
+        if strange.size:
+            raise UserError(
+                f"{self.path}: no number in it is a depth, such as {strange[0]:g}",
+                cause=f"depths are positive, and at least {1000 * NEAREST:g} mm",
+                remedy="store positive numbers with their depth_scale, and 0 where no depth is known",
+            )
 
     def _upright(self, stored: NDArray[Any], camera: Camera) -> NDArray[Any]:
         """The depth map (h, w), turned like its picture unless its size shows that it is upright already."""
@@ -256,56 +268,15 @@ class DepthFile:
             return stored
         return turn_upright(stored, self.orientation)
 
-    def _stored(self) -> NDArray[Any]:
-        if not self.path.is_file():
-            raise UserError(
-                f"{self.path}: there is no such depth map",
-                remedy="check its path; a manifest's paths are relative to the manifest",
-            )
-        try:
-            stored = np.load(self.path) if self.path.suffix.lower() == ".npy" else self._decoded()
-        except (OSError, ValueError, EOFError, cv2.error) as error:
-            raise system_error(self.path, error, "read") or self._unreadable(str(error)) from None
-        if stored.dtype == np.uint8:
-            raise self._unreadable("it has 8 bits: a picture of the depth, not the depth")
-        if stored.ndim != 2 or stored.dtype.kind not in "iuf":
-            raise self._unreadable(f"it holds {stored.dtype} of shape {stored.shape}, not one channel")
-        return stored
 
-    def _decoded(self) -> NDArray[Any]:
-        """The pixels of a picture file (h, w, …).
-
-        Raises:
-            UserError: If OpenCV cannot read it, or could read only a part of it.
-        """
-        content = self.path.read_bytes()
-        exr = content.startswith(_EXR)
-        if content.startswith(_PNG) and _PNG_END not in content[-12:]:
-            raise self._unreadable("it is cut short")  # OpenCV would decode a part of it, and not report it
-        try:
-            stored = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED) if content else None
-        except cv2.error:
-            if not exr:
-                raise
-            stored = None
-        if stored is None:
-            raise self._unreadable("EXR is not read" if exr else "OpenCV does not recognise it")
-        return np.asarray(stored)
-
-    def _unreadable(self, cause: str) -> UserError:
-        return UserError(
-            f"{self.path}: the depth map cannot be read",
-            cause=cause,
-            remedy="convert it to a one-channel 16-bit PNG, a float TIFF or a .npy array",
-        )
-
-
-def _known(stored: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which stored numbers (h, w) are depths: not those that mean "unknown" or "too far"."""
+def _known(stored: NDArray[Any], scale: float) -> NDArray[np.bool_]:
+    """Which stored numbers (h, w), with a unit of ``scale`` [m], are depths: not "unknown", "too far" or rounding."""
     known = np.asarray(stored > 0)
-    known &= stored != _UNKNOWN
+    if stored.dtype != np.float16:  # which cannot hold it
+        known &= stored != _UNKNOWN
     if stored.dtype.kind == "f":
         known &= np.isfinite(stored)
+        known &= stored >= NEAREST / scale
     elif stored.dtype.type is not np.uint16:
         known &= stored != np.iinfo(stored.dtype).max
     return known
@@ -328,8 +299,15 @@ def check_unit(scale: float, whole: bool) -> None:
         whole: Whether whole numbers are stored.
 
     Raises:
-        UserError: If the unit is so long that ``scale`` must be the number of units in a metre.
+        UserError: If the unit is shorter than any that is used, or so long that ``scale`` must be the number of units
+            in a metre.
     """
+    if scale < SHORTEST_UNIT:
+        raise UserError(
+            f"one stored unit would be {scale:g} m long, and must be {SHORTEST_UNIT:g} m at least",
+            cause="this is metres per stored unit",
+            remedy=_inverse(scale),
+        )
     if scale >= longest_unit(whole):
         raise UserError(
             f"one stored unit would be {scale:g} m long, and must be shorter than {longest_unit(whole):g} m",

@@ -17,15 +17,10 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
 from toolkit.errors import UserError
+from toolkit.utils.bounded_file import LONGEST_SIDE, MOST_PIXELS, open_bounded, read_bounded
 from toolkit.utils.system_errors import file_error
 
-MOST_PIXELS = 200_000_000
-"""Pictures with more pixels are refused before they are decoded: a small file may state an enormous size."""
-
-LONGEST_SIDE = 32_766
-"""The greatest width or height of a picture [px]; OpenCV's ``remap`` takes no more."""
-
-_DAMAGED = (
+DAMAGED = (
     OSError,
     SyntaxError,
     ValueError,
@@ -44,6 +39,7 @@ RAW_ENDINGS = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", "
 """The endings of camera raw files."""
 
 _NO_TAGS = 20  # bytes of an EXIF block that holds no tag
+_MOST_COUNTED = 1000  # pictures in a TIFF; the time that Pillow takes grows with their number squared
 _HEAD = 64  # bytes at the beginning of a file that tell what it is
 
 
@@ -117,7 +113,7 @@ def open_image(path: Path) -> Iterator[Image.Image]:
     if os.path.exists(path) and not path.is_file():
         raise _no_file(path)
     try:
-        with _without_guard(), _open(path) as image:
+        with without_guard(), _open(path) as image:
             _check_size(path, image)
             yield image
     except UnidentifiedImageError:
@@ -127,7 +123,7 @@ def open_image(path: Path) -> Iterator[Image.Image]:
             f"{path}: there is no such picture",
             remedy="check the path; a manifest's paths are relative to the manifest",
         ) from None
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise _unreadable(path, error) from None
 
 
@@ -169,7 +165,7 @@ def _decode_plain(path: Path, image: Image.Image, factor: int = 1) -> NDArray[np
     end = _ENDS.get(image.format or "")
     if end is None or image.mode not in ("RGB", "L") or "transparency" in image.info or _raw_mode(image) != image.mode:
         return None
-    stored = path.read_bytes()
+    stored = read_bounded(path)
     if not stored.endswith(end):
         return None  # it may be cut off, which OpenCV does not tell
     decoded = cv2.imdecode(np.frombuffer(stored, np.uint8), _DECODED_AT[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -246,7 +242,7 @@ def orientation_of(image: Image.Image) -> int:
     # This is not image.getexif(), which for PNG decodes the pixels to find EXIF behind them.
     try:
         orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
-    except _DAMAGED:
+    except DAMAGED:
         return 1
     return orientation if orientation in range(1, 9) else 1
 
@@ -259,16 +255,30 @@ def exif_of(image: Image.Image) -> Mapping[int, Any] | None:
         if not tags and len(image.info.get("exif") or b"") > _NO_TAGS:
             return None
         return dict(tags.get_ifd(ExifTags.IFD.Exif))
-    except _DAMAGED:
+    except DAMAGED:
         return None
 
 
 def count_frames(image: Image.Image) -> int:
-    """The number of pictures in a file; 1 if those after the first one are damaged."""
+    """The number of pictures in a file; 1 if those after the first one are damaged. Many in a TIFF are not counted."""
     try:
+        if image.format == "TIFF" and _has_frame(image, _MOST_COUNTED):
+            return _MOST_COUNTED
         return int(getattr(image, "n_frames", 1))
-    except _DAMAGED:
+    except DAMAGED:
         return 1
+
+
+def _has_frame(image: Image.Image, number: int) -> bool:
+    """Whether a file has a picture with this number; the first has the number 0."""
+    current = image.tell()
+    try:
+        image.seek(number)
+    except EOFError:
+        return False
+    finally:
+        image.seek(current)
+    return True
 
 
 def _no_file(path: Path) -> UserError:
@@ -336,7 +346,7 @@ def _no_picture(path: Path) -> UserError:
 
 
 def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
+    with open_bounded(path) as file:
         return file.read(_HEAD)
 
 
@@ -359,7 +369,7 @@ class _Guard:
 
 
 @contextmanager
-def _without_guard() -> Iterator[None]:
+def without_guard() -> Iterator[None]:
     """Switch off Pillow's guard, which warns of pictures that are fine; ``_check_size`` replaces it."""
     with _Guard.lock:
         if not _Guard.open:

@@ -9,7 +9,7 @@ import os
 import stat
 import zlib
 
-from toolkit.data.frames.image_file import LONGEST_SIDE, MOST_PIXELS
+from toolkit.utils.bounded_file import LONGEST_SIDE, MOST_PIXELS
 
 _ENDINGS = (".png", ".jpg", ".jpeg")
 _HEAD = 1024  # bytes in which all segments of a plain JPEG before its pixels lie

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,6 +29,7 @@ from toolkit.data.manifest.parse_line import ManifestLine, frame_of_checked_line
 from toolkit.data.manifest.plain_lines import LineFacts, ParsedLines, PlainLines, parse_lines
 from toolkit.errors import UserError, raise_all
 from toolkit.geometry.camera import Camera
+from toolkit.utils.bounded_file import MOST_TEXT, size_in_words
 from toolkit.utils.progress import Bar, bar
 
 _SHOWN_FROM = 2_000  # the number of lines from which on a progress bar is shown
@@ -95,11 +97,16 @@ def nonblank_lines(path: Path, file: BinaryIO) -> Iterator[NumberedLine]:
     """The lines that are not blank.
 
     Raises:
-        UserError: If the file is not UTF-8 text.
+        UserError: If the file is not UTF-8 text, or has an enormous line.
     """
     offset = 0
     # This is not str.splitlines: JSON strings may hold U+2028 and similar characters, which do not end a line.
-    for number, line in enumerate(file, start=1):
+    for number, line in enumerate(iter(partial(file.readline, MOST_TEXT + 1), b""), start=1):
+        if len(line) > MOST_TEXT:
+            raise UserError(
+                f"{path}, line {number}: it is longer than {size_in_words(MOST_TEXT)}",
+                remedy="each line must be one whole JSON object, for one picture",
+            )
         start = len(codecs.BOM_UTF8) if number == 1 and line.startswith(codecs.BOM_UTF8) else 0
         text = _decode(path, line[start:])
         if text.strip():

@@ -27,6 +27,7 @@ from toolkit.data.manifest.index import ManifestIndex, find_index, keep_index
 from toolkit.data.manifest.parse_line import frame_of_checked_line
 from toolkit.data.sources.overview import Overview
 from toolkit.errors import UserError
+from toolkit.utils.bounded_file import open_bounded
 
 KEPT_FROM = 10_000
 """The number of lines from which on the index of a manifest is kept in a file."""
@@ -184,6 +185,8 @@ def manifest_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def _open_manifest(path: Path) -> BinaryIO:
     try:
-        return path.open("rb")
+        return open_bounded(path, None)
     except OSError:
         raise UserError(f"{path}: there is no such manifest", remedy="check the path in the recipe") from None
+    except UserError as fault:
+        raise UserError(f"{path}: there is no such manifest", fault.cause, "give a .jsonl file") from None

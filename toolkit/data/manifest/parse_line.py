@@ -4,6 +4,7 @@ Conventions: see ``toolkit.geometry.camera``; the keys: see ``toolkit.data.manif
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import numpy as np
 from toolkit.data.frames.exif_turn import UPRIGHT, ExifTurn
 from toolkit.data.frames.frame import (
     FARTHEST,
+    NEAREST,
     DepthFile,
     DepthType,
     Frame,
@@ -25,8 +27,10 @@ from toolkit.data.frames.frame import (
 )
 from toolkit.errors import UserError, did_you_mean
 from toolkit.geometry.camera import Camera, turn_pixels
+from toolkit.geometry.plausibility import check_distortion
 from toolkit.geometry.pose import checked_pose, turn_pose
 from toolkit.utils.arrays import Array
+from toolkit.utils.json import from_json, shown
 
 KEYS = (
     "image",
@@ -47,6 +51,12 @@ POSSIBLE_FOV = (0.5, 165.0)
 """The smallest and the largest field of view of a camera [deg]; beyond these, the intrinsics must be wrong."""
 
 DEPTH_TYPES = ("z", "euclidean")
+
+LONGEST_WORD = 10_000
+"""The greatest number of characters of a sequence, a licence or an attribution."""
+
+_LONGEST_PATH = 4096  # characters; file systems take no longer paths
+_MOST_UNKNOWN = 5  # unknown keys of a line that are told
 
 
 @dataclass
@@ -94,6 +104,7 @@ class ManifestLine:
         self.turn = self._find_turn(image, camera) if image and camera else UPRIGHT
         labels = self._labels(camera) if camera else None
         pose = self._pose(self.turn.line)
+        self._check_words()
         if self.faults or image is None or camera is None:
             return None
         frame = Frame(image, camera.turned(self.turn.line), labels, pose, self.word("sequence"), self.word("license"))
@@ -110,10 +121,24 @@ class ManifestLine:
                 frame.labels.read(frame.camera)
 
     def _check_keys(self) -> None:
-        for key in self.row:
+        unknown = [key for key in self.row if key not in KEYS]
+        for key in unknown[:_MOST_UNKNOWN]:
+            with self._gather_faults(shown(key, str)):
+                raise UserError("this key is unknown", remedy=did_you_mean(key, KEYS))
+        with self._gather_faults("the whole line"):
+            if len(unknown) > _MOST_UNKNOWN:
+                raise UserError(
+                    f"{len(unknown) - _MOST_UNKNOWN} more keys are unknown", remedy=f"use {', '.join(KEYS)}"
+                )
+
+    def _check_words(self) -> None:
+        for key in ("sequence", "license", "attribution"):
             with self._gather_faults(key):
-                if key not in KEYS:
-                    raise UserError("this key is unknown", remedy=did_you_mean(key, KEYS))
+                value = self.row.get(key)
+                numbered = key == "sequence" and type(value) is int
+                if not numbered and not isinstance(value, str | None):
+                    raise UserError(f"{shown(value, json.dumps)} is no text", remedy="give text, or leave it out")
+                _check_text(self.word(key), LONGEST_WORD)
 
     def has(self, key: str) -> bool:
         """Whether the line states a key; null counts as left out."""
@@ -127,9 +152,12 @@ class ManifestLine:
         value = self.row.get(key)
         if not isinstance(value, str) or not value:
             raise UserError(
-                f"{value!r} is no path" if self.has(key) else "it is missing",
+                f"{shown(value)} is no path" if self.has(key) else "it is missing",
                 remedy="give a path relative to the manifest",
             )
+        _check_text(value, _LONGEST_PATH)
+        if "\0" in value:
+            raise UserError("it holds the character NUL", remedy="give a path relative to the manifest")
         return self.folder / value
 
     def _image(self) -> ImageFile | None:
@@ -147,6 +175,7 @@ class ManifestLine:
             with self._gather_faults("distortion"):
                 distortion = _numbers(self.row["distortion"], "give [k1, k2, p1, p2, k3], or leave it out")
                 camera = Camera.from_intrinsics(intrinsics, distortion)
+                check_distortion(camera)
         return camera
 
     def _find_turn(self, image: ImageFile, camera: Camera) -> ExifTurn:
@@ -193,7 +222,7 @@ class ManifestLine:
         path, scale, depth_type = None, None, self._depth_type()
         with self._gather_faults("depth_map"):
             path = self._path("depth_map")
-            if not path.is_file():
+            if not os.path.isfile(path):  # Path.is_file raises an error if the name is too long
                 raise UserError(f"{path}: there is no such depth map", remedy="paths are relative to the manifest")
         with self._gather_faults("depth_scale"):
             remedy = "give metres per stored unit: 0.001 for millimetres"
@@ -230,7 +259,7 @@ class ManifestLine:
                 )
             if value not in DEPTH_TYPES:
                 raise UserError(
-                    f'{value!r} is neither "z" nor "euclidean"', remedy=did_you_mean(str(value), DEPTH_TYPES)
+                    f'{shown(value)} is neither "z" nor "euclidean"', remedy=did_you_mean(str(value), DEPTH_TYPES)
                 )
             return value
         return None
@@ -277,15 +306,19 @@ def frame_of_checked_line(text: str, folder: Path, default_depth_type: DepthType
     return Frame(image, camera, labels, pose, str(row.get("sequence", "")), str(row.get("license", "")))
 
 
+def _check_text(text: str, longest: int) -> None:
+    """Raise a UserError if text is too long, or holds half of a surrogate pair, which no file can hold."""
+    if len(text) > longest:
+        raise UserError(f"it has {len(text)} characters, and may have {longest}", remedy="give its name alone")
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise UserError(f"{shown(text)} is no Unicode text", "it holds half of a surrogate pair", "write it in UTF-8")
+
+
 def _parsed(line: str) -> Mapping[str, Any]:
     try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"malformed JSON at column {error.colno}: {error.msg}", remedy="each line must be one whole JSON object"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise UserError("malformed JSON", str(error), "each line must be one whole JSON object") from None
+        row = from_json(line)
+    except UserError as fault:
+        raise UserError(fault.problem, remedy="each line must be one whole JSON object") from None
     if not isinstance(row, dict):
         raise UserError("it is not a JSON object", remedy='write {"image": …, "intrinsics": […], …}')
     return row
@@ -313,10 +346,10 @@ def _numbers(values: Any, remedy: str) -> list[float]:
         UserError: If the values are not such a list.
     """
     if not isinstance(values, list):
-        raise UserError("it is missing" if values is None else f"{values!r} is not a list", remedy=remedy)
+        raise UserError("it is missing" if values is None else f"{shown(values)} is not a list", remedy=remedy)
     for value in values:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise UserError(f"{json.dumps(value)} is not a number", remedy=remedy)
+            raise UserError(f"{shown(value, json.dumps)} is not a number", remedy=remedy)
     try:
         return [float(value) for value in values]
     except OverflowError:
@@ -368,6 +401,14 @@ def _metres(values: Any) -> Array:
         raise UserError(
             f"{invalid.size} of {len(metres)} are not positive numbers, "
             f"the first is number {invalid[0]}: {metres[invalid[0]]:g}",
+            remedy=remedy,
+        )
+    near = np.flatnonzero(metres < NEAREST)
+    if near.size:
+        raise UserError(
+            f"{near.size} of {len(metres)} are shorter than {1000 * NEAREST:g} mm, "
+            f"the first is number {near[0]}: {metres[near[0]]:g}",
+            cause="they are not in metres, or a small number stands for unknown depth",
             remedy=remedy,
         )
     far = np.flatnonzero(metres >= FARTHEST)

@@ -17,18 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.data.frames.exif_turn import UPRIGHT, ExifTurn
-from toolkit.data.frames.frame import FARTHEST, DepthType, Frame, ImageFile, longest_unit
+from toolkit.data.frames.frame import FARTHEST, NEAREST, SHORTEST_UNIT, DepthType, Frame, ImageFile, longest_unit
 from toolkit.data.frames.plain_head import plain_size
 from toolkit.data.manifest.index import NAMED
 from toolkit.data.manifest.parse_line import (
     DEPTH_TYPES,
     KEYS,
+    LONGEST_WORD,
     ManifestLine,
     check_fov,
     holds_whole_numbers,
 )
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
+from toolkit.geometry.plausibility import check_distortion
 from toolkit.geometry.pose import surely_poses
 from toolkit.utils.arrays import Array
 
@@ -111,6 +113,7 @@ class PlainLines:
         sizes = np.array([(camera.width, camera.height) if camera else (0, 0) for camera in cameras], dtype=np.float64)
         typed, stated = _are_typed(columns)
         posed, sound = _have_poses(columns)
+        sound &= _have_short_words(columns)
         sound &= stated | (self._typed & ~typed)
         sound &= self._have_depth_maps(columns) | _have_sparse_depth(columns, sizes)
         images = columns["image"].to_pylist()
@@ -135,7 +138,7 @@ class PlainLines:
         paths = columns["depth_map"].to_pylist()
         there = [bool(path) and os.path.isfile(os.path.join(self._folder, path)) for path in paths]
         bounds = [longest_unit(holds_whole_numbers(path or "")) for path in paths]
-        return np.array(there) & (scales > 0) & (scales < np.array(bounds))
+        return np.array(there) & (scales >= SHORTEST_UNIT) & (scales < np.array(bounds))
 
 
 def parse_lines(texts: Sequence[str]) -> list[ParsedLines]:
@@ -232,9 +235,18 @@ def _sound_camera(intrinsics: tuple[float, ...], distortion: tuple[float, ...]) 
     try:
         camera = Camera.from_intrinsics(intrinsics, distortion)
         check_fov(camera)
+        check_distortion(camera)
     except UserError:
         return None
     return camera
+
+
+def _have_short_words(columns: "pa.Table") -> _Flags:
+    """Which lines (N,) have no word that is too long."""
+    from pyarrow import compute
+
+    lengths = [_values(compute.utf8_length(columns[key].chunk(0))) for key in NAMED]
+    return ~np.any(np.array(lengths) > LONGEST_WORD, axis=0)
 
 
 def _are_typed(columns: "pa.Table") -> tuple[_Flags, _Flags]:
@@ -268,7 +280,7 @@ def _have_sparse_depth(columns: "pa.Table", sizes: Array) -> _Flags:
     highest = np.repeat(sizes - 0.5, counts, axis=0)  # as in Camera.contains
     outside = np.logical_not(((pixels >= -0.5) & (pixels <= highest)).all(axis=1))
     elsewhere = np.logical_not(((pixels >= 0) & (pixels <= 1)).all(axis=1))
-    no_depth = np.logical_not((metres > 0) & (metres < FARTHEST))
+    no_depth = np.logical_not((metres >= NEAREST) & (metres < FARTHEST))
     mapped = np.asarray(columns["depth_map"].chunk(0).is_valid().to_numpy(zero_copy_only=False))
     faulty = _any_within(outside, begins, counts) | _any_within(no_depth, first, others)
     return np.asarray((counts == others) & _any_within(elsewhere, begins, counts) & ~faulty & ~mapped)

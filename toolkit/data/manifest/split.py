@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,18 @@ from typing import Any
 from toolkit.data.manifest.manifest import Manifest, load_manifest
 from toolkit.data.sources.source import SourcePart, split
 from toolkit.errors import UserError
-from toolkit.utils.files import make_folder, write_lines, written_together
+from toolkit.foreign_text import one_line
+from toolkit.utils.files import make_folder, write_lines, write_text, written_together
+from toolkit.utils.json import dump_json
+from toolkit.utils.overwrite import check_overwrite, has_mark, mark_of
 
 TRAIN, HELD_OUT = "train.jsonl", "held_out.jsonl"
 """The names of the two files."""
+
+_RECORD = "split.json"
+"""The file beside them that says that this command wrote them."""
+
+_COMMAND = "data split"
 
 _PATHS = ("image", "depth_map")  # keys whose values are paths
 
@@ -34,11 +42,11 @@ class SplitFile:
 
     def to_text(self) -> str:
         """The line that the command prints."""
-        return f"wrote {self.path}: {self.pictures} pictures; sequences: {self.sequences}"
+        return f"wrote {one_line(self.path)}: {self.pictures} pictures; sequences: {self.sequences}"
 
 
 def split_manifest(
-    path: Path, share: float, folder: Path, seed: int = 0, by_picture: bool = False
+    path: Path, share: float, folder: Path, seed: int = 0, by_picture: bool = False, force: bool = False
 ) -> tuple[SplitFile, SplitFile]:
     """Write ``train.jsonl`` and ``held_out.jsonl``, with paths that lead to the same files as those of the manifest.
 
@@ -48,29 +56,46 @@ def split_manifest(
         folder: The folder for the two files.
         seed: The seed by which sequences are drawn.
         by_picture: Whether a picture that states no sequence counts as a sequence of its own.
+        force: Whether files of another origin may be written over, other than the manifest.
 
     Returns:
         The file to train on, and the held-out file.
 
     Raises:
         UserError: If the manifest is faulty, a picture states no sequence, no whole sequence can be held out, or one of
-            the files exists already.
+            the files may not be written over.
     """
     if not 0 < share < 1:
         raise UserError(f"a share of {share:g} splits nothing", remedy="give a share between 0 and 1, such as 0.2")
-    for name in (TRAIN, HELD_OUT):
-        if (folder / name).exists():
-            raise UserError(
-                f"{folder / name}: this file exists already", remedy="choose another --output, or remove the file"
-            )
+    files = [folder / TRAIN, folder / HELD_OUT]
+    check_overwrite([folder / _RECORD], _COMMAND, force, [path])
+    check_overwrite(files, _COMMAND, force, [path], own=_wrote(folder, files))
     make_folder(folder)
     # Lines are copied as they are, so the depth type that is assumed where a line states none makes no difference.
     manifest = load_manifest(path, depth_type="z")
     _check_sequences(manifest, by_picture)
     train, held = split(manifest, share, seed)
     _check_apart(manifest, train, held, share)
+    sides = {files[0]: train, files[1]: held}
     with written_together():
-        return _write(manifest, train, folder / TRAIN), _write(manifest, held, folder / HELD_OUT)
+        for file, side in sides.items():
+            write_lines(file, _lines_for(manifest, side, folder))
+    record = {"about": mark_of(_COMMAND), "bytes": _sizes(files), "manifest": str(path), "share": share, "seed": seed}
+    write_text(folder / _RECORD, dump_json(record, indent=2) + "\n")
+    return _about(train, files[0]), _about(held, files[1])
+
+
+def _wrote(folder: Path, files: Sequence[Path]) -> bool:
+    """Whether the two files are as this command wrote them; a file that was changed since is the user's own."""
+    try:
+        record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
+        return has_mark(folder / _RECORD, _COMMAND) and bool(record["bytes"] == _sizes(files))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _sizes(files: Sequence[Path]) -> dict[str, int]:
+    return {file.name: file.stat().st_size for file in files}
 
 
 def _check_sequences(manifest: Manifest, by_picture: bool) -> None:
@@ -94,8 +119,7 @@ def _check_apart(manifest: Manifest, train: SourcePart, held: SourcePart, share:
         )
 
 
-def _write(manifest: Manifest, part: SourcePart, path: Path) -> SplitFile:
-    write_lines(path, _lines_for(manifest, part, path.parent))
+def _about(part: SourcePart, path: Path) -> SplitFile:
     groups = part.overview().groups()
     return SplitFile(path, len(part), int(groups.max()) + 1)
 
@@ -108,4 +132,4 @@ def _lines_for(manifest: Manifest, part: SourcePart, folder: Path) -> Iterator[s
         for key in _PATHS:
             if row.get(key) is not None and not Path(row[key]).is_absolute():
                 row[key] = Path(os.path.relpath(before / row[key], after)).as_posix()
-        yield json.dumps(row, ensure_ascii=False)
+        yield dump_json(row)

@@ -3,15 +3,19 @@
 A range is a pair (least, greatest).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from toolkit.data.frames.objects import NAMES
 from toolkit.errors import SettingError, UserErrors
+from toolkit.utils.setting_types import Real, Whole
 
-Range = tuple[float, float]
+Range = tuple[Real, Real]
 """The least and the greatest value of a number that is drawn at random."""
+
+WholeRange = tuple[Whole, Whole]
+"""The least and the greatest value of a whole number that is drawn at random."""
 
 CLEARANCE = 0.3
 """The least distance [m] between a camera and any wall or solid of a room."""
@@ -19,11 +23,14 @@ CLEARANCE = 0.3
 WHITE = 255.0
 """The brightness of white in a picture of 8 bits."""
 
-_MANY = 2**63  # an upper bound that no sensible setting reaches
 _LEAST_TEXTURE = 0.1  # least texture_scale: a tenth of the usual size
+_MOST_PICTURES = 10_000_000  # of one source; what is known of each is kept in memory
+_LARGEST_NUMBER = 2**53  # a larger one is no longer exact in files that programs exchange
+_LONGEST_SIDE = 4096  # px; a room is drawn in memory, ray by ray
+_LONGEST_WALL = 1000.0  # m
 
-_Bound = tuple[str, float, float, float]
-"""A setting's name, its value, and the least and the greatest value that it may have."""
+_Bounds = Mapping[str, tuple[float, float]]
+"""The least and the greatest value of settings, by their names. Both ends of a range must lie between them."""
 
 
 @dataclass(frozen=True)
@@ -55,49 +62,54 @@ class RoomSettings:
         noise: The standard deviation of the sensor noise, in grey levels of 255.
     """
 
-    rooms: int = 1000
-    views: int = 4
-    seed: int = 0
-    first: int = 0
-    width: tuple[int, int] = (96, 96)
-    height: tuple[int, int] = (96, 96)
+    rooms: Whole = 1000
+    views: Whole = 4
+    seed: Whole = 0
+    first: Whole = 0
+    width: WholeRange = (96, 96)
+    height: WholeRange = (96, 96)
     fov: Range = (50.0, 75.0)
-    principal_shift: float = 0.03
+    principal_shift: Real = 0.03
     camera_height: Range = (0.9, 1.8)
     pitch: Range = (-35.0, 8.0)
     roll: Range = (-4.0, 4.0)
     move: Range = (0.1, 1.5)
-    turn: float = 25.0
+    turn: Real = 25.0
     room_width: Range = (2.2, 9.0)
     room_depth: Range = (3.0, 16.0)
     room_height: Range = (2.3, 3.6)
-    objects: tuple[int, int] = (3, 10)
+    objects: WholeRange = (3, 10)
     texture_scale: Range = (1.0, 1.0)
-    noise: float = 2.0
+    noise: Real = 2.0
 
     def __post_init__(self) -> None:
         _make_tuples(self)
         space = 2 * (CLEARANCE + self.move[0])
-        bounds = [
-            ("rooms", self.rooms, 0, _MANY),
-            ("views", self.views, 1, _MANY),
-            ("seed", self.seed, 0, _MANY),
-            ("first", self.first, 0, _MANY),
-            ("width", self.width[0], 2, _MANY),
-            ("height", self.height[0], 2, _MANY),
-            ("fov", self.fov[0], 1, 179),
-            ("fov", self.fov[1], 1, 179),
-            ("principal_shift", self.principal_shift, 0, 0.25),
-            ("objects", self.objects[0], 0, _MANY),
-            ("texture_scale", self.texture_scale[0], _LEAST_TEXTURE, _MANY),
-            ("noise", self.noise, 0, WHITE),
-            ("move", self.move[0], 0, _MANY),
-            ("turn", self.turn, 0, 180),
-            ("room_width", self.room_width[0], space, _MANY),
-            ("room_depth", self.room_depth[0], space, _MANY),
-            ("camera_height", self.camera_height[0], space / 2, self.room_height[0] - space / 2),
-        ]
-        _check("rooms", self, bounds)
+        _check(
+            "rooms",
+            self,
+            {
+                "rooms": (0, _MOST_PICTURES),
+                "views": (1, _MOST_PICTURES / max(self.rooms, 1)),
+                "seed": (0, _LARGEST_NUMBER),
+                "first": (0, _LARGEST_NUMBER),
+                "width": (2, _LONGEST_SIDE),
+                "height": (2, _LONGEST_SIDE),
+                "fov": (1, 179),
+                "principal_shift": (0, 0.25),
+                "pitch": (-90, 90),
+                "roll": (-180, 180),
+                "move": (0, _LONGEST_WALL),
+                "turn": (0, 180),
+                "room_width": (space, _LONGEST_WALL),
+                "room_depth": (space, _LONGEST_WALL),
+                "room_height": (space, _LONGEST_WALL),
+                "camera_height": (space / 2, self.room_height[0] - space / 2),
+                "objects": (0, 1000),
+                "texture_scale": (_LEAST_TEXTURE, 100),
+                "noise": (0, WHITE),
+            },
+        )
 
 
 @dataclass(frozen=True)
@@ -119,35 +131,35 @@ class ShapeSettings:
         noise: The standard deviation of the sensor noise, in grey levels of 255.
     """
 
-    pictures: int = 10000
-    seed: int = 0
-    first: int = 0
-    width: tuple[int, int] = (600, 760)
-    height: tuple[int, int] = (460, 570)
+    pictures: Whole = 10000
+    seed: Whole = 0
+    first: Whole = 0
+    width: WholeRange = (600, 760)
+    height: WholeRange = (460, 570)
     fov: Range = (50.0, 60.0)
     size: Range = (0.08, 0.12)
-    single: tuple[int, int] = (2, 3)
-    group: tuple[int, int] = (1, 5)
-    noise: float = 2.0
+    single: WholeRange = (2, 3)
+    group: WholeRange = (1, 5)
+    noise: Real = 2.0
 
     def __post_init__(self) -> None:
         _make_tuples(self)
-        bounds = [
-            ("pictures", self.pictures, 0, _MANY),
-            ("seed", self.seed, 0, _MANY),
-            ("first", self.first, 0, _MANY),
-            ("width", self.width[0], 16, _MANY),
-            ("height", self.height[0], 16, _MANY),
-            ("fov", self.fov[0], 1, 179),
-            ("fov", self.fov[1], 1, 179),
-            ("size", self.size[0], 0.04, 0.25),
-            ("size", self.size[1], 0.04, 0.25),
-            ("single", self.single[0], 0, len(NAMES) - 1),
-            ("single", self.single[1], 0, len(NAMES) - 1),
-            ("group", self.group[0], 1, _MANY),
-            ("noise", self.noise, 0, WHITE),
-        ]
-        _check("shapes", self, bounds)
+        _check(
+            "shapes",
+            self,
+            {
+                "pictures": (0, _MOST_PICTURES),
+                "seed": (0, _LARGEST_NUMBER),
+                "first": (0, _LARGEST_NUMBER),
+                "width": (16, _LONGEST_SIDE),
+                "height": (16, _LONGEST_SIDE),
+                "fov": (1, 179),
+                "size": (0.04, 0.25),
+                "single": (0, len(NAMES) - 1),
+                "group": (1, 1000),
+                "noise": (0, WHITE),
+            },
+        )
 
 
 def _make_tuples(settings: Any) -> None:
@@ -158,7 +170,7 @@ def _make_tuples(settings: Any) -> None:
             object.__setattr__(settings, item.name, tuple(value))
 
 
-def _check(where: str, settings: Any, bounds: Sequence[_Bound]) -> None:
+def _check(where: str, settings: Any, bounds: _Bounds) -> None:
     """Check that every field whose default is a range holds one, then that values lie within their bounds.
 
     Raises:
@@ -171,8 +183,14 @@ def _check(where: str, settings: Any, bounds: Sequence[_Bound]) -> None:
         if not (isinstance(value, tuple) and len(value) == 2 and value[0] <= value[1])
     ] or [
         SettingError(name, f"{value} is out of bounds", remedy=f"give {least:g} to {greatest:g}")
-        for name, value, least, greatest in bounds
+        for name, (least, greatest) in bounds.items()
+        for value in _values(getattr(settings, name))
         if not least <= value <= greatest
     ]
     if faults:
         raise UserErrors(where, faults)
+
+
+def _values(setting: float | Range) -> Range | tuple[float]:
+    """The ends of a range, or the one value of a setting that is no range."""
+    return setting if isinstance(setting, tuple) else (setting,)

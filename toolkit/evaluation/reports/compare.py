@@ -13,6 +13,7 @@ from toolkit.errors import UserError
 from toolkit.evaluation.reports.bootstrap import Difference, paired_difference
 from toolkit.evaluation.reports.report import number_to_text, read_report
 from toolkit.evaluation.sample_record import SAMPLES_FILE, SampleRecord, read_records
+from toolkit.foreign_text import one_line
 from toolkit.qa.metrics import as_columns
 from toolkit.qa.tasks.task import Task
 from toolkit.utils.json import to_json
@@ -78,7 +79,7 @@ class EvaluationComparison:
     def to_table(self) -> Table:
         """The comparison as a table for the terminal."""
         caption = (
-            f"differences from {self.names[0]} with 95 % intervals by a paired bootstrap over pictures; "
+            f"differences from {one_line(self.names[0])} with 95 % intervals by a paired bootstrap over pictures; "
             "* where the interval does not hold 0; only questions that all of them were asked"
         )
         table = Table(title="Comparison", caption=caption)
@@ -86,7 +87,7 @@ class EvaluationComparison:
             table.add_column(column, no_wrap=True)
         table.add_column("questions", justify="right")
         for name in self.names:
-            table.add_column(name, justify="right")
+            table.add_column(one_line(name), justify="right")
         for row in self.rows:
             others = [_compared_to_text(*each) for each in zip(row.values[1:], row.differences, strict=True)]
             table.add_row(row.task, row.key, str(row.count), number_to_text(row.values[0], 3), *others)
@@ -151,6 +152,8 @@ def _compare_task(
     evaluations: Sequence[SavedEvaluation], task: Task, shared: Sequence[tuple[str, str]], keys: Sequence[str]
 ) -> Sequence[ComparedNumber]:
     """Compare the numbers of one task on the shared questions."""
+    for evaluation in evaluations:
+        _check_scores(evaluation, task, shared)
     columns = [as_columns([evaluation.records[key].scores for key in shared]) for evaluation in evaluations]
     groups = [evaluations[0].records[key].group for key in shared]
     ones = np.ones((1, len(shared)))
@@ -171,6 +174,23 @@ def _compare_task(
         for key in wanted
         if key in summaries[0]
     ]
+
+
+def _check_scores(evaluation: SavedEvaluation, task: Task, shared: Sequence[tuple[str, str]]) -> None:
+    """Check that the answers of an evaluation have the scores of the task as it is now.
+
+    Raises:
+        UserError: If some have others.
+    """
+    records = [evaluation.records[key] for key in shared]
+    wanted = task.metric.score(records[0].truth, None).keys()
+    other = next((record for record in records if record.scores.keys() != wanted), None)
+    if other is not None:
+        raise UserError(
+            f"{evaluation.name}: sample {other.index} of {task.name} has other scores than the task gives now",
+            "another version of the toolkit or of the task has written it, or it is damaged",
+            "score it again: toolkit rescore FOLDER",
+        )
 
 
 def _titles(evaluations: Sequence[SavedEvaluation]) -> tuple[str, ...]:

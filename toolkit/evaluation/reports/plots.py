@@ -9,6 +9,7 @@ import numpy as np
 
 from toolkit.evaluation.reports.analysis import Analysis, TruthBand
 from toolkit.evaluation.sample_record import SampleRecord
+from toolkit.foreign_text import one_line
 from toolkit.qa.metrics import GapAccuracy
 from toolkit.qa.metrics.relative_error import DELTA1_FACTOR
 from toolkit.utils.plotting import write_figure
@@ -40,14 +41,14 @@ def save_figure(task: str, unit: str, records: Sequence[SampleRecord], found: An
     columns = min(2, len(panels))
     rows = math.ceil(len(panels) / columns)
     figure = Figure(figsize=(5.2 * columns, 4.2 * rows), layout="constrained")
-    figure.suptitle(task)
+    figure.suptitle(one_line(task), parse_math=False)
     axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for axis, panel in zip(axes, panels, strict=False):
         panel(axis)
         axis.spines[["top", "right"]].set_visible(False)
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
-    write_figure(figure, path)
+    write_figure(figure, path, "eval")
     return True
 
 

@@ -4,7 +4,6 @@ Everything is computed from the records of the answers, so a report can be made 
 model.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,17 +19,21 @@ from toolkit.evaluation.reports.bootstrap import ConfidenceInterval
 from toolkit.evaluation.reports.plots import save_figure
 from toolkit.evaluation.reports.task_report import TaskReport, make_task_report
 from toolkit.evaluation.sample_record import SAMPLES_FILE, SCHEMA, SampleRecord
+from toolkit.foreign_text import one_line, to_markdown
 from toolkit.modeling.confidence.uncertainty import COVERAGE
 from toolkit.qa.metrics import GapAccuracy, accuracy_beyond
 from toolkit.qa.tasks.task import Task
 from toolkit.utils.files import write_text, written_together
-from toolkit.utils.json import to_json
+from toolkit.utils.json import dump_json, read_object, to_json
 from toolkit.utils.plotting import INSTALL_PLOTS, can_draw
 
 REPORT = "report.json"
 """The file in the folder of an evaluation that holds all its numbers."""
 
 _DIGITS = 6  # decimal places of the numbers that are written
+
+_KINDS = {"predictor": str, "recipe": str, "central": Mapping, "notes": list, "versions": Mapping}
+"""What a report holds that is read again."""
 
 _BESIDE_HEADLINE = ("abs_rel", "rmse", "rotation_error", "direction_error", "auc30")
 """The numbers that the table shows beside the headline; ``report.json`` has all numbers."""
@@ -71,11 +74,11 @@ class Report:
             write_text(folder / SAMPLES_FILE, "".join(record.to_json_line() + "\n" for record in self.records))
             figures = self._draw_figures(folder)
             write_text(folder / "report.md", self.to_markdown(figures))
-            write_text(folder / REPORT, json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n")
+            write_text(folder / REPORT, dump_json(self.to_json(), indent=2) + "\n")
 
     def to_table(self) -> Table:
         """The results as a table for the terminal."""
-        table = Table(title=f"Held-out results: {self.predictor}", caption=_CAPTION)
+        table = Table(title=f"Held-out results: {one_line(self.predictor)}", caption=_CAPTION)
         table.add_column("task", no_wrap=True)
         table.add_column("questions", justify="right")
         table.add_column("measure", no_wrap=True)
@@ -113,14 +116,24 @@ class Report:
         """
         head = "| task | questions | measure | model | best constant | median label | unread | also |"
         rows = [
-            "| " + " | ".join(cell.replace("|", "\\|") for cell in _summary_cells(task)) + " |" for task in self.tasks
+            "| " + " | ".join([to_markdown(name), *cells]) + " |" for name, *cells in map(_summary_cells, self.tasks)
         ]
         sections = "\n\n".join(_task_to_markdown(task, figures.get(task.task)) for task in self.tasks)
-        notes = "".join(f"\n- {note}" for note in self.about.get("notes", ()))
+        notes = "".join(f"\n- {to_markdown(note)}" for note in self.about.get("notes", ()))
         if not can_draw():
             notes += f"\n- no pictures: matplotlib is not installed ({INSTALL_PLOTS})"
-        parts = [f"# {self.predictor}", "\n".join([head, "|---" * 8 + "|", *rows]), f"{_CAPTION}.{notes}", sections]
+        parts = [
+            f"# {to_markdown(self.predictor)}",
+            "\n".join([head, "|---" * 8 + "|", *rows]),
+            f"{_CAPTION}.{notes}",
+            sections,
+        ]
         return "\n\n".join(parts) + "\n"
+
+
+def report_files(folder: Path, tasks: Sequence[str]) -> list[Path]:
+    """The files that a report may write into a folder, with the figures of these tasks."""
+    return [folder / name for name in (SAMPLES_FILE, "report.md", REPORT, *(f"{task}.png" for task in tasks))]
 
 
 def make_report(
@@ -157,15 +170,40 @@ def read_report(folder: Path, keys: Sequence[str], named: Path | None = None) ->
     Raises:
         UserError: If there is no such report, or a key is missing.
     """
+    problem, remedy = f"{named or folder}: this is no evaluation", "name a folder that toolkit eval wrote"
     try:
-        saved = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-        return {**saved, **{key: saved[key] for key in keys}}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{named or folder}: this is no evaluation",
-            cause=str(error),
-            remedy="name a folder that toolkit eval wrote",
-        ) from None
+        saved = read_object(folder / REPORT, "evaluate again")
+    except OSError:
+        raise UserError(problem, f"there is no {REPORT} in it", remedy) from None
+    missing = [key for key in keys if key not in saved]
+    if missing:
+        raise UserError(problem, f"{REPORT} does not hold {', '.join(missing)}", remedy)
+    wrong = [key for key, kind in _KINDS.items() if key in saved and not isinstance(saved[key], kind)]
+    if wrong or not all(isinstance(note, str) for note in saved.get("notes", ())):
+        raise UserError(problem, f"{', '.join(wrong) or 'notes'} in {REPORT} is not what is written there", remedy)
+    return saved
+
+
+def restore_central(saved: Mapping[str, Any], tasks: Mapping[str, Task], where: Path) -> dict[str, Any]:
+    """The middle of the training labels of each task, from their values in JSON.
+
+    Args:
+        saved: The values by the name of the task. Those of other tasks than ``tasks`` are left out.
+        tasks: The tasks, by name.
+        where: The file that holds the values, for errors.
+
+    Raises:
+        UserError: If a value is none of its task.
+    """
+    restored = {}
+    for name in saved.keys() & tasks.keys():
+        try:
+            restored[name] = tasks[name].metric.restore(saved[name])
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{where}: the central label of {name} cannot be read", str(error), "copy it again"
+            ) from None
+    return {name: restored[name] for name in saved if name in restored}
 
 
 def _summary_cells(task: TaskReport) -> list[str]:
@@ -203,13 +241,13 @@ def _task_to_markdown(task: TaskReport, figure: str | None) -> str:
     median = task.median.answer if task.median else "not known"
     hidden = " ".join([*_answers_to_text(task), *_analysis_to_text(task.analysis)])
     parts = [
-        f"## {task.task}",
-        f"{task.count} questions about {task.images} pictures. Best constant: {task.constant.answer}; "
-        f"median training label: {median}.",
+        f"## {to_markdown(task.task)}",
+        f"{task.count} questions about {task.images} pictures. Best constant: {to_markdown(task.constant.answer)}; "
+        f"median training label: {to_markdown(median)}.",
         "| number | value | 95 % | best constant | median label |\n|---|---|---|---|---|\n"
         + "\n".join(_number_row(task, key) for key in task.metrics if key != "count"),
         *([hidden] if hidden else []),
-        *([f"![{task.task}]({figure})"] if figure else []),
+        *([f"![{to_markdown(task.task)}]({figure})"] if figure else []),
     ]
     return "\n\n".join(parts)
 
@@ -222,7 +260,7 @@ def _answers_to_text(task: TaskReport) -> list[str]:
     if task.agreeing[1]:
         sentences.append(f"{task.agreeing[0]:.1%} of {task.agreeing[1]} answers agree with the predictor's own depths.")
     if task.sources:
-        each = ", ".join(f"{name} {value:.3f} ({count})" for name, (value, count) in task.sources.items())
+        each = ", ".join(f"{to_markdown(name)} {value:.3f} ({count})" for name, (value, count) in task.sources.items())
         mean = float(np.mean([value for value, _ in task.sources.values()]))
         sentences.append(f"{task.headline} by source, with its questions: {each}; mean of the sources {mean:.3f}.")
     return sentences
@@ -260,7 +298,7 @@ def _number_row(task: TaskReport, key: str) -> str:
     floors = (floor.metrics[key] if floor else math.nan for floor in (task.constant, task.median))
     value, constant, median = (number_to_text(value, 4) for value in (task.metrics[key], *floors))
     band = f"{low:.4f} to {high:.4f}" if math.isfinite(low) else "-"
-    return f"| {key} | {value} | {band} | {constant} | {median} |"
+    return f"| {to_markdown(key)} | {value} | {band} | {constant} | {median} |"
 
 
 def number_to_text(value: float, decimals: int) -> str:

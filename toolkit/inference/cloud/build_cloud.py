@@ -1,20 +1,22 @@
 """A metric point cloud of one picture: from a grid of questions, or from a depth map on disk."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from toolkit.data.frames.frame import DepthFile, DepthType
+from toolkit.data.frames.frame import DepthFile, DepthType, ImageFile
 from toolkit.errors import UserError
+from toolkit.foreign_text import one_line
 from toolkit.geometry.camera import Camera
 from toolkit.inference.asker import Asker
 from toolkit.inference.camera_source import CameraFlags, KnownCamera
 from toolkit.inference.cloud.adaptive_grid import Grid, Survey, survey
 from toolkit.inference.cloud.depth_image import save_depth_picture
 from toolkit.inference.cloud.depth_map import (
+    CLOUD,
     DepthErrors,
     DepthMap,
     dense_map,
@@ -31,6 +33,7 @@ from toolkit.inference.scene import Scene, open_scene
 from toolkit.qa.tasks.task import Task
 from toolkit.utils.arrays import Array
 from toolkit.utils.files import written_together
+from toolkit.utils.overwrite import check_overwrite
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class CloudResult:
         depth_errors: The errors of the answers against a depth map of the same picture, if one was given.
         known: The camera, and where it comes from.
         warnings: What the user should know.
+        inputs: The files that the cloud was made from.
     """
 
     points: PointCloud
@@ -65,24 +69,52 @@ class CloudResult:
     depth_errors: DepthErrors | None
     known: KnownCamera
     warnings: tuple[str, ...] = ()
+    inputs: tuple[Path, ...] = ()
 
-    def save(self, path: Path) -> str:
+    def save(self, path: Path, force: bool = False) -> str:
         """Write the cloud as PLY, and beside it its depth map, in millimetres and in colours: all three or none.
+
+        Args:
+            path: The PLY file.
+            force: Whether files of another origin may be written over, other than those that the cloud was made from.
 
         Returns:
             Lines that say what was written, and what could not be written.
+
+        Raises:
+            UserError: If a file may not be written over, or cannot be written.
         """
+        check_cloud_files(path, force, self.inputs)
         millimetres, colors = png_names(path, self.dense.depth_type)
         with written_together():
             self.points.write_ply(path)
             lost = save_depth_png(self.dense, millimetres)
             save_depth_picture(self.dense, colors)
-        lines = [f"wrote {path}: {len(self.points.xyz)} points", f"wrote {millimetres}", f"wrote {colors}"]
+        lines = [
+            f"wrote {one_line(path)}: {len(self.points.xyz)} points",
+            *(f"wrote {one_line(each)}" for each in (millimetres, colors)),
+        ]
         if self.points.dropped:
             lines.append(f"{self.points.dropped} pixels gave no point: no depth could be read for them")
         if lost:
-            lines.append(f"{lost} pixels of {millimetres.name} are 0: 16 bits of millimetres cannot hold their depth")
+            lines.append(
+                f"{lost} pixels of {one_line(millimetres.name)} are 0: 16 bits of millimetres cannot hold their depth"
+            )
         return "\n".join(lines)
+
+
+def check_cloud_files(path: Path, force: bool = False, inputs: Sequence[Path] = ()) -> None:
+    """Check that a cloud and its depth maps may be written.
+
+    Args:
+        path: The PLY file.
+        force: Whether files of another origin may be written over.
+        inputs: The files that the cloud is made from, which are never written over.
+
+    Raises:
+        UserError: If a file may not be written over.
+    """
+    check_overwrite([path, *png_names(path, "z")], CLOUD, force, inputs)
 
 
 def cloud_from_model(
@@ -129,7 +161,7 @@ def cloud_from_model(
     if bent := len(found.pixels) - asked:
         notes.append(f"{bent} points were not asked: the lens bends them out of the picture that the model is shown")
     warnings = (*scene.warnings, *notes, *no_points_warning(asker.presenter), *asker.caveat(task))
-    return CloudResult(points, dense, asked, errors, known, warnings)
+    return CloudResult(points, dense, asked, errors, known, warnings, _files(scene, against))
 
 
 def _ask_on_grid(asker: Asker, scene: Scene, task: Task, grid: Grid, progress: SurveyProgress) -> tuple[Survey, int]:
@@ -190,7 +222,14 @@ def cloud_from_depth(
             cause="all its values are 0, negative, not numbers, or the largest that 16 bits hold",
             remedy="check that it is the right file, and --depth-scale",
         )
-    return CloudResult(cloud_of_labels(frame, every), dense, 0, None, scene.cameras[0], scene.warnings)
+    points = cloud_of_labels(frame, every)
+    return CloudResult(points, dense, 0, None, scene.cameras[0], scene.warnings, _files(scene, depth))
+
+
+def _files(scene: Scene, depth: DepthFile | None) -> tuple[Path, ...]:
+    """The files that a cloud is made from."""
+    pictures = [frame.picture.path for frame in scene.frames if isinstance(frame.picture, ImageFile)]
+    return (*pictures, *([depth.path] if depth else []))
 
 
 def _turned(depth: DepthFile, scene: Scene) -> DepthFile:

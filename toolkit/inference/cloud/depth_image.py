@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from toolkit.errors import UserError
-from toolkit.inference.cloud.depth_map import KIND_NAMES, KIND_WORDS, DepthMap
+from toolkit.inference.cloud.depth_map import CLOUD, KIND_NAMES, KIND_WORDS, DepthMap
 from toolkit.utils.arrays import Array, Pixels
 from toolkit.utils.contact_sheet import save_png
 
@@ -124,7 +124,7 @@ def save_depth_picture(depth_map: DepthMap, path: Path) -> None:
     Raises:
         UserError: If the map has no depth at all, or the file cannot be written.
     """
-    save_png(np.asarray(draw_depth(depth_map)), path)
+    save_png(np.asarray(draw_depth(depth_map)), path, CLOUD)
 
 
 def _legend(depth_map: DepthMap, scale: ColorScale, height: int) -> Image.Image:

@@ -19,6 +19,7 @@ from toolkit.geometry.interpolation import bilinear
 from toolkit.inference.cloud.adaptive_grid import Indices, Survey, depth_ratios
 from toolkit.qa.metrics.relative_error import DELTA1_FACTOR
 from toolkit.utils.arrays import Array
+from toolkit.utils.contact_sheet import png_mark
 from toolkit.utils.files import write_bytes
 
 KIND_NAMES: dict[DepthType, str] = {"z": "depth_z", "euclidean": "distance"}
@@ -26,6 +27,9 @@ KIND_NAMES: dict[DepthType, str] = {"z": "depth_z", "euclidean": "distance"}
 
 KIND_WORDS: dict[DepthType, str] = {"z": "along the principal axis", "euclidean": "from the camera centre"}
 """Words that say how each kind of depth is measured."""
+
+CLOUD = "cloud"
+"""The command whose files these are."""
 
 MILLIMETRE = 0.001
 """Metres per unit of a 16-bit depth map."""
@@ -239,7 +243,7 @@ def save_depth_png(depth_map: DepthMap, path: Path) -> int:
 
 def _png_text(depth_type: DepthType) -> PngInfo:
     """The text in a PNG of this kind of depth."""
-    text = PngInfo()
+    text = png_mark(CLOUD)
     text.add_text(
         "Description", f"{KIND_NAMES[depth_type]} in millimetres, {KIND_WORDS[depth_type]}; 0 where there is none"
     )

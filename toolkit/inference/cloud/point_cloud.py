@@ -12,13 +12,15 @@ from numpy.typing import ArrayLike
 from toolkit.data.frames.frame import DepthType, Frame
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
-from toolkit.inference.cloud.depth_map import DepthMap, check_size, labels_of, nearest_pixels
+from toolkit.inference.cloud.depth_map import CLOUD, DepthMap, check_size, labels_of, nearest_pixels
 from toolkit.utils.arrays import Array, Pixels
 from toolkit.utils.files import write_bytes
+from toolkit.utils.overwrite import mark_of
 
 _PLY_HEADER = """\
 ply
 format binary_little_endian 1.0
+comment {mark}
 comment metres; camera frame: x right, y down, z forward, origin in the camera centre
 element vertex {count}
 property float x
@@ -63,7 +65,9 @@ class PointCloud:
             )
         vertices = np.empty(len(self.xyz), _PLY_VERTEX)
         vertices["xyz"], vertices["rgb"] = self.xyz, self.rgb
-        write_bytes(path, _PLY_HEADER.format(count=len(vertices)).encode("ascii") + vertices.tobytes())
+        write_bytes(
+            path, _PLY_HEADER.format(count=len(vertices), mark=mark_of(CLOUD)).encode("ascii") + vertices.tobytes()
+        )
 
 
 def cloud_at(pixels: ArrayLike, depth: ArrayLike, depth_type: DepthType, camera: Camera, picture: Pixels) -> PointCloud:

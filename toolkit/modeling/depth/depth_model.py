@@ -3,12 +3,13 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoConfig, AutoModelForDepthEstimation, PreTrainedModel
+from transformers import AutoModelForDepthEstimation, PreTrainedModel
 from transformers.image_processing_backends import PilBackend
 from transformers.utils import logging as transformers_logging
 
@@ -18,7 +19,8 @@ from toolkit.geometry.camera import Camera
 from toolkit.modeling.depth.depth_architectures import DepthArchitecture, depth_architecture_of, prepare
 from toolkit.modeling.depth.depth_model_spec import DepthSpec
 from toolkit.modeling.depth.value_map import ValueMap
-from toolkit.modeling.hub import check_weights, clear_errors, loading_options
+from toolkit.modeling.hub import check_weights, clear_errors, load_config, loading_options
+from toolkit.modeling.vet_model import vet_folder
 
 transformers_logging.disable_progress_bar()
 
@@ -71,7 +73,7 @@ class DepthModel:
         return [maps[index] for index in range(len(frames))]
 
     def _pass(self, batch: torch.Tensor) -> Any:
-        with torch.inference_mode():
+        with torch.inference_mode(), clear_errors(self.spec.name):
             return self.network(pixel_values=batch.to(self.network.device, self.network.dtype))
 
     def _values(self, output: Any, row: int, camera: Camera) -> NDArray[np.float32]:
@@ -101,8 +103,7 @@ def load_depth_model(spec: DepthSpec, device: str | torch.device | None = None) 
             if the spec does not fit it.
     """
     options = loading_options(spec.name)
-    with clear_errors(spec.name):
-        config = AutoConfig.from_pretrained(spec.name, **options)
+    config = load_config(spec.name, options)
     architecture = depth_architecture_of(spec.name, config)
     settled = spec.settled(architecture.kinds, architecture.told(spec.name, config), architecture.canonical)
     if settled.focal == "model" and not config.use_fov_model:
@@ -111,6 +112,8 @@ def load_depth_model(spec: DepthSpec, device: str | torch.device | None = None) 
             "its configuration has use_fov_model = false",
             "leave out focal=model",
         )
+    if Path(spec.name).is_dir():
+        vet_folder(Path(spec.name))
     with clear_errors(spec.name):
         processor = architecture.processor.from_pretrained(spec.name, **options)
         loaded: Any = AutoModelForDepthEstimation.from_pretrained(

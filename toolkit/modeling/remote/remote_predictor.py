@@ -17,6 +17,7 @@ from typing import Any
 from PIL import Image
 
 from toolkit.errors import UserError
+from toolkit.foreign_text import valid_unicode
 from toolkit.modeling.predictor import Reply
 from toolkit.modeling.remote.address import RemoteModel, RemoteSettings, find_key
 from toolkit.modeling.remote.unanswered_questions import ServerFault, Stopped, Unanswered
@@ -99,15 +100,14 @@ class OpenAiPredictor:
         alone = 0 if self._met else 1
         for index, sample in enumerate(samples[:alone]):
             keep(index, self._outcome(sample, stop))
-        with ThreadPoolExecutor(self._workers) as pool:
-            try:
-                asked = {
-                    pool.submit(self._outcome, samples[index], stop): index for index in range(alone, len(samples))
-                }
-                for future in as_completed(asked):
-                    keep(asked[future], future.result())
-            finally:
-                stop.set()  # after an interrupt, questions that wait to be sent are not sent any more
+        pool = ThreadPoolExecutor(self._workers)
+        try:
+            asked = {pool.submit(self._outcome, samples[index], stop): index for index in range(alone, len(samples))}
+            for future in as_completed(asked):
+                keep(asked[future], future.result())
+        finally:  # after an interrupt, no question is sent any more, and the answers to those sent are not waited for
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
         replies = [outcome if isinstance(outcome, Reply) else None for _, outcome in sorted(outcomes.items())]
         faults = {index: outcome for index, outcome in outcomes.items() if isinstance(outcome, UserError)}
         if faults:
@@ -138,7 +138,7 @@ def message(sample: Sample) -> list[dict[str, Any]]:
         {"type": "image_url", "image_url": {"url": _data_url(pixels), "detail": "high"}}
         for pixels in sample.images
     ]
-    return [*pictures, {"type": "text", "text": sample.prompt}]
+    return [*pictures, {"type": "text", "text": valid_unicode(sample.prompt)}]
 
 
 def _data_url(pixels: Pixels) -> str:

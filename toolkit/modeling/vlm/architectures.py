@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import transformers
 from PIL import Image
 from transformers import PretrainedConfig
 from transformers.processing_utils import ProcessorMixin
@@ -53,6 +52,16 @@ class PictureGeometry:
     patch: int
     merge: int
     seen: Callable[[_Batch, int], list[_Size]]
+
+    def __post_init__(self) -> None:
+        """Check the lengths, which a model's configuration states.
+
+        Raises:
+            ValueError: If one is no positive whole number.
+        """
+        for length in (self.canvas.multiple, self.canvas.square or 1, self.patch, self.merge):
+            if not isinstance(length, int) or length < 1:
+                raise ValueError(f"a patch or picture has a side of {length} px, where a positive number is expected")
 
     def image_tokens(self, width: int, height: int) -> int:
         """The number of image tokens that a picture of ``width`` x ``height`` [px] becomes."""
@@ -168,7 +177,7 @@ _QWEN25 = Architecture(
 _IDEFICS3 = Architecture(
     name="Idefics3",
     model_types=("idefics3",),
-    processor=transformers.Idefics3Processor,
+    processor=processors.Idefics3Processor,
     geometry=partial(_squares, merge=lambda config: config.scale_factor, seen=_sizes_from_mask),
     vision=r"vision_model\.",
     projector=r"connector\.",
@@ -179,7 +188,7 @@ _IDEFICS3 = Architecture(
 _LLAVA = Architecture(
     name="LLaVA",
     model_types=("llava",),
-    processor=transformers.LlavaProcessor,
+    processor=processors.LlavaProcessor,
     geometry=partial(_squares, merge=lambda _: 1),
     vision=r"vision_tower\.",
     projector=r"multi_modal_projector\.",
@@ -216,7 +225,7 @@ ARCHITECTURES: tuple[Architecture, ...] = (
         _LLAVA,
         name="Gemma3",
         model_types=("gemma3",),
-        processor=transformers.Gemma3Processor,
+        processor=processors.Gemma3Processor,
         geometry=partial(_squares, merge=_gemma_merge),
         untouched={"do_resize": False, "do_pan_and_scan": False},
         towers=(),

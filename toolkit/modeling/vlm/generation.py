@@ -2,7 +2,8 @@
 
 import copy
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby, pairwise
@@ -11,11 +12,15 @@ from typing import Any
 import torch
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedTokenizerBase
 
+from toolkit.errors import UserError
+from toolkit.modeling.hub import clear_errors
 from toolkit.modeling.predictor import Ending, Piece, Reply
 from toolkit.modeling.vlm.architectures import ImageLike
 from toolkit.modeling.vlm.vlm import Vlm, chat_text, encode
 
 _NUMERAL = re.compile(r"[\u0120\u2581 ]?(\d+|\.)")  # as byte-level and SentencePiece vocabularies spell them
+
+_USED_FIRST = "its config.json, processor_config.json and tokenizer.json, which are used together here"
 
 _SMALLEST = 1e-4  # probabilities of numerals below this are not kept
 
@@ -120,7 +125,8 @@ def _encode_shared(vlm: Vlm, prompts: Sequence[str], images: Sequence[ImageLike]
         return None
     along = {key: value for key, value in whole.items() if value.shape[:2] == whole["input_ids"].shape}
     model: Any = vlm.model
-    seen = model(**{**whole, **{key: value[:, :length] for key, value in along.items()}}, use_cache=True)
+    with clear_errors(vlm.name, _USED_FIRST):
+        seen = model(**{**whole, **{key: value[:, :length] for key, value in along.items()}}, use_cache=True)
     return _SharedPictures(seen.past_key_values, whole["input_ids"][0, :length], suffixes, tokenizer.pad_token_id)
 
 
@@ -136,9 +142,16 @@ def _generate_batch(vlm: Vlm, inputs: dict[str, Any], max_new_tokens: int) -> li
     model: Any = vlm.model
     recorder = _Recorder(_numerals(vlm.processor.tokenizer))
     settings = _greedy(vlm, max_new_tokens)
-    output = model.generate(**inputs, generation_config=settings, logits_processor=LogitsProcessorList([recorder]))
+    with clear_errors(vlm.name, _USED_FIRST), _only(settings, model):
+        output = model.generate(**inputs, generation_config=settings, logits_processor=LogitsProcessorList([recorder]))
     written = output[:, inputs["input_ids"].shape[1] :].tolist()
-    ends = settings.eos_token_id if isinstance(settings.eos_token_id, list) else [settings.eos_token_id]
+    if not recorder.is_finite:
+        raise UserError(
+            f"{vlm.name}: the probabilities that this model computes are no numbers",
+            "its weights are damaged, or numbers in its config.json are",
+            "download or save the model again",
+        )
+    ends = settings.eos_token_id or []
     return [_reply(vlm.processor.tokenizer, tokens, set(ends), recorder.of(row)) for row, tokens in enumerate(written)]
 
 
@@ -157,6 +170,11 @@ class _Recorder(LogitsProcessor):
         self._best.append(probabilities.amax(dim=-1).cpu())
         self._numerals.append(probabilities[:, self._ids.to(scores.device)].cpu())
         return scores
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all recorded probabilities are numbers."""
+        return all(bool(best.isfinite().all()) for best in self._best)
 
     def of(self, row: int) -> list[tuple[float, dict[str, float]]]:
         """For each step, the probability of the chosen token, and those of the numerals by their characters."""
@@ -192,9 +210,9 @@ def _reply(
 
 def _greedy(vlm: Vlm, max_new_tokens: int) -> GenerationConfig:
     """Settings for plain greedy decoding; the sampling and penalties that models come with distort numbers."""
-    own = vlm.model.generation_config
-    end = own.eos_token_id if own.eos_token_id is not None else vlm.processor.tokenizer.eos_token_id
-    pad = own.pad_token_id if own.pad_token_id is not None else vlm.processor.tokenizer.pad_token_id
+    own, tokenizer = vlm.model.generation_config, vlm.processor.tokenizer
+    known = range(vlm.tokens)
+    pads = _tokens(own.pad_token_id, known) or _tokens(tokenizer.pad_token_id, known)
     return GenerationConfig(
         do_sample=False,
         num_beams=1,
@@ -204,6 +222,24 @@ def _greedy(vlm: Vlm, max_new_tokens: int) -> GenerationConfig:
         top_k=50,
         top_p=1.0,
         max_new_tokens=max_new_tokens,
-        eos_token_id=end,
-        pad_token_id=pad,
+        eos_token_id=_tokens(own.eos_token_id, known) or _tokens(tokenizer.eos_token_id, known) or None,
+        pad_token_id=next(iter(pads), None),
     )
+
+
+def _tokens(stated: object, known: Collection[int]) -> list[int]:
+    """The numbers of tokens that a model's files state, one or several, without what are no tokens of the model."""
+    listed = stated if isinstance(stated, list) else [stated]
+    return [token for token in listed if isinstance(token, int) and not isinstance(token, bool) and token in known]
+
+
+@contextmanager
+def _only(settings: GenerationConfig, model: Any) -> Iterator[None]:
+    """Hide a model's own settings, from which ``generate`` takes all that are None in the settings it is given."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    own = inner.generation_config
+    inner.generation_config = settings
+    try:
+        yield
+    finally:
+        inner.generation_config = own

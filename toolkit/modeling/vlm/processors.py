@@ -1,4 +1,4 @@
-"""Processors for pictures and text that need neither torchvision nor any other video library.
+"""Processors for pictures and text that need neither torchvision nor any other video library, with bounded chats.
 
 The stock processors of these architectures also build a video processor, which needs torchvision (and num2words for
 SmolVLM). The classes here have the names of the stock classes and leave video out. What they save is a stock folder,
@@ -13,6 +13,8 @@ import transformers
 from transformers.processing_utils import ImagesKwargs, ProcessorMixin, TextKwargs
 from transformers.utils import cached_file
 
+from toolkit.modeling.vlm.chat_template import BoundedChat
+
 _PROCESSOR_FILE = "processor_config.json"
 
 _VIDEO_FILE = "video_preprocessor_config.json"
@@ -24,7 +26,19 @@ def _settings(name: str, file: str, local: bool) -> dict[str, Any]:
     return json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
 
 
-class _WithoutVideo(ProcessorMixin):
+class LlavaProcessor(BoundedChat, transformers.LlavaProcessor):
+    """The processor of LLaVA."""
+
+
+class Idefics3Processor(BoundedChat, transformers.Idefics3Processor):
+    """The processor of Idefics3."""
+
+
+class Gemma3Processor(BoundedChat, transformers.Gemma3Processor):
+    """The processor of Gemma 3."""
+
+
+class _WithoutVideo(BoundedChat):
     """A processor that keeps the settings of its video processor, but never builds one."""
 
     stock_video: ClassVar[str]
@@ -80,7 +94,7 @@ class InternVLProcessor(_WithoutVideo, transformers.InternVLProcessor):
         super().__init__(image_processor, tokenizer, None, image_seq_length, chat_template)
 
 
-class SmolVLMProcessor(_WithoutVideo, transformers.SmolVLMProcessor):
+class SmolVLMProcessor(_WithoutVideo, transformers.SmolVLMProcessor):  # type: ignore[misc]
     """The processor of SmolVLM, without num2words, which only questions about videos need."""
 
     stock_video = "SmolVLMVideoProcessor"
@@ -102,12 +116,8 @@ class SmolVLMProcessor(_WithoutVideo, transformers.SmolVLMProcessor):
         self.video_token = getattr(tokenizer, "video_token", "<video>")
         ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
 
-    def apply_chat_template(self, *args: Any, **kwargs: Any) -> Any:
-        """Apply the chat template as others do; the stock method asks the video processor for a frame rate."""
-        return ProcessorMixin.apply_chat_template(self, *args, **kwargs)
 
-
-class PixtralProcessor(ProcessorMixin):
+class PixtralProcessor(BoundedChat):
     """The processor of Pixtral, whose stock module cannot be imported without torchvision."""
 
     text_kwargs = TextKwargs(return_tensors="pt")

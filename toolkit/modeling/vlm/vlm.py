@@ -2,8 +2,8 @@
 
 import os
 import shutil
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from PIL import Image
 from transformers import (
-    AutoConfig,
     AutoModelForImageTextToText,
     BatchFeature,
     PreTrainedModel,
@@ -21,8 +20,11 @@ from transformers import (
 from transformers.processing_utils import ProcessorMixin
 from transformers.utils import logging as transformers_logging
 
+from toolkit.errors import UserError
+from toolkit.foreign_text import valid_unicode
 from toolkit.modeling.bfloat16 import cpu_has_bfloat16
-from toolkit.modeling.hub import CONFIG, check_weights, clear_errors, loading_options
+from toolkit.modeling.hub import CONFIG, check_weights, clear_errors, load_config, loading_options
+from toolkit.modeling.vet_model import DOWNLOAD_AGAIN, vet_fit, vet_folder
 from toolkit.modeling.vlm.architectures import (
     Architecture,
     ImageLike,
@@ -42,6 +44,12 @@ _ROLES = ("user", "assistant")
 
 _WEIGHTS = "model*.safetensors*"
 
+_PROCESSOR_FILES = "tokenizer.json, tokenizer_config.json, processor_config.json or the chat template"
+
+_WEIGHT_FILES = "the weights, as config.json and generation_config.json describe them"
+
+_MOST_TOKENS = 1 << 24  # tokens up to this number may have no weights, as added tokens of some models have none
+
 
 @dataclass(frozen=True)
 class Vlm:
@@ -56,6 +64,17 @@ class Vlm:
     model: "PreTrainedModel | PeftModel"
     processor: ProcessorMixin
     architecture: Architecture
+
+    @property
+    def name(self) -> str:
+        """The folder or the id that the model was loaded from; "" if it was built here."""
+        return str(self.model.config.name_or_path)
+
+    @property
+    def tokens(self) -> int:
+        """How many different tokens the model's weights know."""
+        embeddings: Any = self.model.get_input_embeddings()
+        return int(embeddings.weight.shape[0])
 
     @cached_property
     def geometry(self) -> PictureGeometry:
@@ -82,11 +101,17 @@ def load_vlm(
         UserError: If there is no such model, if its files are not complete, or if its architecture is not supported.
     """
     options = loading_options(name)
-    with clear_errors(name):
-        config = AutoConfig.from_pretrained(str(name), **options)
+    config = load_config(name, options)
     architecture = architecture_of(config)
-    with clear_errors(name):
+    with clear_errors(name, CONFIG):
+        geometry = architecture.geometry(config)
+        if Path(name).is_dir():
+            vet_folder(Path(name))
+            vet_fit(Path(name), config)
+    with clear_errors(name, _PROCESSOR_FILES):
         processor = architecture.processor.from_pretrained(str(name), backend="pil", **options)
+        keep_sizes(processor, architecture, geometry)
+    with clear_errors(name, _WEIGHT_FILES):
         loaded: Any = AutoModelForImageTextToText.from_pretrained(
             str(name),
             config=config,
@@ -98,8 +123,29 @@ def load_vlm(
         )
     model, report = loaded
     check_weights(name, report)
-    keep_sizes(processor, architecture, architecture.geometry(config))
-    return Vlm(model.to(device) if device else model, processor, architecture)
+    vlm = Vlm(model.to(device) if device else model, processor, architecture)
+    _try_processor(vlm, name)
+    return vlm
+
+
+def _try_processor(vlm: Vlm, name: str | Path) -> None:
+    """Let a processor turn a picture and a text into tensors: only then does it use many of its settings.
+
+    Raises:
+        UserError: If it cannot, or if its tokens are not those of the model.
+    """
+    canvas = vlm.geometry.canvas
+    side = canvas.square or canvas.multiple
+    with clear_errors(name, _PROCESSOR_FILES):
+        batch = encode(vlm, ["0"], [[Image.new("RGB", (side, side))]])
+        highest = max(int(batch["input_ids"].max()), *vlm.processor.tokenizer.get_vocab().values())
+    known = vlm.tokens
+    if highest >= max(known, _MOST_TOKENS) or int(batch["input_ids"].max()) >= known:
+        raise UserError(
+            f"{name}: the tokenizer and the weights do not belong together",
+            f"the tokenizer has the token {highest}, and the weights know {known} tokens",
+            DOWNLOAD_AGAIN,
+        )
 
 
 def load_to_ask(name: str | Path, device: str | torch.device | None = None, attn_implementation: str = "sdpa") -> Vlm:
@@ -129,11 +175,10 @@ def stored_dtype(name: str | Path) -> torch.dtype:
     Raises:
         UserError: If there is no such model.
     """
-    options = loading_options(name)
-    with clear_errors(name):
-        config = AutoConfig.from_pretrained(str(name), **options)
-    named = config.dtype or config.get_text_config().dtype or torch.float32
-    return getattr(torch, named) if isinstance(named, str) else named
+    config = load_config(name, loading_options(name))
+    with clear_errors(name, CONFIG):
+        named = config.dtype or config.get_text_config().dtype or torch.float32
+        return getattr(torch, named) if isinstance(named, str) else named
 
 
 def cast_weights(vlm: Vlm, dtype: torch.dtype) -> None:
@@ -221,7 +266,7 @@ def chat_text(vlm: Vlm, said: Sequence[str], pictures: int) -> str:
     messages: list[dict[str, Any]] = []
     for index, text in enumerate(said):
         shown = pictures if index == 0 else 0
-        content = [*({"type": "image"} for _ in range(shown)), {"type": "text", "text": text}]
+        content = [*({"type": "image"} for _ in range(shown)), {"type": "text", "text": valid_unicode(text)}]
         messages.append({"role": _ROLES[index % 2], "content": content})
     return vlm.processor.apply_chat_template(messages, add_generation_prompt=len(said) % 2 == 1, tokenize=False)
 
@@ -245,14 +290,26 @@ def save_vlm(vlm: Vlm, folder: str | Path) -> None:
         )
     target = Path(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
-        fresh = Path(scratch, "model")
+    with _scratch_folder(target) as scratch:
+        fresh = scratch / "model"
         vlm.model.save_pretrained(fresh)
         vlm.processor.save_pretrained(fresh)
         if target.exists():
             _replace_model(fresh, target)
         else:
             fresh.rename(target)
+
+
+@contextmanager
+def _scratch_folder(target: Path) -> Iterator[Path]:
+    """A folder in ``target``, or beside it if it does not exist. What a killed process has left there is removed."""
+    scratch = target / ".saving" if target.exists() else target.with_name(f".{target.name}.saving")
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        scratch.mkdir()
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _replace_model(fresh: Path, target: Path) -> None:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,6 +29,12 @@ class Accuracy(Metric[str]):
     def score(self, truth: str, answer: str | None) -> dict[str, float]:
         """The scores of one answer."""
         return {"accuracy": float(answer == truth), "unparsed": float(answer is None)}
+
+    def restore(self, saved: Any) -> str:
+        """A choice from JSON."""
+        if isinstance(saved, list | dict):
+            raise ValueError("a choice is expected, not a list or an object")
+        return super().restore(saved)
 
     def constant(self, truths: Sequence[str]) -> str:
         """The most frequent truth; if several are equally frequent, the first of them in the alphabet."""

@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from toolkit.qa.metrics import weighted_statistics as weighted
-from toolkit.qa.metrics.metric import Metric
+from toolkit.qa.metrics.metric import Metric, check_number
 from toolkit.qa.metrics.relative_error import RelativeAccuracy
 from toolkit.qa.metrics.weighted_statistics import Columns
 from toolkit.qa.parsing.answer import Direction, Motion
@@ -99,8 +99,11 @@ class MotionError(Metric[Motion]):
 
     def restore(self, saved: Mapping[str, Any]) -> Motion:
         """A motion from its values in JSON."""
-        right, down, forward = saved["direction"]
-        return Motion(saved["distance"], saved["rotation"], (right, down, forward))
+        try:
+            right, down, forward = map(check_number, saved["direction"])
+            return Motion(check_number(saved["distance"]), check_number(saved["rotation"]), (right, down, forward))
+        except (KeyError, TypeError):
+            raise ValueError("a motion is expected: its distance, rotation and direction of three numbers") from None
 
     def central(self, truths: Sequence[Motion]) -> Motion:
         """The median distance, the median rotation and the mean direction, as in ``constant``."""

@@ -11,6 +11,21 @@ from toolkit.utils.arrays import Array
 
 Value = TypeVar("Value")
 
+_MOST = 1 << 53  # all integers up to it are exact as floating-point numbers
+
+_SHOWN = 40  # characters of a wrong value that an error shows
+
+
+def check_number(saved: Any) -> float:
+    """Check that a value from JSON is a number, and return it.
+
+    Raises:
+        ValueError: If it is something else, or an integer too large to compute with.
+    """
+    if isinstance(saved, bool) or not isinstance(saved, int | float) or (isinstance(saved, int) and abs(saved) > _MOST):
+        raise ValueError(f"a number is expected, not {str(saved)[:_SHOWN]!r}")
+    return saved
+
 
 class Metric(ABC, Generic[Value]):
     """How the answers of a task are scored.
@@ -69,7 +84,11 @@ class Metric(ABC, Generic[Value]):
         return {**{key: float(value[0]) for key, value in summary.items()}, "count": float(len(scores))}
 
     def restore(self, saved: Any) -> Value:
-        """A value of a truth or an answer, from its values in JSON."""
+        """A value of a truth or an answer, from its values in JSON.
+
+        Raises:
+            ValueError: If these are not the values of a truth or an answer.
+        """
         restored: Value = saved
         return restored
 

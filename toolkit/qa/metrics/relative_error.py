@@ -4,10 +4,11 @@ import math
 import sys
 from collections.abc import Sequence
 from statistics import median
+from typing import Any
 
 import numpy as np
 
-from toolkit.qa.metrics.metric import Metric
+from toolkit.qa.metrics.metric import Metric, check_number
 from toolkit.qa.metrics.weighted_statistics import Columns, mean, means
 from toolkit.utils.arrays import Array
 
@@ -102,6 +103,10 @@ class RelativeAccuracy(Metric[float]):
             if end + 1 - start > longest:
                 longest, best = end + 1 - start, _centre(ordered[start], high)
         return best
+
+    def restore(self, saved: Any) -> float:
+        """A number from JSON."""
+        return check_number(saved)
 
     def central(self, truths: Sequence[float]) -> float:
         """The median."""

@@ -193,7 +193,7 @@ def expand_groups(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(each for name in names for each in groups.get(name, [name])))
 
 
-def get_task(name: str, **options: Any) -> Task:
+def get_task(name: str, /, **options: Any) -> Task:
     """Make the task of a name, with options that replace its class attributes.
 
     Raises:

@@ -17,7 +17,7 @@ from toolkit.errors import UserError, did_you_mean
 from toolkit.qa.metrics import Metric
 from toolkit.qa.parsing import answer
 from toolkit.qa.query import Query
-from toolkit.qa.tasks.template import TemplateWords, load_words, no_template
+from toolkit.qa.tasks.template import TemplateWords, load_words, read_template
 from toolkit.utils.resources import TEMPLATES
 
 _FIXED = ("images", "points", "needs", "group", "unit", "metric", "name", "asks", "asks_not", "gives", "scales")
@@ -29,6 +29,9 @@ GENERAL = "general"
 _KINDS: dict[type, Any] = {float: int | float, int: int, str: str, tuple: list | tuple, bool: bool}
 """The types that an option accepts, by the type of its default."""
 
+_LARGEST_OPTION = 1e6
+_LONGEST_OPTION = 1000  # characters of an option that is a word
+_SHOWN = 60  # characters of an option's value in a message
 _MOST_DECIMALS = 9
 _VERSION_LENGTH = 12  # hexadecimal digits
 
@@ -66,16 +69,20 @@ class Task:
     gives: Literal["", "distance", "depth_z"] = ""
     scales: bool = True
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, /, **options: Any) -> None:
         for key, value in options.items():
             known = [k for k, v in inspect.getmembers(type(self)) if k[0] != "_" and not _is_code(v)]
+            where = f"tasks.{self.name}: the option {key!r}"
+            if key in _FIXED:
+                raise UserError(f"{where} cannot be set", "it says what the task is", "leave it out, or choose a task")
             if key not in known:
                 raise UserError(f"tasks.{self.name}: unknown option {key!r}", remedy=did_you_mean(key, known))
             default = getattr(type(self), key)
-            flag = isinstance(value, bool) and type(default) in (int, float)  # bools are ints in Python
-            if key in _FIXED or flag or not isinstance(value, _KINDS.get(type(default), object)):
+            if not _is_like(value, default):
                 raise UserError(
-                    f"tasks.{self.name}: the option {key!r} cannot be {value!r}", f"it is {default!r} by default"
+                    f"{where} cannot be {repr(value)[:_SHOWN]}",
+                    f"it is {default!r} by default",
+                    "give a value of that kind",
                 )
             setattr(self, key, value)
         if not 0 <= self.decimals <= _MOST_DECIMALS:
@@ -180,10 +187,8 @@ def template_version(task: Task) -> str:
     Raises:
         UserError: If there is no template.
     """
-    path = task.template_path()
-    if not path.is_file():
-        raise no_template(path)
-    return hashlib.sha256(path.read_text(encoding="utf-8").encode()).hexdigest()[:_VERSION_LENGTH]
+    text = read_template(task.template_path())
+    return hashlib.sha256(text.encode()).hexdigest()[:_VERSION_LENGTH]
 
 
 def label_of(task: Task, query: Query) -> Any:
@@ -200,6 +205,24 @@ def label_of(task: Task, query: Query) -> Any:
             cause=f"{type(error).__name__}: {error}",
             remedy=f"mend `label` in {inspect.getfile(type(task))}",
         ) from error
+
+
+def _is_like(value: Any, default: Any) -> bool:
+    """Whether an option's value is of the kind of its default, and of a sensible size.
+
+    Numbers other than whole ones may be negative if the default is not positive. Lists are as long as the default.
+    """
+    if isinstance(default, bool) or not isinstance(default, int | float | str | tuple | list):
+        return isinstance(value, _KINDS.get(type(default), object))
+    if isinstance(value, bool):  # bools are ints in Python
+        return False
+    if isinstance(default, int | float):
+        kind = isinstance(value, _KINDS[type(default)])
+        return kind and abs(value) <= _LARGEST_OPTION and (value >= 0 or default <= 0 or isinstance(default, int))
+    if isinstance(default, str):
+        return isinstance(value, str) and len(value) <= _LONGEST_OPTION
+    same = isinstance(value, list | tuple) and len(value) == len(default)
+    return same and all(_is_like(one, other) for one, other in zip(value, default, strict=True))
 
 
 def _is_code(member: Any) -> bool:

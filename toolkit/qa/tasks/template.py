@@ -2,7 +2,8 @@
 
 Each ``{% block question %}`` (or ``question_2``, ``question_polite`` …) holds one phrasing of the question.
 ``{% block answer %}`` holds the answer. An optional ``{% block think %}`` holds a sentence that comes before the
-answer if the recipe asks for it. Templates are sandboxed and strict: an unknown variable is an error.
+answer if the recipe asks for it. Templates are sandboxed (``toolkit.utils.sandbox``) and strict: an unknown variable is
+an error.
 """
 
 from collections.abc import Mapping
@@ -13,9 +14,12 @@ from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.exceptions import UndefinedError
-from jinja2.sandbox import SandboxedEnvironment
 
 from toolkit.errors import UserError
+from toolkit.utils.bounded_file import read_bounded
+from toolkit.utils.sandbox import Sandbox, bounded
+
+_MOST_BYTES = 400_000  # of a template's file
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,9 @@ class TemplateWords:
 
     def _render(self, block: str, variables: Mapping[str, Any]) -> str:
         try:
-            text = "".join(self._template.blocks[block](self._template.new_context(dict(variables))))
+            with bounded():
+                text = "".join(self._template.blocks[block](self._template.new_context(dict(variables))))
+            text.encode()  # halves of surrogate pairs are no text
         except UndefinedError as error:
             raise UserError(
                 f"{self.path}: block {block!r} uses a variable that does not exist",
@@ -64,7 +70,9 @@ class TemplateWords:
                 remedy=f"use one of: {', '.join(sorted(variables))}",
             ) from None
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-            raise UserError(f"{self.path}: block {block!r} cannot be rendered", cause=str(error)) from None
+            raise UserError(
+                f"{self.path}: block {block!r} cannot be rendered", cause=str(error), remedy="correct the template"
+            ) from None
         return " ".join(text.split())
 
 
@@ -74,20 +82,18 @@ def load_words(path: Path) -> TemplateWords:
     Raises:
         UserError: If the file is missing, is not valid Jinja, or lacks a question or an answer block.
     """
-    try:
-        source = path.read_text(encoding="utf-8")
-    except OSError:
-        raise no_template(path) from None
-    return _parse_words(path, source)
+    return _parse_words(path, read_template(path))
 
 
 @lru_cache(maxsize=256)
 def _parse_words(path: Path, source: str) -> TemplateWords:
     """The words in the source of a template."""
     try:
-        template = _environment().from_string(source)
+        template = _environment().compiled(source)
     except TemplateSyntaxError as error:
         raise UserError(f"{path}, line {error.lineno}: this is not valid Jinja", cause=str(error.message)) from None
+    except TemplateError as error:
+        raise UserError(f"{path}: this template is not used", str(error.message), "make it simpler") from None
     questions = tuple(name for name in template.blocks if name.split("_")[0] == "question")
     missing = [name for name, there in (("question", questions), ("answer", "answer" in template.blocks)) if not there]
     if missing:
@@ -96,6 +102,20 @@ def _parse_words(path: Path, source: str) -> TemplateWords:
             remedy="add " + " ".join(f"{{% block {name} %}}…{{% endblock %}}" for name in missing),
         )
     return TemplateWords(path, questions, template)
+
+
+def read_template(path: Path) -> str:
+    """The text of a template file.
+
+    Raises:
+        UserError: If the file is missing, is not UTF-8, or is too large.
+    """
+    try:
+        return read_bounded(path, _MOST_BYTES).decode("utf-8")
+    except OSError:
+        raise no_template(path) from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: this template is not UTF-8 text", str(error), "save it as UTF-8") from None
 
 
 def no_template(path: Path) -> UserError:
@@ -108,8 +128,8 @@ def no_template(path: Path) -> UserError:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> SandboxedEnvironment:
-    environment = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+def _environment() -> Sandbox:
+    environment = Sandbox(undefined=StrictUndefined, autoescape=False)
     environment.filters["number"] = number_to_text
     return environment
 

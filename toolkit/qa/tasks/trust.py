@@ -220,8 +220,7 @@ def _write_down(**fresh: dict[str, str]) -> None:
         more = {key: known[key] | {**values, **known[key]} for key, values in fresh.items()}
         write_text(path, json.dumps({"schema": _SCHEMA, **known, **more}, indent=2) + "\n")
     except UserError as error:
-        err.print("[yellow]note:[/] what is trusted cannot be remembered: ", end="")
-        err.print(f"{error.problem}: {error.cause}", markup=False)
+        err.note(f"what is trusted cannot be remembered: {error.problem}: {error.cause}")
 
 
 def _remembered() -> _Memory:

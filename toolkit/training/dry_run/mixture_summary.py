@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from rich.table import Table
-from rich.text import Text
 
+from toolkit.foreign_text import one_line
 from toolkit.qa.mixture import Feed, Mixture
 from toolkit.qa.sample import Sample
 from toolkit.qa.tasks.task import Task
@@ -100,7 +100,7 @@ def to_table(streams: Sequence[StreamSummary]) -> Table:
     for each in streams:
         spread = each.spread.to_text() if each.spread else "no numbers"
         numbers = (f"{each.share:.1%}", f"{each.samples:.0f}", f"{each.epochs:.3g}")
-        table.add_row(*map(Text, (each.source, each.task, *numbers, spread)))  # as Text, because "[m]" is not markup
+        table.add_row(one_line(each.source), each.task, *numbers, spread)
     return table
 
 
@@ -111,7 +111,7 @@ def totals_to_text(streams: Sequence[StreamSummary]) -> str:
         own = [each for each in streams if each.source == source]
         samples = sum(each.samples for each in own)
         lines.append(
-            f"{source}: {samples:.0f} samples of {own[0].pictures} pictures, each about "
+            f"{one_line(source)}: {samples:.0f} samples of {own[0].pictures} pictures, each about "
             f"{samples / own[0].pictures:.3g} times"
         )
     return "\n".join(lines)

@@ -8,6 +8,7 @@ from pathlib import Path
 from toolkit.config.build import check_trainable, make_plan, make_questions
 from toolkit.config.recipe import Recipe
 from toolkit.errors import UserError
+from toolkit.foreign_text import one_line, visible
 from toolkit.modeling.checkpoint_contract import adopt_base_contract
 from toolkit.modeling.vlm.load_vlm import prepare_training
 from toolkit.modeling.vlm.vlm import Vlm
@@ -17,7 +18,10 @@ from toolkit.training.dry_run.estimate import RunEstimate, estimate_run
 from toolkit.training.open_run_model import open_base
 from toolkit.utils.contact_sheet import Cell, save_sheet
 from toolkit.utils.files import write_text, written_together
+from toolkit.utils.overwrite import check_overwrite, mark_of
 from toolkit.utils.progress import processes
+
+_COMMAND = "data preview"
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class PreviewedSample:
             for turn in sample.turns
         ]
         return (
-            f"[{index}] from {sample.source}: {', '.join(sample.frames)} ({sizes} px)\n"
+            f"[{index}] from {one_line(sample.source)}: {one_line(', '.join(sample.frames))} ({sizes} px)\n"
             + "".join(turns)
             + f"    with loss:  {self.learnt!r}\n"
             f"    tokens:     {lengths.image} image + {lengths.prompt} prompt + {lengths.answer} answer\n"
@@ -68,22 +72,42 @@ class Preview:
 
     def to_text(self) -> str:
         """The Samples for people, one after the other."""
-        return "\n".join(each.to_text(index) for index, each in enumerate(self.samples))
+        return "\n".join(visible(each.to_text(index)) for index, each in enumerate(self.samples))
 
-    def save(self, folder: Path) -> tuple[Path, Path]:
+    def save(self, folder: Path, force: bool = False) -> tuple[Path, Path]:
         """Write a contact sheet of the pictures and a text file of the questions.
 
         Args:
             folder: The folder that the files are written into.
+            force: Whether files of another origin may be written over, other than the pictures that are shown.
 
         Returns:
             The paths of the contact sheet and of the text file.
+
+        Raises:
+            UserError: If a file may not be written over, or cannot be written.
         """
-        sheet, words = folder / "preview.png", folder / "preview.txt"
+        sheet, words = check_preview_files(folder, force, [each.sample for each in self.samples])
         with written_together():
-            save_sheet([_contact_cell(each) for each in self.samples], sheet)
-            write_text(words, self.to_text())
+            save_sheet([_contact_cell(each) for each in self.samples], sheet, _COMMAND)
+            write_text(words, f"{mark_of(_COMMAND)}\n\n{self.to_text()}")
         return sheet, words
+
+
+def check_preview_files(folder: Path, force: bool = False, samples: Sequence[Sample] = ()) -> tuple[Path, Path]:
+    """The files of a preview, which may be written.
+
+    Args:
+        folder: The folder of the preview.
+        force: Whether files of another origin may be written over.
+        samples: The Samples, whose pictures are never written over.
+
+    Raises:
+        UserError: If one of them may not be written over.
+    """
+    files = folder / "preview.png", folder / "preview.txt"
+    check_overwrite(files, _COMMAND, force, [Path(name) for sample in samples for name in sample.frames])
+    return files
 
 
 def preview(recipe: Recipe, count: int, held_out: bool = False) -> Preview:

@@ -25,6 +25,7 @@ from toolkit.data.frames.image_file import RAW_ENDINGS, MissingReader, open_imag
 from toolkit.data.manifest.parse_line import DEPTH_TYPES, holds_whole_numbers
 from toolkit.errors import UserError, did_you_mean
 from toolkit.geometry.camera import Camera
+from toolkit.utils.json import shown
 
 INFO = DatasetInfo(
     title="A plain folder",
@@ -177,7 +178,7 @@ def _read_camera(source: Path, depth_maps: Sequence[Path]) -> _FolderCamera:
     depth_type = need(content, "depth_type", path, str)
     if depth_type not in DEPTH_TYPES:
         raise UserError(
-            f"{path}, depth_type: {depth_type!r} is not known", remedy=did_you_mean(depth_type, DEPTH_TYPES)
+            f"{path}, depth_type: {shown(depth_type)} is not known", remedy=did_you_mean(depth_type, DEPTH_TYPES)
         )
     scale = content.get("depth_scale")
     if (source / "depth").is_dir():
@@ -191,7 +192,7 @@ def _check_scale(path: Path, scale: object, whole: bool) -> None:
     if not isinstance(scale, int | float):
         raise UserError(f"{path}: 'depth_scale' is missing", remedy=remedy)
     if isinstance(scale, bool) or not 0 < scale < math.inf:
-        raise UserError(f"{path}, depth_scale: {scale} is not a positive number", remedy=remedy)
+        raise UserError(f"{path}, depth_scale: {shown(scale)} is not a positive number", remedy=remedy)
     with naming_file(path):
         check_unit(scale, whole)
 

@@ -31,6 +31,7 @@ from toolkit.data.convert.shared.lidar.project import labels_from_lidar, lidar_i
 from toolkit.data.convert.shared.workspace import Workspace
 from toolkit.errors import UserError
 from toolkit.utils.arrays import Array
+from toolkit.utils.bounded_file import read_bounded
 
 _CAMERAS = ("image_02", "image_03")
 _DRIVES = "2011_*_drive_*_sync"
@@ -124,4 +125,4 @@ def _was_lost(drive: Path, number: int) -> bool:
 @read_once(2)
 def _read_timestamps(path: Path) -> list[str]:
     with reading(path):
-        return path.read_text(encoding="utf-8").splitlines()
+        return read_bounded(path).decode("utf-8").splitlines()

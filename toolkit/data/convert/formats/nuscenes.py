@@ -38,6 +38,7 @@ from toolkit.data.convert.shared.workspace import Workspace
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 from toolkit.utils.arrays import Array
+from toolkit.utils.bounded_file import read_bounded
 
 _SIDES = ("FRONT", "FRONT_LEFT", "FRONT_RIGHT", "BACK", "BACK_LEFT", "BACK_RIGHT")
 _CAMERAS, _LIDAR = tuple(f"CAM_{side}" for side in _SIDES), "LIDAR_TOP"
@@ -237,8 +238,8 @@ def _read_rows(folder: Path, table: str, convert_row: Callable[[_Get], Any]) -> 
     def convert_object(row: Mapping[str, Any]) -> Any:
         return convert_row(lambda key, kind: need(row, key, path, kind))
 
-    with reading(path, ValueError, TypeError, RecursionError):
-        rows = json.loads(path.read_text(encoding="utf-8"), object_hook=convert_object)
+    with reading(path, ValueError, TypeError, OverflowError, RecursionError):
+        rows = json.loads(read_bounded(path), object_hook=convert_object)
     if not isinstance(rows, list):
         raise UserError(f"{path}: this is not a table", remedy=_AGAIN)
     return [row for row in rows if row is not None]

@@ -15,6 +15,7 @@ from typing import Any
 from toolkit.data.convert.base_format import DatasetItem
 from toolkit.errors import UserError
 from toolkit.utils.files import write_text
+from toolkit.utils.json import dump_json
 
 _FOLDER = ".parts"
 _PLAN = "plan.json"
@@ -40,7 +41,7 @@ class ChunkResult:
 
     def save(self, dest: Path, key: str) -> None:
         """Write the result of the chunk of that name, whole or not at all."""
-        write_text(_result_path(dest, key), json.dumps(self.to_json(), ensure_ascii=False))
+        write_text(_result_path(dest, key), dump_json(self.to_json()))
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class ChunkPlan:
 
     def save(self, dest: Path) -> None:
         """Write the plan, whole or not at all."""
-        write_text(dest / _FOLDER / _PLAN, json.dumps(self.to_json(), ensure_ascii=False))
+        write_text(dest / _FOLDER / _PLAN, dump_json(self.to_json()))
 
     def missing(self, dest: Path) -> list[int]:
         """The indices of the chunks that have not been converted yet."""

@@ -21,6 +21,7 @@ class ConvertJob:
         limit: The number of pictures to convert, from the beginning of the listing; None for all.
         shard: (i, n) with 1 <= i <= n: convert the i-th of n shares, which are merged later; None for everything.
         skip_bad: Whether to write the manifest although some pictures are faulty, without these.
+        force: Whether files of another origin in ``dest`` may be written over.
     """
 
     format: str
@@ -31,6 +32,7 @@ class ConvertJob:
     limit: int | None = None
     shard: tuple[int, int] | None = None
     skip_bad: bool = False
+    force: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from toolkit.data.convert.parallel.chunks import ChunkPlan, load_plan, load_resu
 from toolkit.data.convert.parallel.job import ConvertOutcome
 from toolkit.errors import UserError, UserErrors
 from toolkit.utils.files import locked, write_lines, write_text
+from toolkit.utils.json import dump_json
 
 MANIFEST, RECORD, FAULTS = "manifest.jsonl", "conversion.json", "faults.txt"
 
@@ -91,11 +92,25 @@ def find_finished(dest: Path, plan: ChunkPlan) -> ConvertOutcome | None:
     return ConvertOutcome(dest / MANIFEST, record["pictures"], record["skipped"], (), fresh=False)
 
 
+def is_conversion(dest: Path) -> bool:
+    """Whether DEST holds a conversion, finished or under way, whose manifest nobody has changed since."""
+    try:
+        load_plan(dest)
+        return True
+    except UserError:
+        pass
+    try:
+        record: Mapping[str, Any] = json.loads((dest / RECORD).read_text(encoding="utf-8"))
+        return "digest" in record and bool(record["bytes"] == (dest / MANIFEST).stat().st_size)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def _write_record(dest: Path, plan: ChunkPlan, outcome: ConvertOutcome) -> None:
     """Record what was converted, under which terms, and what was left out."""
     counts = {"pictures": outcome.pictures, "skipped": outcome.skipped, "faults": len(outcome.faults)}
     record = {**plan.about, **counts, "digest": plan.digest, "bytes": (dest / MANIFEST).stat().st_size}
-    write_text(dest / RECORD, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    write_text(dest / RECORD, dump_json(record, indent=2) + "\n")
     _write_faults(dest, outcome.faults)
 
 

@@ -2,16 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from toolkit.data.convert.readers.read_files import reading
 from toolkit.errors import UserError
+from toolkit.utils.bounded_file import open_bounded
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import RowGroupMetaData
 
 ArrowColumns = dict[str, NDArray[Any]]
 """The columns (N,) of a table by name."""
 
+_MOST_VALUES = 100_000_000  # that are read at once; a LiDAR sweep has a million
 _BUFFER = 1 << 20  # bytes read at a time, where a file is read row by row
 
 
@@ -23,7 +28,8 @@ def read_feather(path: Path, columns: Sequence[str]) -> ArrowColumns:
     """
     from pyarrow import ArrowException, feather
 
-    with reading(path, ArrowException):
+    with reading(path, ArrowException, MemoryError):
+        open_bounded(path).close()
         table = feather.read_table(path, memory_map=False)
     _check_columns(path, table.column_names, columns)
     return {name: table[name].to_numpy() for name in columns}
@@ -38,7 +44,9 @@ def read_parquet(path: Path, columns: Sequence[str]) -> ArrowColumns:
     from pyarrow import ArrowException, parquet
 
     check_parquet(path, columns)
-    with reading(path, ArrowException), parquet.ParquetFile(path) as file:
+    with reading(path, ArrowException, MemoryError), parquet.ParquetFile(path) as file:
+        groups = range(file.num_row_groups)
+        _check_count(path, sum(_count_values(file.metadata.row_group(group), columns) for group in groups))
         table = file.read(list(columns))
     return {name: table[name].to_numpy() for name in columns}
 
@@ -54,7 +62,7 @@ def check_parquet(path: Path, columns: Sequence[str]) -> int:
     """
     from pyarrow import ArrowException, parquet
 
-    with reading(path, ArrowException), parquet.ParquetFile(path) as file:
+    with reading(path, ArrowException, MemoryError), parquet.ParquetFile(path) as file:
         names, count = file.schema_arrow.names, int(file.metadata.num_rows)
     _check_columns(path, names, columns)
     return count
@@ -87,7 +95,7 @@ class ParquetRows:
         from pyarrow import ArrowException
 
         try:
-            with reading(self._path, ArrowException, StopIteration):
+            with reading(self._path, ArrowException, MemoryError, StopIteration):
                 return self._read(number)
         except UserError:
             self._rows = None
@@ -112,8 +120,25 @@ class ParquetRows:
         while group < file.num_row_groups and number >= self._next + file.metadata.row_group(group).num_rows:
             self._next += file.metadata.row_group(group).num_rows
             group += 1
+        for each in map(file.metadata.row_group, range(group, file.num_row_groups)):
+            _check_count(self._path, _count_values(each, self._columns) // max(each.num_rows, 1))
         batches = file.iter_batches(1, range(group, file.num_row_groups), self._columns)
         return ({name: batch[name].to_numpy(zero_copy_only=False)[0] for name in self._columns} for batch in batches)
+
+
+def _count_values(group: "RowGroupMetaData", columns: Sequence[str]) -> int:
+    """The number of values that some columns of a row group of a Parquet file state."""
+    found = (group.column(number) for number in range(group.num_columns))
+    return sum(each.num_values for each in found if each.path_in_schema.partition(".")[0] in columns)
+
+
+def _check_count(path: Path, count: int) -> None:
+    """Raise a UserError if so many values cannot be read at once: equal ones take no place in a file."""
+    if count > _MOST_VALUES:
+        raise UserError(
+            f"{path}: it states {count} values, and at most {_MOST_VALUES} are read at once",
+            remedy="get this file again",
+        )
 
 
 def _check_columns(path: Path, there: Sequence[str], wanted: Sequence[str]) -> None:

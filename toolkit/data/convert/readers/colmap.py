@@ -14,6 +14,7 @@ from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 from toolkit.geometry.pose import inverse
 from toolkit.utils.arrays import Array
+from toolkit.utils.bounded_file import read_bounded
 
 # The places of fx, fy, cx, cy, and of k1, k2, p1, p2, among the parameters of each camera model.
 _MODELS: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
@@ -76,7 +77,7 @@ def read_images(path: Path) -> list[ColmapImage]:
     found = []
     # Every second line lists a picture's keypoints, and is blank where it has none.
     with reading(path, ValueError):
-        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+        lines = [line for line in read_bounded(path).decode("utf-8").splitlines() if not line.startswith("#")]
         for line in lines[::2]:
             if line.strip():
                 _, *numbers, camera_id, name = line.split(maxsplit=9)

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.data.convert.readers.read_files import reading
+from toolkit.data.frames.stored_depth import decode_depth
 from toolkit.errors import UserError
 from toolkit.utils.arrays import Array
+from toolkit.utils.bounded_file import read_bounded
 
 INVALID = (0, 65535)
 """The stored values that mean "unknown": nothing was measured, or the value is saturated."""
@@ -25,12 +27,8 @@ def read_depth_png(path: Path) -> NDArray[np.uint16]:
         UserError: If it is missing, damaged or another kind of picture.
     """
     remedy = "get this file again, or leave it out with --skip-bad"
-    with reading(path, cv2.error):
-        # OpenCV would decode part of a PNG that is cut short, and not report it.
-        whole = path.suffix != ".png" or b"IEND" in path.read_bytes()[-12:]
-        stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if whole else None
-    if stored is None:
-        raise UserError(f"{path}: the depth map cannot be read", "it is cut short or no picture", remedy)
+    with reading(path):
+        stored = decode_depth(path, read_bounded(path))
     if stored.dtype != np.uint16 or stored.ndim != 2:
         raise UserError(
             f"{path}: this is no depth map", f"it holds {stored.dtype} of shape {stored.shape}, not 16 bits", remedy

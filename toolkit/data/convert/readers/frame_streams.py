@@ -19,6 +19,7 @@ from toolkit.data.convert.readers.depth_png import MILLIMETRE, to_metres
 from toolkit.data.convert.readers.read_files import reading
 from toolkit.errors import UserError
 from toolkit.utils.arrays import Array, Pixels
+from toolkit.utils.bounded_file import LONGEST_SIDE, MOST_PIXELS, open_bounded
 
 DEPTH_SHAPE = (192, 256)
 """The height and width of a depth frame [px]."""
@@ -26,6 +27,7 @@ DEPTH_SHAPE = (192, 256)
 _PIXELS = DEPTH_SHAPE[0] * DEPTH_SHAPE[1]
 _LARGEST = 4 * _PIXELS + 1024  # bytes; a frame that does not compress is hardly longer than its pixels
 _BLOCK = 1 << 20
+_MOST_INFLATED = 16 << 20  # bytes that are held at once
 _T = TypeVar("_T")
 
 
@@ -65,15 +67,17 @@ def open_depth_stream(path: Path) -> FrameStream[Array]:
     Raises:
         UserError: If it is missing.
     """
-    with reading(path), path.open("rb") as file:
+    with reading(path), open_bounded(path, None) as file:
         first = int.from_bytes(file.read(4), "little")
     return FrameStream(path, _play_frames if 0 < first <= _LARGEST else _play_one_stream)
 
 
 def _play_frames(path: Path) -> Iterator[Callable[[], Array]]:
-    with reading(path), path.open("rb") as file:
+    with reading(path), open_bounded(path, None) as file:
         while len(head := file.read(4)) == 4:
             size = int.from_bytes(head, "little")
+            if size > _LARGEST:
+                raise UserError(f"{path}: a frame of {size} bytes is impossible", remedy="get this file again")
             data = file.read(size)
             if len(data) < size:
                 return
@@ -88,15 +92,16 @@ def _decode_frame(path: Path, data: bytes) -> Array:
         stored = pyarrow.Codec("lz4_raw").decompress(data, decompressed_size=2 * _PIXELS, asbytes=True)
     except OSError:
         with reading(path, zlib.error, ValueError):
-            return _depth_from_metres(np.frombuffer(zlib.decompress(data, wbits=-zlib.MAX_WBITS), "<f4"))
+            stored = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, 4 * _PIXELS + 1)
+            return _depth_from_metres(np.frombuffer(stored, "<f4"))
     return to_metres(np.frombuffer(stored, "<u2").reshape(DEPTH_SHAPE), MILLIMETRE)
 
 
 def _play_one_stream(path: Path) -> Iterator[Callable[[], Array]]:
     inflate, data = zlib.decompressobj(-zlib.MAX_WBITS), b""
-    with reading(path, zlib.error), path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            data += inflate.decompress(block)
+    with reading(path, zlib.error), open_bounded(path, None) as file:
+        while block := inflate.unconsumed_tail or file.read(_BLOCK):
+            data += inflate.decompress(block, _MOST_INFLATED)
             whole = len(data) // (4 * _PIXELS)
             for number in range(whole):
                 frame = data[number * 4 * _PIXELS : (number + 1) * 4 * _PIXELS]
@@ -125,6 +130,9 @@ def _play_video(path: Path) -> Iterator[Callable[[], Pixels]]:
             cause="it is damaged, or this OpenCV has no decoder for it",
             remedy=f"get it again, or extract its frames: {extraction_command(path)}",
         )
+    sides = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+    if max(sides) > LONGEST_SIDE or sides[0] * sides[1] > MOST_PIXELS:
+        raise UserError(f"{path}: a frame of {sides[0]:g} x {sides[1]:g} px is too large", remedy="get this file again")
     try:
         while capture.grab():
             yield partial(_decode_video_frame, path, capture)

@@ -1,8 +1,9 @@
 """Reads the files of a data set: whatever is missing, cut short or unexpected becomes a UserError with its path."""
 
-import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,20 @@ from numpy.typing import DTypeLike, NDArray
 
 from toolkit.data.frames.frame import ImageFile
 from toolkit.errors import UserError
+from toolkit.utils.array_file import is_archive, read_array, read_named_arrays
 from toolkit.utils.arrays import Array
+from toolkit.utils.bounded_file import MOST_BYTES, open_bounded, read_bounded
+from toolkit.utils.json import read_json_file, shown
 from toolkit.utils.system_errors import system_error
 
 _TAIL = 4096  # bytes at the end of a JPEG; its end marker is among them
+_MOST_NUMBERS = MOST_BYTES // 8  # elements of a variable of a MATLAB file
 _AGAIN = "the download is incomplete or damaged: get this file again, or leave it out with --skip-bad"
 
 
 def must_exist(path: Path) -> None:
     """Raise a UserError if there is no such file."""
-    if not path.is_file():
+    if not os.path.isfile(path):  # Path.is_file raises an error if the name is too long
         raise UserError(f"{path}: there is no such file", remedy=_AGAIN)
 
 
@@ -64,7 +69,7 @@ def check_picture(path: Path) -> tuple[int, int]:
     """
     must_exist(path)
     width, height, _ = ImageFile(path).stored_size()
-    with reading(path), path.open("rb") as file:
+    with reading(path), open_bounded(path, None) as file:
         head = file.read(8)
         file.seek(-min(_TAIL, path.stat().st_size), 2)
         tail = file.read()
@@ -92,8 +97,8 @@ def read_json(path: Path) -> Any:
     Raises:
         UserError: If it is missing or damaged.
     """
-    with reading(path, ValueError, RecursionError):
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+    with reading(path):
+        return read_json_file(path, MOST_BYTES)
 
 
 def read_lines(path: Path) -> list[str]:
@@ -103,7 +108,7 @@ def read_lines(path: Path) -> list[str]:
         UserError: If it is missing or not text.
     """
     with reading(path):
-        return [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        return [line for line in read_bounded(path).decode("utf-8-sig").splitlines() if line.strip()]
 
 
 def read_numbers(path: Path) -> Array:
@@ -145,11 +150,11 @@ def read_binary_rows(path: Path, dtype: DTypeLike, columns: int) -> NDArray[Any]
         UserError: If it is missing, or its size is not a whole number of rows.
     """
     with reading(path):
-        size = path.stat().st_size
+        content = read_bounded(path)
         row = np.dtype(dtype).itemsize * columns
-        if size % row:
-            raise UserError(f"{path}: {size} bytes are no whole number of {row}-byte points", remedy=_AGAIN)
-        return np.fromfile(path, dtype).reshape(-1, columns)
+        if len(content) % row:
+            raise UserError(f"{path}: {len(content)} bytes are no whole number of {row}-byte points", remedy=_AGAIN)
+        return np.frombuffer(content, dtype).reshape(-1, columns)
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -158,12 +163,8 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     Raises:
         UserError: If it is missing or damaged.
     """
-    from zipfile import BadZipFile
-    from zlib import error as ZlibError
-
-    with reading(path, ValueError, BadZipFile, ZlibError):
-        loaded = np.load(path)
-        return {"data": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
+    with reading(path):
+        return read_named_arrays(path) if is_archive(path) else {"data": read_array(path)}
 
 
 def read_matlab(path: Path, *names: str, simplify: bool = False) -> dict[str, Any]:
@@ -179,10 +180,16 @@ def read_matlab(path: Path, *names: str, simplify: bool = False) -> dict[str, An
     """
     from zlib import error as ZlibError
 
-    from scipy.io import loadmat
+    from scipy.io import loadmat, whosmat
     from scipy.io.matlab import MatReadError
 
-    with reading(path, MatReadError, ValueError, TypeError, NotImplementedError, ZlibError):
+    with reading(
+        path, MatReadError, ValueError, TypeError, NotImplementedError, ZlibError, ArithmeticError, MemoryError
+    ):
+        open_bounded(path).close()
+        for name, shape, kind in whosmat(path):
+            if prod(map(int, shape)) > _MOST_NUMBERS:
+                raise UserError(f"{path}: {name[:80]!r} is {kind} of shape {shape}, which is too large", remedy=_AGAIN)
         return dict(loadmat(path, simplify_cells=simplify, variable_names=names or None))
 
 
@@ -208,7 +215,7 @@ def need(mapping: Any, key: str, where: Path, kind: Any = object) -> Any:
             )
         value = value[part]
     if not isinstance(value, kind):
-        raise UserError(f"{where}: {key!r} is {value!r}, not {getattr(kind, '__name__', kind)}", remedy=_AGAIN)
+        raise UserError(f"{where}: {key!r} is {shown(value)}, not {getattr(kind, '__name__', kind)}", remedy=_AGAIN)
     return value
 
 

@@ -65,8 +65,9 @@ def near_edge(pixels: Array, depth: Array, size: tuple[int, int], margin: int) -
 
 def pixels_at(pixels: Array, size: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The column and row (N,) of the pixel that each position (N, 2) [px] falls into."""
-    columns, rows = np.rint(pixels).astype(np.intp).T
-    return np.clip(columns, 0, size[0] - 1), np.clip(rows, 0, size[1] - 1)
+    # Clipped before they are whole: a faulty file may hold any numbers, which are told when its line is checked.
+    columns, rows = np.nan_to_num(np.clip(np.rint(pixels), 0, np.array(size) - 1)).astype(np.intp).T
+    return columns, rows
 
 
 def _cells(pixels: Array, depth: Array, size: tuple[int, int]) -> NDArray[np.intp]:

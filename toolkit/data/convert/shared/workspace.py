@@ -17,10 +17,14 @@ from toolkit.data.frames.frame import DepthType, SparseDepth
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 from toolkit.utils.arrays import Array, Pixels
-from toolkit.utils.files import make_folder, write_bytes
+from toolkit.utils.files import write_bytes
+from toolkit.utils.overwrite import check_overwrite
 from toolkit.utils.system_errors import file_error, system_error
 
 _COPIES = "files"
+
+COMMAND = "data convert"
+"""The command that writes to DEST."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,13 @@ class Workspace:
         source: The absolute path of the data set as downloaded.
         dest: The absolute path of the folder for the manifest.
         options: The options that the user chose.
+        free_to_write: Whether files in DEST may be written over: an earlier call wrote them, or the user allows it.
     """
 
     source: Path
     dest: Path
     options: ConvertOptions
+    free_to_write: bool = True
 
     def reference_picture(self, path: Path) -> str:
         """Check that a picture of the data set is whole, and return its path as the manifest names it.
@@ -61,9 +67,11 @@ class Workspace:
         if self.options.images == "reference":
             return self._path_from(self.dest, path)
         placed = self.dest / _COPIES / path.relative_to(self.source)
-        make_folder(placed.parent)
-        scratch = placed.with_name(f".{placed.name}.{secrets.token_hex(4)}.tmp")
+        inputs = () if placed.is_symlink() else (path,)  # a link of an earlier call leads to the file itself
+        check_overwrite([placed], COMMAND, self.free_to_write, inputs, own=False)
+        scratch = placed.with_name(f".{placed.name}.{secrets.token_hex(6)}.tmp")
         try:
+            placed.parent.mkdir(parents=True, exist_ok=True)
             if self.options.images == "link":
                 scratch.symlink_to(self._path_from(placed.parent, path))
             else:
@@ -88,6 +96,7 @@ class Workspace:
             The path as the manifest names it.
         """
         _check_below(self.dest / name, self.dest)
+        check_overwrite([self.dest / name], COMMAND, self.free_to_write, own=False)
         write_bytes(self.dest / name, data)
         return name
 
@@ -97,7 +106,7 @@ class Workspace:
 
     def random_generator(self, item: DatasetItem) -> np.random.Generator:
         """A generator that depends only on the seed and the name of the item, not on workers or order."""
-        digest = hashlib.sha256(f"{self.options.seed}\n{item.name}".encode()).digest()
+        digest = hashlib.sha256(f"{self.options.seed}\n{item.name}".encode("utf-8", "surrogatepass")).digest()
         return np.random.default_rng(int.from_bytes(digest[:16], "little"))
 
     def sample_labels(
