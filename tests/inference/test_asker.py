@@ -1,6 +1,8 @@
 """Asking: the picture reaches the model as in training, and camera, points and task are never guessed."""
 
 import json
+import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -214,10 +216,20 @@ def test_the_newest_run_is_asked(tmp_path: Path) -> None:
     for name in ("old", "new"):
         (tmp_path / "runs" / name).mkdir(parents=True)
         (tmp_path / "runs" / name / "toolkit.json").write_text("{}")
-        import os
-
         os.utime(tmp_path / "runs" / name / "toolkit.json", (0, 0 if name == "old" else 9))
     assert find_checkpoint(tmp_path / "runs") == tmp_path / "runs" / "new"
+
+
+def test_a_run_that_is_dated_in_the_future_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, moment in (("b", 9), ("a", 9), ("future", 2**32)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "toolkit.json").write_text("{}")
+        os.utime(tmp_path / name / "toolkit.json", (0, moment))
+    assert find_checkpoint(tmp_path) == tmp_path / "future"
+    assert "future is dated in the future" in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "future")
+    assert find_checkpoint(tmp_path) == tmp_path / "a"  # of the same time: the first by name
+    assert not capsys.readouterr().err
 
 
 def test_the_toolkits_own_model_says_how_a_server_is_asked() -> None:

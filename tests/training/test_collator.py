@@ -1,6 +1,8 @@
 """Loss on the answers alone: for every architecture, one picture and two, one question and several."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from toolkit.modeling.vlm.vlm import Vlm, chat_text, conversation, encode
 from toolkit.qa.mixture import Feed, Mixture, Phase
 from toolkit.qa.sample import Hints, Presenter
 from toolkit.qa.tasks.registry import get_task
+from toolkit.training import collator
 from toolkit.training.auxiliary_words import patch_words, point_words
 from toolkit.training.collator import IGNORED, PATCHES, POINTS, Collator, make_row
 
@@ -166,3 +169,11 @@ def test_a_template_that_rewrites_the_past_is_refused() -> None:
     with pytest.raises(UserError, match="does not keep questions and answers apart") as caught:
         Collator(vlm)([row(images, MORE)])
     assert "questions_per_image: 1" in caught.value.remedy
+
+
+def test_a_batch_that_a_worker_cannot_hand_over_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = shutil.disk_usage(Path.cwd())._replace(free=100)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: left)
+    with pytest.raises(UserError, match="a batch of 400 bytes cannot be handed over"):
+        collator._check_shared_memory({"pixels": torch.zeros(100), "count": 3})
+    collator._check_shared_memory({"pixels": torch.zeros(25)})

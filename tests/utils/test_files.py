@@ -1,12 +1,14 @@
 """Tests of ``toolkit.utils.files``: whole files or none."""
 
-from collections.abc import Iterator
+import errno
+import fcntl
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from toolkit.errors import UserError
-from toolkit.utils.files import locked, make_folder, write_all_lines, write_bytes, write_parts, write_text
+from toolkit.utils.files import locked, make_folder, write_bytes, write_lines, write_parts, write_text, written_together
 
 
 def test_files_and_their_folders_are_written(tmp_path: Path) -> None:
@@ -42,6 +44,39 @@ def test_an_interrupted_write_leaves_the_old_file_alone(
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_files_are_written_together_or_not_at_all(tmp_path: Path) -> None:
+    first, second = tmp_path / "a", tmp_path / "b"
+    write_text(first, "old")
+    (tmp_path / "c").mkdir()
+
+    def write_three() -> None:
+        with written_together():
+            for path in (first, second, tmp_path / "c"):
+                write_text(path, "new")
+
+    with pytest.raises(UserError, match="c: cannot be written"):
+        write_three()
+    assert first.read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "c"]
+    with written_together():
+        write_text(first, "new")
+        write_text(second, "new")
+        assert first.read_text() == "old"
+        assert not second.exists()
+    assert [path.read_text() for path in (first, second)] == ["new", "new"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c"]
+
+
+def test_a_file_system_without_locks_is_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with locked(tmp_path / "run"):
+        write_text(tmp_path / "run" / "a", "new")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["a"]
+
+
 def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     left, other = tmp_path / ".a.txt.0123456789ab.tmp", tmp_path / ".a.txt.tmp"
     left.write_text("half")
@@ -60,7 +95,7 @@ def test_a_file_that_is_being_written_is_no_leftover(tmp_path: Path) -> None:
         make_folder(tmp_path)
         yield "second"
 
-    write_all_lines({tmp_path / "a.txt": lines()})
+    write_lines(tmp_path / "a.txt", lines())
     assert (tmp_path / "a.txt").read_text() == "first\nsecond\n"
 
 
@@ -70,8 +105,21 @@ def test_files_that_are_written_together_appear_together(tmp_path: Path) -> None
         assert not (tmp_path / "a.txt").exists()
         raise KeyboardInterrupt
 
+    def write_both(lines: Iterable[str]) -> None:
+        with written_together():
+            write_lines(tmp_path / "a.txt", ["whole"])
+            write_lines(tmp_path / "b.txt", lines)
+
     with pytest.raises(KeyboardInterrupt):
-        write_all_lines({tmp_path / "a.txt": ["whole"], tmp_path / "b.txt": stopped()})
+        write_both(stopped())
     assert not list(tmp_path.iterdir())
-    write_all_lines({tmp_path / "a.txt": ["whole"], tmp_path / "b.txt": []})
+    write_both([])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "b.txt"]
+
+
+def test_a_file_that_waits_for_others_is_no_leftover(tmp_path: Path) -> None:
+    with written_together():
+        write_text(tmp_path / "a.txt", "first")
+        make_folder(tmp_path)
+        write_text(tmp_path / "b.txt", "second")
+    assert (tmp_path / "a.txt").read_text() == "first"

@@ -3,15 +3,15 @@
 Imports that take time are inside the commands, so that ``--help`` answers at once.
 """
 
-import errno
 import io
 import os
 import re
 import shlex
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -37,7 +37,9 @@ from toolkit.cli.options import (
 from toolkit.errors import UserError, wrapped
 from toolkit.foreign_text import one_line, visible
 from toolkit.inference.caveats import is_shipped
+from toolkit.utils.interruption import asked_to_stop
 from toolkit.utils.resources import TINY, model_folder
+from toolkit.utils.system_errors import system_error
 
 app = typer.Typer(
     cls=ForeignWordsGroup,
@@ -60,7 +62,7 @@ app.command(
 )(cloud)
 
 
-_USERS_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG, errno.EPIPE)
+_READER_GONE = 141  # the exit code of programs that SIGPIPE ends, such as those before `| head`
 
 
 def _print_version(asked: bool) -> None:
@@ -102,30 +104,45 @@ def _run() -> None:
             if sys.stdout is not None:  # it is None if it was closed before the start
                 sys.stdout.flush()
     except UserError as error:
-        _print_error(error)
+        if asked_to_stop() is None:  # otherwise it is a consequence of the signal, which is told instead
+            _print_error(error)
         sys.exit(2)
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):  # typer and rich take this for an error
+            sys.exit(_READER_GONE)
+        raise
     except OSError as error:
-        if error.errno not in _USERS_ERRORS:
-            raise
-        if error.filename is None:
-            _discard_output()
-        if error.errno == errno.EPIPE:
-            sys.exit(1)  # as with `| head`: the reader has seen enough; typer, too, exits with 1 here
-        _print_error(UserError(f"{error.filename or 'the output'}: {error.strerror}"))
-        sys.exit(2)
+        _end_refused(error)
+
+
+def _end_refused(error: OSError) -> NoReturn:
+    """Exit after an error of the operating system; one that is a fault of the program is raised again."""
+    if error.filename is None:
+        _discard_output()
+    if isinstance(error, BrokenPipeError):
+        sys.exit(_READER_GONE)
+    refused = system_error(error.filename or "the output", error, "used" if error.filename else "written")
+    if refused is None:
+        raise error
+    _print_error(refused)
+    sys.exit(2)
 
 
 def _print_error(error: UserError) -> None:
     """Print an error. On a terminal, its lines are wrapped between words."""
     text = f"error: {error}"
-    if sys.stderr is not None and sys.stderr.isatty():
+    if sys.stderr is None:
+        return  # print would take stdout instead
+    if sys.stderr.isatty():
         text = wrapped(text, shutil.get_terminal_size().columns)
-    print(visible(text), file=sys.stderr)
+    with suppress(OSError):  # its disk is full, or its reader is gone
+        print(visible(text), file=sys.stderr)
 
 
 def _discard_output() -> None:
     """Discard the output that could not be written; otherwise the interpreter tries to write it again at the end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @app.command(epilog="Example: toolkit train recipes/depth_plus_distance.yaml trainer.steps=200 --output runs/first")

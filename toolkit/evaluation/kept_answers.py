@@ -1,13 +1,14 @@
 """The files in which answers are kept as they come, so that an interrupted evaluation goes on."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.errors import UserError
 from toolkit.evaluation.sample_record import SampleRecord, parse_record
 from toolkit.qa.tasks.task import Task
-from toolkit.utils.files import write_text
+from toolkit.utils.files import append_lines, write_text
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class KeptAnswers:
     def unite(self) -> list[SampleRecord]:
         """Read what all processes of an interrupted evaluation kept, and keep it in the file of the first process.
 
-        If the last line of a file is cut short, its question is asked again.
+        If a line of a file is damaged, such as the last one that is cut short, its question is asked again.
 
         Raises:
             UserError: If a file holds answers of another evaluation.
@@ -43,11 +44,14 @@ class KeptAnswers:
         return list(found.values())
 
     def add(self, rank: int, fresh: Sequence[SampleRecord]) -> None:
-        """Write fresh answers of the process with this rank to the end of its file."""
+        """Write fresh answers of the process with this rank to the end of its file.
+
+        Raises:
+            UserError: If the file cannot be written.
+        """
         own = self.path if rank == 0 else self.path.with_stem(f"{self.path.stem}-{rank}")
         lines = [] if own.exists() else [self.header]
-        with own.open("a", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in (*lines, *(record.to_json_line() for record in fresh)))
+        append_lines(own, (*lines, *(record.to_json_line() for record in fresh)))
 
     def _read(self, file: Path) -> list[SampleRecord]:
         # The last character may be cut short, as well as the last line.
@@ -93,9 +97,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _parse_whole_lines(lines: Sequence[str], tasks: Mapping[str, Task]) -> Iterator[SampleRecord]:
-    """The records of the lines before the first one that is cut short."""
+    """The records of the lines that are whole."""
     for line in lines:
-        try:
+        with suppress(ValueError):
             yield parse_record(line, tasks)
-        except ValueError:
-            return

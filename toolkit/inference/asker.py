@@ -4,6 +4,7 @@
 (``toolkit.qa.sample``), lets the model reply, and reads the reply.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -53,6 +54,7 @@ from toolkit.qa.tasks.registry import get_task, task_classes
 from toolkit.qa.tasks.routing import needs_to_text, route
 from toolkit.qa.tasks.task import Task
 from toolkit.qa.tasks.trust import trusting
+from toolkit.utils.progress import err
 from toolkit.utils.resources import TINY, model_folder
 
 if TYPE_CHECKING:
@@ -64,13 +66,23 @@ MAX_NEW_TOKENS = 64
 """The highest number of tokens in an answer."""
 
 _UNCHECKED = "this answer cannot be checked: the model knows no other task that gives the depth of a point"
+_CLOCK_TOLERANCE = 60.0  # seconds by which the clocks of machines that share a folder may differ
 _AT_ONCE = 64  # how many questions are given to the predictor together
 
 
 def find_checkpoint(root: Path = Path("runs")) -> Path:
-    """The checkpoint to ask if the user names none: the newest one in ``root``, or else the toolkit's own."""
-    found = sorted(root.glob(f"*/{CONTRACT}"), key=lambda path: path.stat().st_mtime)
-    return found[-1].parent if found else Path(model_folder(TINY))
+    """The checkpoint to ask if the user names none: the newest one in ``root``, or else the toolkit's own.
+
+    If the clock was set back, it may not be the newest one, which a warning says.
+    """
+    times = {path.parent: path.stat().st_mtime for path in sorted(root.glob(f"*/{CONTRACT}"))}
+    if not times:
+        return Path(model_folder(TINY))
+    newest = max(times, key=lambda folder: times[folder])
+    if times[newest] > time.time() + _CLOCK_TOLERANCE:
+        told = f"{newest} is dated in the future; if it is not the newest run, name another by --model"
+        err.note(told, label="warning")
+    return newest
 
 
 def load(model: str | Path | None = None, like: str | Path | None = None, trust: bool = False) -> "Asker":

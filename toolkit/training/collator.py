@@ -1,8 +1,10 @@
 """The data collator of training: loss on the answers only, and pictures that reach the vision tower unresized."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,6 +27,9 @@ PATCHES = "patches"
 
 POINTS = "points"
 """The key under which a row holds the words that the names of marks are taught, by name; None for no words."""
+
+_SHARED_MEMORY = Path("/dev/shm")
+"""Where worker processes put the tensors of their batches."""
 
 
 @dataclass(frozen=True)
@@ -115,12 +120,14 @@ class Collator:
             UserError: If a row is longer than ``max_tokens``, if it could not be rendered, or if the chat template
                 makes it impossible to tell answers from questions.
         """
-        try:
+        if torch.utils.data.get_worker_info() is None:
             return self._batch(rows)
+        try:
+            batch = self._batch(rows)
+            _check_shared_memory(batch)
+            return batch
         except UserError as error:
-            if torch.utils.data.get_worker_info() is None:
-                raise
-            return {FAULT: error, "labels": torch.full((1, 2), IGNORED)}
+            return {FAULT: error, "labels": torch.empty((1, 0))}  # what is empty takes no shared memory
 
     def _batch(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for row in rows:
@@ -227,3 +234,22 @@ class Collator:
         for position, (start, _) in zip(trained.tolist(), tokens["offset_mapping"], strict=True):
             if not any(first <= start < last for first, last in answers):
                 labels[position] = IGNORED
+
+
+def _check_shared_memory(batch: Mapping[str, Any]) -> None:
+    """Check that a worker process can hand over a batch. If it cannot, torch only prints it, and waits for ever.
+
+    Raises:
+        UserError: If there is not enough shared memory for the batch.
+    """
+    if not _SHARED_MEMORY.is_dir():  # as on macOS
+        return
+    needed = sum(value.nbytes for value in batch.values() if isinstance(value, torch.Tensor))
+    free = shutil.disk_usage(_SHARED_MEMORY).free
+    if needed > free:
+        raise UserError(
+            f"a batch of {needed:,} bytes cannot be handed over by a worker process",
+            cause=f"{_SHARED_MEMORY} has {free:,} bytes left",
+            remedy="make room there (docker run --shm-size 8g), or set trainer.workers to 0; then give the same "
+            "command again, which goes on from the last saved step",
+        )

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +24,10 @@ from toolkit.modeling.vlm.vlm import Vlm, encode, load_vlm, save_vlm
 from toolkit.qa.sample import Sample
 from toolkit.training.open_run_model import open_adapted
 from toolkit.training.run_folder import ADAPTER
-from toolkit.utils.files import write_text
+from toolkit.utils.files import locked, make_folder, write_text
 from toolkit.utils.json import dump_json
 from toolkit.utils.overwrite import has_mark, mark_of
+from toolkit.utils.system_errors import writing
 
 SAMPLES = 4
 """The number of questions on which the models before and after the export are compared."""
@@ -71,6 +74,7 @@ def export(source: Path, dest: Path, force: bool = False) -> ExportResult:
     run = _find_run(source)
     if dest.resolve().is_relative_to(run.resolve()):
         raise UserError(f"{dest}: this is inside the run itself", remedy="choose a folder elsewhere")
+    make_folder(dest.parent)
     recipe = load_recipe(run / RECIPE)
     if (run / CONTRACT).is_file():
         check_same_contract(run, recipe)
@@ -80,9 +84,8 @@ def export(source: Path, dest: Path, force: bool = False) -> ExportResult:
     samples = _draw_questions(plan)
     expected, computed = _logits(before, samples), before.model.dtype
     finished = source == run and adapter is None
-    scratch = dest.with_name(f".{dest.name}.exporting")
-    shutil.rmtree(scratch, ignore_errors=True)
-    try:
+    place = dest.with_name(f".{dest.name}.exporting")
+    with locked(place), writing(dest), _scratch_folder(place) as scratch:
         save_vlm(finish_weights(before, computed if finished else finished_dtype(recipe.model)), scratch)
         difference = _largest_difference(expected, _logits(load_vlm(scratch, dtype=computed), samples))
         if not difference <= TOLERANCE:
@@ -95,9 +98,18 @@ def export(source: Path, dest: Path, force: bool = False) -> ExportResult:
         if source == run and (run / "README.md").is_file():  # a saved step has no results of its own
             write_text(scratch / "README.md", (run / "README.md").read_text(encoding="utf-8"))
         _place(scratch, dest)
+    return ExportResult(dest, difference, adapter is not None)
+
+
+@contextmanager
+def _scratch_folder(place: Path) -> Iterator[Path]:
+    """A path for a folder in another folder; nothing is left there, neither now nor of an export that was ended."""
+    scratch = place / "model"
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return ExportResult(dest, difference, adapter is not None)
 
 
 def _check_dest(dest: Path, force: bool) -> None:
@@ -115,7 +127,6 @@ def _place(scratch: Path, dest: Path) -> None:
     """Move the files of an export to their place. Weights of an earlier export that the new one lacks are removed."""
     write_text(scratch / _RECORD, dump_json({"about": mark_of(_COMMAND)}) + "\n")
     if not dest.exists():
-        dest.parent.mkdir(parents=True, exist_ok=True)
         scratch.rename(dest)
         return
     fresh, exported = {path.name for path in scratch.iterdir()}, has_mark(dest / _RECORD, _COMMAND)

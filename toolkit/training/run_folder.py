@@ -1,7 +1,6 @@
 """The folder of a run: what it holds, where an interrupted run goes on, and whether it belongs to the same recipe."""
 
 import pickle
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,9 +11,9 @@ from toolkit.config.recipe import Recipe
 from toolkit.errors import UserError, UserErrors
 from toolkit.modeling.checkpoint_contract import CONTRACT, RECIPE
 from toolkit.qa.tasks.trust import check_run
-from toolkit.training.saved_state import STATE_FILE, check_state
-from toolkit.utils.json import read_object
-from toolkit.utils.progress import is_first_process, processes
+from toolkit.training.saved_state import check_state
+from toolkit.training.saved_steps import SavedStep, saved_step, saved_steps, step_of
+from toolkit.utils.progress import err, is_first_process
 
 TRAINING = "training"
 """The subfolder of a run that holds what an interrupted run resumes from."""
@@ -57,20 +56,43 @@ def find_start(recipe: Recipe, output: Path, resume: str, force: bool = False) -
 
     Raises:
         UserError: If ``output`` holds another run, a finished run, or something that is not a run; if the folder that
-            ``resume`` names holds no complete checkpoint of the same recipe; or if the checkpoint to go on from holds
-            a file that is not plain data.
+            ``resume`` names holds no complete checkpoint of the same recipe; if all that was saved is damaged; or if
+            the checkpoint to go on from holds a file that is not plain data.
     """
     given = None if resume in ("auto", "never") else Path(resume)
     if given is not None:
         _check_given(given, recipe)
-    saved = [path for path in (output / TRAINING).glob("checkpoint-*") if _is_complete(path)]
+    steps = saved_steps(output / TRAINING)
+    whole = [step.folder for step in steps if step.whole]
     if is_first_process():  # it makes the folder, which other processes may find half made
-        _check_output(recipe, output, resume, bool(saved), force)
-    start = given or max(saved, key=step_of, default=None)
+        _check_output(recipe, output, resume, any(step.ended for step in steps), force)
+    start = given or (whole[-1] if whole else None)
+    if given is None:
+        _tell_passed_over(output, steps, start)
     if start is not None:
-        _check_plain(start, [path for path in saved if step_of(path) < step_of(start)])
+        _check_plain(start, [folder for folder in whole if step_of(folder) < step_of(start)])
         check_state(start, step_of(start), recipe.trainer.batch_size)
     return start
+
+
+def _tell_passed_over(output: Path, steps: Sequence[SavedStep], start: Path | None) -> None:
+    """Say which saved steps training does not go on from, although they are newer than the one it goes on from.
+
+    Raises:
+        UserErrors: If steps are damaged and none is whole: training would begin anew where much was learnt.
+    """
+    newer = [step for step in steps if start is None or step.number > step_of(start)]
+    faults = [fault for step in newer for fault in step.faults]
+    if start is None and faults:
+        raise UserErrors(
+            f"{output}: training cannot go on, because no saved step is whole; mend them, or choose another --output; "
+            f"to begin anew at step 1 here, move {output / TRAINING} away",
+            faults,
+        )
+    if newer and is_first_process():
+        causes = [fault.problem for fault in faults] or [f"{step.folder}: not saved to its end" for step in newer]
+        goes_on = f"goes on from {start}" if start else "begins at step 1"
+        err.note(f"{'; '.join(causes)}; training {goes_on}")
 
 
 def _check_plain(start: Path, older: Sequence[Path]) -> None:
@@ -137,9 +159,11 @@ def _check_output(recipe: Recipe, output: Path, resume: str, begun: bool, force:
 def _check_given(path: Path, recipe: Recipe) -> None:
     """Check a ``checkpoint-N`` that the user named."""
     run = path.parent.parent
-    if not _is_complete(path) or not (run / RECIPE).is_file():
+    step = saved_step(path)
+    if not step.whole or not (run / RECIPE).is_file():
         raise UserError(
             f"{path}: this is nothing to resume from",
+            cause="; ".join(str(fault) for fault in step.faults),
             remedy="give a folder like runs/NAME/training/checkpoint-200, or --resume auto",
         )
     _check_same_recipe(run, recipe)
@@ -153,39 +177,3 @@ def _check_same_recipe(run: Path, recipe: Recipe) -> None:
             f"{run}: another run is here; choose another --output. What differs in the recipe (there -> now)",
             [UserError(each.to_text()) for each in changed],
         )
-
-
-def _is_complete(path: Path) -> bool:
-    """Whether a ``checkpoint-N`` was saved to its end.
-
-    Each process writes the state of its random generators, and the first one writes the trainer's state last.
-    """
-    try:
-        state = read_object(path / STATE_FILE, "")
-    except (OSError, UserError):
-        return False
-    each = len(list(path.glob("rng_state*.pth"))) >= processes()
-    return "global_step" in state and each and _has_weights(path)
-
-
-def _has_weights(path: Path) -> bool:
-    """Whether the weights and the optimiser's state are there and complete. Sharded runs keep them in subfolders."""
-    from safetensors import SafetensorError, safe_open
-
-    if any(path.glob("pytorch_model_fsdp*")) or any(path.glob("global_step*")):
-        return True
-    weights = list(path.glob("*.safetensors"))
-    try:
-        for file in weights:
-            with safe_open(file, "pt"):
-                pass
-        sizes = [(path / name).stat().st_size for name in ("optimizer.pt", "scheduler.pt")]
-    except (OSError, SafetensorError):
-        return False
-    return bool(weights) and all(sizes)
-
-
-def step_of(checkpoint: Path) -> int:
-    """The number of steps after which a ``checkpoint-N`` was saved."""
-    number = re.search(r"checkpoint-(\d+)$", checkpoint.name)
-    return int(number.group(1)) if number else 0

@@ -42,7 +42,9 @@ from toolkit.training.callbacks import (
 from toolkit.training.dry_run.estimate import estimate_run
 from toolkit.training.model_card import model_card
 from toolkit.training.open_run_model import open_base, open_trained
-from toolkit.training.run_folder import ADAPTER, TRAINING, find_start, step_of
+from toolkit.training.run_errors import clear_run_errors
+from toolkit.training.run_folder import ADAPTER, TRAINING, find_start
+from toolkit.training.saved_steps import set_damaged_aside, step_of
 from toolkit.training.trainer import ProgressBarCallback, make_trainer
 from toolkit.utils.files import locked, write_text
 from toolkit.utils.interruption import deferred
@@ -83,10 +85,11 @@ def train(recipe: Recipe, output: Path, resume: str = "auto", force: bool = Fals
         force: Whether ``output`` may hold files that are no run. Those with a name of the run's files are replaced.
 
     Raises:
-        UserError: If the recipe cannot be run, or if ``output`` holds something else.
+        UserError: If the recipe cannot be run, if ``output`` holds something else, or if the run is ended from outside,
+            such as by a full disk.
     """
     check_trainable(recipe)
-    with locked(output) if is_first_process() else nullcontext():
+    with clear_run_errors(output), locked(output) if is_first_process() else nullcontext():
         return _train(adopt_base_contract(recipe), output, resume, force)
 
 
@@ -190,6 +193,8 @@ def _begin_run(learner: Vlm, recipe: Recipe, plan: RunPlan, output: Path, start:
         write_text(output / RECIPE, dump_recipe(recipe))
         if start is None:
             forget_best(output / TRAINING)
+        for kept in set_damaged_aside(output / TRAINING, step_of(start) if start else 0):
+            err.note(f"what is damaged is kept as {kept}")
 
 
 def _fit(

@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -25,8 +26,10 @@ from toolkit.modeling.vlm.vlm import Vlm
 from toolkit.qa.mixture import Mixture
 from toolkit.training.collator import FAULT, Collator, make_row
 from toolkit.training.labelled_rows import select_labelled_rows, trl_selects_rows
+from toolkit.training.saved_steps import begin_saving, remove_older
 from toolkit.utils.interruption import asked_to_stop
 from toolkit.utils.progress import Bar, processes
+from toolkit.utils.system_errors import file_error
 
 _SORTED_STEPS = 16  # the samples of this many steps are sorted together
 
@@ -145,6 +148,24 @@ class _Trainer(SFTTrainer):
                 raise batch[FAULT]
         return batches, count
 
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        """Save a ``checkpoint-N``, and keep one more of the older ones.
+
+        Transformers would remove those with the oldest times, which after a change of the clock may be the newest. If
+        the new one cannot be saved, what was written of it is removed, and no other.
+        """
+        folder = Path(str(self.args.output_dir), f"checkpoint-{self.state.global_step}")
+        if self.args.should_save:
+            begin_saving(folder)
+        try:
+            super()._save_checkpoint(*args, **kwargs)
+        except Exception:
+            if self.args.should_save:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        if self.args.should_save:
+            remove_older(folder)
+
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """The loss of a batch, without logits of the tokens that carry none."""
         if trl_selects_rows(inputs["labels"].device):
@@ -223,6 +244,8 @@ class RowRenderer:
             rows = [make_row(self.mixture[index], self.side) for index in batch["index"]]
         except UserError as error:  # if it were raised in a worker process, it would arrive wrapped in a traceback
             return {FAULT: [error] * len(batch["index"])}
+        except OSError as error:
+            return {FAULT: [file_error(error.filename or "a file of the data", error, "read")] * len(batch["index"])}
         return {key: [row[key] for row in rows] for key in rows[0]}
 
 
@@ -263,7 +286,6 @@ def sft_config(recipe: Recipe, folder: Path) -> SFTConfig:
         logging_first_step=True,
         logging_nan_inf_filter=False,
         save_steps=settings.save_every,
-        save_total_limit=2,
         report_to=list(settings.report_to) or "none",
         disable_tqdm=True,
         log_level="error",

@@ -1,5 +1,6 @@
 """Tests of ``toolkit data convert`` and ``merge``, whatever the format: workers, restarts, shards, faults, links."""
 
+import errno
 import json
 import os
 import re
@@ -19,7 +20,7 @@ from tests.support.convert_scenes import grey
 from tests.support.paths import ROOT
 from toolkit.cli.main import main
 from toolkit.config.validate import validate
-from toolkit.data.convert.base_format import ConvertOptions
+from toolkit.data.convert.base_format import ConvertOptions, ImageMode
 from toolkit.data.convert.convert import CHUNK, convert
 from toolkit.data.convert.draw_labels import draw_overlay, save_overlay
 from toolkit.data.convert.formats import folder
@@ -31,6 +32,7 @@ from toolkit.data.frames.frame import Frame, ImageFile, SparseDepth
 from toolkit.data.manifest.manifest import load_manifest
 from toolkit.errors import UserError, UserErrors
 from toolkit.geometry.camera import Camera
+from toolkit.utils.system_errors import OutputError
 
 pytestmark = pytest.mark.slow
 
@@ -107,6 +109,19 @@ def test_a_complete_conversion_is_not_done_again(source: Path) -> None:
     assert (again.pictures, first.manifest.stat().st_mtime_ns) == (COUNT, before)
     assert convert(ConvertJob("folder", source, source.parent / "out", ConvertOptions(points=5))).fresh
     assert all(len(json.loads(line)["depth"]) == 5 for line in first.manifest.read_text().splitlines())
+
+
+@pytest.mark.parametrize("images", ["copy", "link"])
+def test_a_full_disk_is_no_fault_of_a_picture(source: Path, monkeypatch: pytest.MonkeyPatch, images: ImageMode) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(source / "images" / "000.png"))
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    monkeypatch.setattr(Path, "symlink_to", full)
+    made = ConvertJob("folder", source, source.parent / "out", ConvertOptions(images=images), skip_bad=True)
+    with pytest.raises(OutputError, match=re.escape(str(source.parent / "out"))):
+        convert(made)
+    assert not (source.parent / "out" / "manifest.jsonl").exists()
 
 
 def test_faults_are_counted_and_the_rest_is_kept(source: Path, pristine: Path) -> None:

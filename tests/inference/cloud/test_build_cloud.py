@@ -15,6 +15,7 @@ from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
 from toolkit.geometry.canonical import Canonicalisation, Canvas
 from toolkit.inference.asker import Asker
+from toolkit.inference.cloud import build_cloud
 from toolkit.inference.cloud.adaptive_grid import Grid
 from toolkit.inference.cloud.build_cloud import SceneLengths, SurveyProgress, cloud_from_depth, cloud_from_model
 from toolkit.inference.known_length import Scale
@@ -23,6 +24,7 @@ from toolkit.modeling.predictor import Reply
 from toolkit.qa.marker import Marker
 from toolkit.qa.sample import Presenter, Sample
 from toolkit.qa.tasks.registry import get_task
+from toolkit.utils.system_errors import OutputError
 
 CAMERA = Camera(200.0, 210.0, 118.0, 92.0, 240, 180, (-0.1, 0.02, 0.001, 0, 0))
 FAR, NEAR = 4.0, 2.0
@@ -257,3 +259,16 @@ def test_a_camera_without_a_floor_has_no_height_above_it() -> None:
         cloud_from_model(asker("metric_depth"), picture(), Grid(8, 0), CAMERA, lengths=SceneLengths(camera_height=1.5))
     with pytest.raises(UserError, match="not a positive length"):
         cloud_from_model(asker("metric_depth"), picture(), Grid(8, 0), CAMERA, lengths=SceneLengths(camera_height=-1))
+
+
+def test_a_cloud_is_not_left_without_its_depth_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = cloud_from_depth(picture(), depth_file(tmp_path), CAMERA)
+
+    def full(*_: object) -> None:
+        raise OutputError("the disk is full")
+
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr(build_cloud, "save_depth_picture", full)
+    with pytest.raises(OutputError):
+        made.save(tmp_path / "out" / "a.ply")
+    assert not list((tmp_path / "out").iterdir())

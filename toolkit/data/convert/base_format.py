@@ -9,7 +9,7 @@ The command is ``toolkit data convert FORMAT SOURCE DEST``. A format is one smal
   UserError where the data set is faulty, and Skipped where a picture is sound but holds nothing to learn from.
 
 ``convert`` runs in worker processes, and its result depends only on its item and on ``workspace.options``. What many
-pictures share (tables, calibration) is read by functions under ``functools.lru_cache``, because neighbours in the
+pictures share (tables, calibration) is read by functions under ``readers.read_once``, because neighbours in the
 listing are converted one after the other.
 
 What a format can use (``workspace`` is an instance of ``shared.workspace.Workspace``: paths, labels, seeded draws):

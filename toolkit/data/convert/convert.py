@@ -28,6 +28,7 @@ from toolkit.data.convert.parallel.workers import (
     start_tracker,
     starting_workers,
 )
+from toolkit.data.convert.readers.read_once import fresh_files
 from toolkit.data.convert.registry import DatasetFormat, code_digest, get_format
 from toolkit.data.convert.shared.workspace import COMMAND, Workspace
 from toolkit.data.manifest.parse_line import ManifestLine
@@ -36,6 +37,7 @@ from toolkit.utils.files import locked, make_folder
 from toolkit.utils.json import dump_json, to_json
 from toolkit.utils.overwrite import check_overwrite
 from toolkit.utils.progress import Bar, bar
+from toolkit.utils.system_errors import OutputError
 
 CHUNK = 32
 """The number of pictures that are converted, stored and resumed together; independent of workers and shards."""
@@ -51,7 +53,11 @@ def convert(job: ConvertJob) -> ConvertOutcome:
         UserErrors: If parts of the data set are missing or damaged, and ``skip_bad`` is not set. Everything else is
             converted and kept then, and no manifest is written.
     """
-    job = replace(job, source=job.source.absolute(), dest=job.dest.absolute())
+    with fresh_files():
+        return _convert(replace(job, source=job.source.absolute(), dest=job.dest.absolute()))
+
+
+def _convert(job: ConvertJob) -> ConvertOutcome:
     plan, chunks = _make_plan(job)
     done = find_finished(job.dest, plan)
     if done is not None:
@@ -180,6 +186,8 @@ def _convert_chunk(name: str, workspace: Workspace, key: str, chunk: Sequence[Da
             lines.append(_checked_line(form.convert(item, workspace), terms, item, workspace))
         except Skipped as reason:
             skipped[str(reason)] += 1
+        except OutputError:
+            raise
         except UserError as fault:
             faults.append(_name_picture(fault, item, workspace))
         except Exception as bug:

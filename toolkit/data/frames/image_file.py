@@ -18,6 +18,7 @@ from PIL.ImageFile import ImageFile
 
 from toolkit.errors import UserError
 from toolkit.utils.bounded_file import LONGEST_SIDE, MOST_PIXELS, open_bounded, read_bounded
+from toolkit.utils.system_errors import file_error
 
 DAMAGED = (
     OSError,
@@ -293,7 +294,8 @@ def _unreadable(path: Path, error: Exception) -> UserError:
     """
     problem = f"{path}: the picture cannot be read"
     if isinstance(error, OSError) and error.errno:
-        return UserError(problem, str(error.strerror), "check the path, and that you may read it")
+        said = file_error(path, error, "read")
+        return UserError(problem, said.cause, said.remedy)
     return UserError(problem, str(error), "the file is damaged or cut short: copy it again")
 
 

@@ -11,6 +11,7 @@ from toolkit.data.frames.depth_head import EXR, stored_size
 from toolkit.errors import UserError
 from toolkit.utils.array_file import ArrayFile
 from toolkit.utils.bounded_file import LONGEST_SIDE, MOST_BYTES, MOST_PIXELS, read_bounded
+from toolkit.utils.system_errors import file_error
 
 _PNG, _PNG_END = b"\x89PNG", b"IEND"
 _PER_PIXEL = 32  # bytes that a file may have for each pixel: four channels of 64 bits
@@ -38,7 +39,7 @@ def read_stored_depth(path: Path, size: tuple[int, int], turned: bool = False) -
             remedy="check its path; a manifest's paths are relative to the manifest",
         ) from None
     except OSError as error:
-        raise _unreadable(path, error.strerror or str(error)) from None
+        raise file_error(path, error, "read") from None
     if stored.dtype == np.uint8:
         raise _unreadable(path, "it has 8 bits: a picture of the depth, not the depth")
     if stored.ndim != 2 or stored.dtype.kind not in "iuf":

@@ -181,7 +181,9 @@ class ManifestIndex:
 def index_places(manifest: Path) -> Iterator[Path]:
     """The files in which the index of a manifest may be kept: beside it, and in the user's cache folder."""
     yield manifest.with_name(f".{manifest.name}{SUFFIX}")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser(Path("~", ".cache")))
+    if not cache.is_absolute():  # this machine has no home folder
+        return
     name = hashlib.sha256(str(manifest.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:32]
     yield cache / "3dqa-toolkit" / f"{name}{SUFFIX}"
 

@@ -11,7 +11,7 @@ from toolkit.data.manifest.manifest import Manifest, load_manifest
 from toolkit.data.sources.source import SourcePart, split
 from toolkit.errors import UserError
 from toolkit.foreign_text import one_line
-from toolkit.utils.files import make_folder, write_all_lines, write_text
+from toolkit.utils.files import make_folder, write_lines, write_text, written_together
 from toolkit.utils.json import dump_json
 from toolkit.utils.overwrite import check_overwrite, has_mark, mark_of
 
@@ -77,7 +77,9 @@ def split_manifest(
     train, held = split(manifest, share, seed)
     _check_apart(manifest, train, held, share)
     sides = {files[0]: train, files[1]: held}
-    write_all_lines({path: _lines_for(manifest, side, folder) for path, side in sides.items()})
+    with written_together():
+        for file, side in sides.items():
+            write_lines(file, _lines_for(manifest, side, folder))
     record = {"about": mark_of(_COMMAND), "bytes": _sizes(files), "manifest": str(path), "share": share, "seed": seed}
     write_text(folder / _RECORD, dump_json(record, indent=2) + "\n")
     return _about(train, files[0]), _about(held, files[1])

@@ -23,7 +23,7 @@ from toolkit.foreign_text import one_line, to_markdown
 from toolkit.modeling.confidence.uncertainty import COVERAGE
 from toolkit.qa.metrics import GapAccuracy, accuracy_beyond
 from toolkit.qa.tasks.task import Task
-from toolkit.utils.files import write_text
+from toolkit.utils.files import write_text, written_together
 from toolkit.utils.json import dump_json, read_object, to_json
 from toolkit.utils.plotting import INSTALL_PLOTS, can_draw
 
@@ -69,11 +69,12 @@ class Report:
         return {"schema": SCHEMA, "predictor": self.predictor, **to_json(self.about), "tasks": tasks}
 
     def save(self, folder: Path) -> None:
-        """Write ``samples.jsonl``, the figures, ``report.md`` and, last, ``report.json`` into a folder."""
-        write_text(folder / SAMPLES_FILE, "".join(record.to_json_line() + "\n" for record in self.records))
-        figures = self._draw_figures(folder)
-        write_text(folder / "report.md", self.to_markdown(figures))
-        write_text(folder / REPORT, dump_json(self.to_json(), indent=2) + "\n")
+        """Write ``samples.jsonl``, the figures, ``report.md`` and, last, ``report.json`` into a folder: all or none."""
+        with written_together():
+            write_text(folder / SAMPLES_FILE, "".join(record.to_json_line() + "\n" for record in self.records))
+            figures = self._draw_figures(folder)
+            write_text(folder / "report.md", self.to_markdown(figures))
+            write_text(folder / REPORT, dump_json(self.to_json(), indent=2) + "\n")
 
     def to_table(self) -> Table:
         """The results as a table for the terminal."""

@@ -35,6 +35,7 @@ from toolkit.inference.points import no_points_warning
 from toolkit.inference.scene import Scene, open_scene
 from toolkit.qa.tasks.task import Task
 from toolkit.utils.arrays import Array
+from toolkit.utils.files import written_together
 from toolkit.utils.overwrite import check_overwrite
 
 
@@ -76,7 +77,7 @@ class CloudResult:
     scale: Scale | None = None
 
     def save(self, path: Path, force: bool = False) -> str:
-        """Write the cloud as PLY, and beside it its depth map, in millimetres and in colours.
+        """Write the cloud as PLY, and beside it its depth map, in millimetres and in colours: all three or none.
 
         Args:
             path: The PLY file.
@@ -90,9 +91,10 @@ class CloudResult:
         """
         check_cloud_files(path, force, self.inputs)
         millimetres, colors = png_names(path, self.dense.depth_type)
-        self.points.write_ply(path)
-        lost = save_depth_png(self.dense, millimetres)
-        save_depth_picture(self.dense, colors)
+        with written_together():
+            self.points.write_ply(path)
+            lost = save_depth_png(self.dense, millimetres)
+            save_depth_picture(self.dense, colors)
         lines = [
             f"wrote {one_line(path)}: {len(self.points.xyz)} points",
             *(f"wrote {one_line(each)}" for each in (millimetres, colors)),

@@ -76,14 +76,18 @@ class TemplateWords:
         return " ".join(text.split())
 
 
-@lru_cache(maxsize=256)
 def load_words(path: Path) -> TemplateWords:
     """Load the words of a task from its template file.
 
     Raises:
         UserError: If the file is missing, is not valid Jinja, or lacks a question or an answer block.
     """
-    source = read_template(path)
+    return _parse_words(path, read_template(path))
+
+
+@lru_cache(maxsize=256)
+def _parse_words(path: Path, source: str) -> TemplateWords:
+    """The words in the source of a template."""
     try:
         template = _environment().compiled(source)
     except TemplateSyntaxError as error:

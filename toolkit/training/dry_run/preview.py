@@ -17,7 +17,7 @@ from toolkit.training.collator import IGNORED, Collator, TokenLengths, make_row
 from toolkit.training.dry_run.estimate import RunEstimate, estimate_run
 from toolkit.training.open_run_model import open_base
 from toolkit.utils.contact_sheet import Cell, save_sheet
-from toolkit.utils.files import write_text
+from toolkit.utils.files import write_text, written_together
 from toolkit.utils.overwrite import check_overwrite, mark_of
 from toolkit.utils.progress import processes
 
@@ -88,8 +88,9 @@ class Preview:
             UserError: If a file may not be written over, or cannot be written.
         """
         sheet, words = check_preview_files(folder, force, [each.sample for each in self.samples])
-        save_sheet([_contact_cell(each) for each in self.samples], sheet, _COMMAND)
-        write_text(words, f"{mark_of(_COMMAND)}\n\n{self.to_text()}")
+        with written_together():
+            save_sheet([_contact_cell(each) for each in self.samples], sheet, _COMMAND)
+            write_text(words, f"{mark_of(_COMMAND)}\n\n{self.to_text()}")
         return sheet, words
 
 

@@ -8,7 +8,6 @@ file city_SE3_egovehicle.feather holds the vehicle's pose at the moment of every
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,7 @@ from toolkit.data.convert.base_format import (
 from toolkit.data.convert.readers.arrow import ArrowColumns, read_feather
 from toolkit.data.convert.readers.pose_files import from_quaternion
 from toolkit.data.convert.readers.read_files import naming_file
+from toolkit.data.convert.readers.read_once import read_once
 from toolkit.data.convert.shared.lidar.project import (
     Scanner,
     camera_from_lidar,
@@ -145,7 +145,7 @@ def convert(item: ArgoversePicture, workspace: Workspace) -> ManifestRow:
     return ManifestRow(image, camera, labels, world_from_camera, item.log.name)
 
 
-@lru_cache(maxsize=32)
+@read_once(32)
 def _read_calibration(log: Path, camera: str) -> tuple[Camera, Array]:
     """The camera, and vehicle_from_camera (4, 4) [m]."""
     lenses = read_feather(log / _INTRINSICS, ("sensor_name", *_LENS))
@@ -178,7 +178,7 @@ def _world_from_vehicle(log: Path, moment: int) -> Array:
     return _transform_from_row(poses, rows[moment], log / _POSES)
 
 
-@lru_cache(maxsize=4)
+@read_once(4)
 def _read_trajectory(log: Path) -> tuple[Mapping[int, int], ArrowColumns]:
     """The number of the row of each moment [ns], and the table of the poses."""
     poses = read_feather(log / _POSES, ("timestamp_ns", *_POSE))

@@ -5,7 +5,6 @@ Source: Dataset Governance Policy (DGP), proto/dataset.proto, scene.proto, sampl
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from toolkit.data.convert.base_format import (
 )
 from toolkit.data.convert.readers.pose_files import from_quaternion
 from toolkit.data.convert.readers.read_files import need, read_arrays, read_json
+from toolkit.data.convert.readers.read_once import read_once
 from toolkit.data.convert.shared.lidar.project import Scanner, camera_from_lidar, labels_from_lidar, lidar_in_camera
 from toolkit.data.convert.shared.workspace import Workspace
 from toolkit.errors import UserError
@@ -125,7 +125,7 @@ def _list_pictures(source: Path, scene: Path) -> Iterator[tuple[str, DdadPicture
                 yield camera, DdadPicture(f"{where}/{camera}/{stem}", scene, index, key)
 
 
-@lru_cache(maxsize=4)
+@read_once(4)
 def _read_scene(path: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """The content of a scene's JSON file, and the scene's data by key."""
     content = read_json(path)

@@ -9,7 +9,6 @@ at which the undistorted photograph shows the same point. This needs the calibra
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,6 +27,7 @@ from toolkit.data.convert.base_format import (
 from toolkit.data.convert.readers.colmap import ColmapImage, read_cameras, read_images
 from toolkit.data.convert.readers.depth_png import labelled_pixels
 from toolkit.data.convert.readers.read_files import must_exist, read_binary_rows
+from toolkit.data.convert.readers.read_once import read_once
 from toolkit.data.convert.readers.thin_prism import ThinPrismCamera, read_thin_prisms
 from toolkit.data.convert.shared.workspace import Workspace
 from toolkit.data.frames.frame import SparseDepth
@@ -157,14 +157,14 @@ def _read_depth(path: Path, size: tuple[int, int]) -> Array:
     return depth
 
 
-@lru_cache(maxsize=4)
+@read_once(4)
 def _read_images(path: Path) -> Mapping[str, ColmapImage]:
     """The pictures of an images.txt by file name."""
     return {Path(image.name).name: image for image in read_images(path)}
 
 
-_read_cameras = lru_cache(maxsize=4)(read_cameras)
-_read_thin_prisms = lru_cache(maxsize=4)(read_thin_prisms)
+_read_cameras = read_once(4)(read_cameras)
+_read_thin_prisms = read_once(4)(read_thin_prisms)
 
 
 def _calibration_of(folder: Path, cameras: Mapping[int, _AnyCamera], file: str) -> tuple[ColmapImage, _AnyCamera]:

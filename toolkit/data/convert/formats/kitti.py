@@ -5,7 +5,6 @@ Source: Geiger, Lenz, Urtasun 2012 and the object development kit's readme (``P2
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from toolkit.data.convert.base_format import (
 from toolkit.data.convert.readers.camera_matrix import camera_from_matrix
 from toolkit.data.convert.readers.pose_files import rigid, split_projection
 from toolkit.data.convert.readers.read_files import check_picture, need_matrix, read_binary_rows, read_keyed_numbers
+from toolkit.data.convert.readers.read_once import read_once
 from toolkit.data.convert.shared.kitti_vehicle import HDL64
 from toolkit.data.convert.shared.lidar.project import labels_from_lidar, lidar_in_camera
 from toolkit.data.convert.shared.workspace import Workspace
@@ -99,7 +99,7 @@ def convert(item: KittiPicture, workspace: Workspace) -> ManifestRow:
     return ManifestRow(image, camera, workspace.sample_labels(item, camera, labels_from_lidar(camera, xyz, HDL64), "z"))
 
 
-@lru_cache(maxsize=4)
+@read_once(4)
 def _read_calibration(path: Path, projection: str) -> tuple[Array, Array]:
     """K (3, 3) [px] and camera_from_velodyne (4, 4) [m] of the camera with this projection."""
     numbers = read_keyed_numbers(path)

@@ -5,7 +5,6 @@ The cameras are triggered when the LiDAR faces forward, so sweep and picture bel
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from toolkit.data.convert.base_format import (
@@ -19,6 +18,7 @@ from toolkit.data.convert.base_format import (
     select_names,
 )
 from toolkit.data.convert.readers.read_files import read_binary_rows, reading
+from toolkit.data.convert.readers.read_once import read_once
 from toolkit.data.convert.shared.kitti_vehicle import (
     CALIBRATION,
     HDL64,
@@ -122,7 +122,7 @@ def _was_lost(drive: Path, number: int) -> bool:
     return number < len(times) and not times[number].strip()
 
 
-@lru_cache(maxsize=2)
+@read_once(2)
 def _read_timestamps(path: Path) -> list[str]:
     with reading(path):
         return read_bounded(path).decode("utf-8").splitlines()

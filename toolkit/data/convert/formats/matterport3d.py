@@ -8,7 +8,6 @@ TransformImageToCamera).
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from toolkit.data.convert.base_format import (
 )
 from toolkit.data.convert.readers.pose_files import world_from_gl
 from toolkit.data.convert.readers.read_files import check_picture, read_lines, reading
+from toolkit.data.convert.readers.read_once import read_once
 from toolkit.data.convert.shared.native_depth_map import reference_depth_map
 from toolkit.data.convert.shared.splits import read_scene_list, split_scenes
 from toolkit.data.convert.shared.workspace import Workspace
@@ -108,7 +108,7 @@ def convert(item: MatterportPicture, workspace: Workspace) -> ManifestRow:
     return ManifestRow(image, camera, labels, world_from_gl(np.reshape(scan.pose, (4, 4))), item.table.stem)
 
 
-@lru_cache(maxsize=4)
+@read_once(4)
 def _read_table(path: Path) -> tuple[_Scan, ...]:
     """The pictures that the table of a house lists.
 

@@ -11,7 +11,6 @@ are adjusted to one another. For these files see ``toolkit.data.convert.readers.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from toolkit.data.convert.readers.colmap import read_cameras, read_images
 from toolkit.data.convert.readers.depth_png import MILLIMETRE, labelled_pixels, read_depth_png, to_metres
 from toolkit.data.convert.readers.frame_streams import extraction_command, open_depth_stream, open_video_stream
 from toolkit.data.convert.readers.read_files import check_picture, need, read_json, reading
+from toolkit.data.convert.readers.read_once import read_once
 from toolkit.data.convert.shared.splits import read_scene_list, split_scenes
 from toolkit.data.convert.shared.workspace import Workspace
 from toolkit.errors import UserError
@@ -163,7 +163,7 @@ def _read_arkit(item: ScannetppPicture, size: tuple[int, int]) -> tuple[Camera, 
     return camera_from_matrix(matrix, size), world_from_camera
 
 
-@lru_cache(maxsize=4)
+@read_once(4)
 def _read_colmap(folder: Path) -> Mapping[int, tuple[Camera, Array]] | None:
     """The camera and the pose (4, 4) [m] of each frame that COLMAP placed; None if its model was not downloaded."""
     model = folder / "colmap"
@@ -182,6 +182,6 @@ def _read_colmap(folder: Path) -> Mapping[int, tuple[Camera, Array]] | None:
     return found
 
 
-_read_poses: Any = lru_cache(maxsize=2)(read_json)
-_open_video = lru_cache(maxsize=1)(open_video_stream)
-_open_depth = lru_cache(maxsize=1)(open_depth_stream)
+_read_poses: Any = read_once(2)(read_json)
+_open_video = read_once(1)(open_video_stream)
+_open_depth = read_once(1)(open_depth_stream)

@@ -10,7 +10,6 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +28,7 @@ from toolkit.data.convert.base_format import (
 )
 from toolkit.data.convert.readers.pose_files import from_quaternion
 from toolkit.data.convert.readers.read_files import read_lines, reading
+from toolkit.data.convert.readers.read_once import read_once
 from toolkit.data.convert.shared.native_depth_map import reference_depth_map
 from toolkit.data.convert.shared.nearest_moment import nearest_moment
 from toolkit.data.convert.shared.workspace import Workspace
@@ -174,7 +174,7 @@ def _pose(item: TumPicture) -> Array | None:
     return from_quaternion(rotation.as_quat()[[3, 0, 1, 2]], position)
 
 
-@lru_cache(maxsize=2)
+@read_once(2)
 def _read_trajectory(path: Path) -> tuple[Array, Array, Array]:
     """Times (N,) [s], each once; positions (N, 3) [m]; and quaternions (N, 4) as (x, y, z, w)."""
     with reading(path, ValueError):

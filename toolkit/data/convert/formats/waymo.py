@@ -7,7 +7,6 @@ coordinates begin at the left edge of the first pixel. The shutters are rolling 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from toolkit.data.convert.base_format import (
 )
 from toolkit.data.convert.readers.arrow import ParquetRows, check_parquet, read_parquet
 from toolkit.data.convert.readers.read_files import is_whole_jpeg, naming_file
+from toolkit.data.convert.readers.read_once import read_once
 from toolkit.data.convert.shared.lidar.project import labels_from_lidar
 from toolkit.data.convert.shared.lidar.rolling_shutter import Shutter, points_at_exposure
 from toolkit.data.convert.shared.lidar.waymo_lidar import (
@@ -165,7 +165,7 @@ def convert(item: WaymoPicture, workspace: Workspace) -> ManifestRow:
     return ManifestRow(image, camera, labels, world_from_vehicle @ vehicle_from_camera, item.segment)
 
 
-@lru_cache(maxsize=2)
+@read_once(2)
 def _open_pictures(path: Path) -> ParquetRows:
     return ParquetRows(path, _PICTURE)
 
@@ -177,7 +177,7 @@ def _check_jpeg(data: bytes | None, where: str) -> bytes:
     return data
 
 
-@lru_cache(maxsize=16)
+@read_once(16)
 def _read_camera(path: Path, number: int) -> tuple[Camera, Array, int]:
     """The camera, vehicle_from_camera (4, 4) [m] in OpenCV's axes, and the direction of its shutter."""
     table = read_parquet(path, _FILES["camera_calibration"])

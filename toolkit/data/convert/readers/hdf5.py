@@ -5,7 +5,7 @@ checked before memory is taken. Arrays have MATLAB's dimensions in reverse order
 """
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from math import ceil, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.data.convert.readers.read_files import must_exist, reading
+from toolkit.data.convert.readers.read_once import read_once
 from toolkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _DAMAGED = (ValueError, KeyError, TypeError, RuntimeError, OverflowError, Memory
 """The exceptions of h5py for a damaged file, besides OSError."""
 
 
-@lru_cache(maxsize=2)
+@read_once(2)
 def open_hdf5(path: Path) -> "Hdf5File":
     """Open an HDF5 file; neighbouring pictures share one open file.
 
@@ -178,7 +179,7 @@ class Hdf5Array:
         return max(1, min(chunk[0], _MOST_BYTES // max(1, self.row_bytes)))
 
 
-@lru_cache(maxsize=2)
+@read_once(2)
 def _read_rows(array: Hdf5Array, start: int, count: int) -> NDArray[Any]:
     """Some rows, kept for the next picture: one set of them from the pictures, and one from the depth maps."""
     return array.dataset[start : start + count]

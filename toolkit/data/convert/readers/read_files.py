@@ -16,6 +16,7 @@ from toolkit.utils.array_file import is_archive, read_array, read_named_arrays
 from toolkit.utils.arrays import Array
 from toolkit.utils.bounded_file import MOST_BYTES, open_bounded, read_bounded
 from toolkit.utils.json import read_json_file, shown
+from toolkit.utils.system_errors import system_error
 
 _TAIL = 4096  # bytes at the end of a JPEG; its end marker is among them
 _MOST_NUMBERS = MOST_BYTES // 8  # elements of a variable of a MATLAB file
@@ -44,7 +45,8 @@ def reading(path: Path, *errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except foreseen as error:
-        raise UserError(f"{path}: the file cannot be read", f"{type(error).__name__}: {error}", _AGAIN) from None
+        damaged = UserError(f"{path}: the file cannot be read", f"{type(error).__name__}: {error}", _AGAIN)
+        raise system_error(path, error, "read") or damaged from None
 
 
 @contextmanager

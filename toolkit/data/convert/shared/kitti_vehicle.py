@@ -5,7 +5,6 @@ readme.txt and convertOxtsToPose.m.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from scipy.spatial.transform import Rotation
 from toolkit.data.convert.readers.camera_matrix import camera_from_matrix
 from toolkit.data.convert.readers.pose_files import rigid, split_projection
 from toolkit.data.convert.readers.read_files import check_picture, need_matrix, read_keyed_numbers, read_numbers
+from toolkit.data.convert.readers.read_once import read_once
 from toolkit.data.convert.shared.lidar.project import Scanner
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
@@ -44,7 +44,7 @@ class KittiRig:
     camera_from_imu: Array
 
 
-@lru_cache(maxsize=8)
+@read_once(8)
 def read_rig(day: Path, number: str) -> KittiRig:
     """One camera as it was calibrated on one day.
 
@@ -100,7 +100,7 @@ def world_from_camera(rig: KittiRig, drive: Path, stem: str) -> Array:
     return inverse(_mercator_from_imu(_read_packet(first), latitude)) @ now @ inverse(rig.camera_from_imu)
 
 
-@lru_cache(maxsize=8)
+@read_once(8)
 def _read_packet(path: Path) -> Array:
     """Latitude, longitude [deg], altitude [m], roll, pitch, yaw [rad], and further numbers."""
     numbers = read_numbers(path)

@@ -19,6 +19,7 @@ from toolkit.geometry.camera import Camera
 from toolkit.utils.arrays import Array, Pixels
 from toolkit.utils.files import write_bytes
 from toolkit.utils.overwrite import check_overwrite
+from toolkit.utils.system_errors import file_error, system_error
 
 _COPIES = "files"
 
@@ -77,7 +78,9 @@ class Workspace:
                 shutil.copyfile(path, scratch)
             scratch.replace(placed)
         except OSError as error:
-            raise UserError(f"{placed}: cannot be written", str(error), "choose another DEST, or make room") from None
+            # On a full disk, the error names the file that is read.
+            unread = system_error(path, error, "read") if error.filename == str(path) else None
+            raise unread or file_error(placed, error) from None
         finally:
             scratch.unlink(missing_ok=True)
         return placed.relative_to(self.dest).as_posix()

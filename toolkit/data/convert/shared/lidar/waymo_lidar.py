@@ -6,7 +6,6 @@ all pixels, the one in vehicle_pose.
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.data.convert.readers.arrow import ArrowColumns, ParquetRows, read_parquet
+from toolkit.data.convert.readers.read_once import read_once
 from toolkit.data.convert.shared.lidar.project import Scanner
 from toolkit.data.convert.shared.lidar.range_image import (
     move_by_pixel_pose,
@@ -45,7 +45,7 @@ FILES: Mapping[str, tuple[str, ...]] = {
 AGAIN = "download this segment again, or leave it out with --skip-bad"
 
 
-@lru_cache(maxsize=2)
+@read_once(2)
 def frame_points(folder: Path, segment: str, moment: int) -> tuple[Array, Scanner]:
     """The first returns of all LiDARs of one frame.
 
@@ -144,20 +144,20 @@ def _read_range_image(folder: Path, component: str, segment: str, key: tuple[int
     return np.asarray(values, dtype=np.float64).reshape([int(side) for side in shape])
 
 
-@lru_cache(maxsize=16)
+@read_once(16)
 def _open_rows(path: Path, component: str, laser: int) -> ParquetRows:
     """One reader for each LiDAR, so that each reader only goes forward, whatever the order of the LiDARs' rows."""
     return ParquetRows(path, FILES[component][2:])
 
 
-@lru_cache(maxsize=4)
+@read_once(4)
 def _row_numbers(path: Path) -> Mapping[tuple[int, int], int]:
     """The number of the row of each moment and LiDAR."""
     keys = read_parquet(path, (_MOMENT, _LASER))
     return {key: row for row, key in enumerate(zip(keys[_MOMENT].tolist(), keys[_LASER].tolist(), strict=True))}
 
 
-@lru_cache(maxsize=4)
+@read_once(4)
 def _read_table(path: Path, component: str) -> ArrowColumns:
     return read_parquet(path, FILES[component])
 
