@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from toolkit.cli.ask import Focal, Fov, Intrinsics, Like, Model, camera_flags, load_asker
-from toolkit.cli.options import Force, Include, Trust, say
+from toolkit.cli.ask import Focal, Fov, Intrinsics, Model, camera_flags, load_asker
+from toolkit.cli.options import Force, Include, Like, Trust, say
 from toolkit.errors import UserError
 from toolkit.foreign_text import one_line
 

@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -19,10 +20,12 @@ from toolkit.cli.ask import ask
 from toolkit.cli.cloud import cloud
 from toolkit.cli.data import data, print_preview
 from toolkit.cli.last_net import ForeignWordsGroup, show_hidden_characters
+from toolkit.cli.models import models
 from toolkit.cli.options import (
     Force,
     Include,
     Json,
+    Like,
     Output,
     Overrides,
     RecipeName,
@@ -58,6 +61,7 @@ app.command(
     "From a depth map: toolkit cloud photo.jpg -o truth.ply --depth depth.png --depth-type z"
 )(cloud)
 
+app.command(epilog="Example: toolkit models facebook/DepthLM")(models)
 
 _USERS_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG, errno.EPIPE)
 
@@ -165,6 +169,7 @@ def evaluate(
     ],
     recipe: RecipeName,
     overrides: Overrides = None,
+    like: Like = None,
     predictor: Annotated[
         str,
         typer.Option(
@@ -201,17 +206,19 @@ def evaluate(
             from toolkit.config.build import recipe_with_tasks
 
             settings = recipe_with_tasks(settings, tasks.split(","))
-        from toolkit.evaluation.evaluate import EvaluationSetup, evaluate_recipe, is_stock
+        from toolkit.evaluation.evaluate import EvaluationSetup, evaluate_recipe
         from toolkit.modeling.checkpoint_contract import read_contract
+        from toolkit.modeling.find_contract import is_stock
         from toolkit.utils.files import make_folder
         from toolkit.utils.progress import err
 
         measured = None if checkpoint == "-" else Path(model_folder(checkpoint))
         if measured is not None and not is_stock(measured):
             read_contract(measured)  # before anything is written into its folder
-        folder = output or _report_folder(measured, recipe, tasks, predictor, limit)
+        words = [*(tasks.split(",") if tasks else []), *(["like", like] if like else [])]
+        folder = output or _report_folder(measured, recipe, words, predictor, limit)
         make_folder(folder)
-        setup = EvaluationSetup(predictor, check, allow_overlap, ranks)
+        setup = EvaluationSetup(predictor, check, allow_overlap, ranks, like)
         report = evaluate_recipe(measured, settings, setup, folder, force)
     if not ranks.is_first:
         return
@@ -222,16 +229,16 @@ def evaluate(
         console().print(report.to_table())
 
 
-def _report_folder(measured: Path | None, recipe: str, tasks: str | None, predictor: str, limit: int | None) -> Path:
+def _report_folder(measured: Path | None, recipe: str, more: Sequence[str], predictor: str, limit: int | None) -> Path:
     """The folder for the report of an evaluation whose output the user does not name."""
-    from toolkit.evaluation.evaluate import is_stock
+    from toolkit.modeling.find_contract import is_stock
 
     shipped = measured is not None and is_shipped(measured)  # nothing may be written into the toolkit's own folder
     words = [
         *([f"first-{limit}"] if limit else []),
         *([TINY] if shipped else []),
         Path(recipe).stem,
-        *(tasks.split(",") if tasks else []),
+        *map(_file_name, more),
         _file_name(predictor),
     ]
     name = "-".join(words)
