@@ -36,6 +36,6 @@ def _print_model(model: "PublishedModel") -> None:
     """Print a model in a few lines."""
     asked = ", ".join(model.tasks) + ("" if model.status == "now" else f" ({model.status})")
     say(f"{model.name:<24}{asked}")
-    say(f"{'':<24}{model.base}, {model.memory} GB in bfloat16; {model.licence_notice}; {model.paper}")
+    say(f"{'':<24}{model.base}, {model.memory} GB of weights; {model.licence_notice}; {model.paper}")
     if model.command:
         say(f"{'':<24}{model.command}")

@@ -291,14 +291,15 @@ def evaluate_predictor(
     digest = _sha256(written)[:_RECIPE_DIGITS]
     if kept is not None:
         _check_folder(kept, questions, predictor.name, digest)
-    lent = [questions.contract] if questions.contract else []
-    part, key = (kept.folder / _PART_FILE, _sha256(predictor.name, written, kept.stamp, *lent)) if kept else (None, "")
+    lent = {"contract": questions.contract} if questions.contract else {}
+    facts = (predictor.name, written, kept.stamp if kept else "", *lent.values())
+    part, key = (kept.folder / _PART_FILE, _sha256(*facts)) if kept else (None, "")
     asked = EvaluationRun(questions.held_out, setup.check, part, key)
     batch_size = predictor.batch_size if isinstance(predictor, VlmPredictor) else AT_ONCE
     with bar("evaluating", asked.count) as progress:
         records = ask_all(predictor, asked, progress.advance, batch_size, setup.ranks)
     notes = [*questions.notes, *predictor.notes, *_notes_on_endings(records)]
-    about = {"recipe": digest, "contract": questions.contract, "versions": versions(), "notes": notes}
+    about = {"recipe": digest, **lent, "versions": versions(), "notes": notes}
     report = make_report(predictor.name, records, asked.tasks, central, about)
     if kept is not None and setup.ranks.is_first:
         report.save(kept.folder)
