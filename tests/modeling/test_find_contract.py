@@ -15,7 +15,7 @@ from toolkit.inference.asker import load
 from toolkit.modeling.checkpoint_contract import CONTRACT, RECIPE, Contract, open_contract
 from toolkit.modeling.find_contract import (
     STOCK,
-    contract_for_folder,
+    lent_contract,
     contract_for_remote,
     contract_named,
     print_licence,
@@ -91,15 +91,16 @@ def test_a_folder_of_the_hubs_cache_is_known(plain: Path, tmp_path: Path) -> Non
         folder.mkdir(parents=True)
         shutil.copy(plain / "config.json", folder)
         if known:
-            assert contract_for_folder(folder).origin == "facebook/DepthLM"
+            assert getattr(lent_contract(folder), "origin", None) == "facebook/DepthLM"
         else:
             with pytest.raises(UserError, match="VLM3-pose cannot be asked yet"):
-                contract_for_folder(folder)
+                lent_contract(folder)
 
 
 def test_a_checkpoint_says_itself_how_it_is_asked(weightless: Path) -> None:
     with pytest.raises(UserError, match="for models without a contract of their own"):
-        contract_for_folder(weightless, STOCK)
+        lent_contract(weightless, STOCK)
+    assert lent_contract(weightless) is None
 
 
 def test_an_unknown_contract_is_an_error_that_lists_the_known() -> None:

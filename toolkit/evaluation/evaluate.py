@@ -30,7 +30,7 @@ from toolkit.modeling.checkpoint_contract import (
     recipe_canvas,
 )
 from toolkit.modeling.constant_predictor import ConstantPredictor, FixedPredictor
-from toolkit.modeling.find_contract import contract_for_folder, contract_named, is_stock, print_licence
+from toolkit.modeling.find_contract import contract_named, is_stock, lent_contract, print_licence
 from toolkit.modeling.predictor import Ending, Predictor
 from toolkit.modeling.published_contract import published_name_of
 from toolkit.modeling.vlm.vlm import Vlm, load_to_ask
@@ -150,7 +150,7 @@ def _lent_contract(folder: Path | None, like: str | None) -> Contract | None:
     if folder is None:
         return contract_named(like) if like else None
     if like or (is_stock(folder) and published_name_of(folder)):
-        return contract_for_folder(folder, like)
+        return lent_contract(folder, like)
     return None
 
 
@@ -158,7 +158,7 @@ def _make_questions(folder: Path | None, recipe: Recipe, lent: Contract | None) 
     """Build the held-out questions of a recipe, as the model is asked."""
     if lent is None:
         return make_questions(recipe, canvas_of(folder) if folder else recipe_canvas(recipe))
-    _check_asked(recipe, lent.tasks, f"{lent.origin}: a model like this is not asked")
+    _check_asked(recipe, lent.tasks, f"{lent.origin} does not know")
     asked = lent.on(canvas_of(folder)) if folder else lent
     words = {name: task.words for name, task in asked.tasks.items()}
     questions = make_questions(recipe, asked.presenter.canonicalisation.canvas, asked.presenter, words)
@@ -217,7 +217,7 @@ def _make_predictor(
     recipe: Recipe,
     setup: EvaluationSetup,
     held_out: Mapping[str, Mixture],
-    lent: Contract | None = None,
+    lent: Contract | None,
 ) -> Predictor:
     """The predictor that the setup names."""
     settings = recipe.evaluation

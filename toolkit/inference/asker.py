@@ -32,7 +32,7 @@ from toolkit.inference.points import (
 from toolkit.inference.scene import Scene, open_scene
 from toolkit.modeling.checkpoint_contract import CONTRACT
 from toolkit.modeling.confidence.uncertainty import answer_interval
-from toolkit.modeling.find_contract import contract_for_folder, contract_for_remote, print_licence
+from toolkit.modeling.find_contract import contract_for_remote, lent_contract, print_licence
 from toolkit.modeling.predictor import Ending, Predictor, Reply
 from toolkit.qa.canonical_view import View, canonicalise
 from toolkit.qa.parsing.units import unit_in, value_to_text
@@ -85,11 +85,12 @@ def _load(model: str | Path | None, like: str | Path | None) -> "Asker":
     remote = None if model is None else _remote_model(str(model))
     if remote is None:
         folder = find_checkpoint() if model is None else Path(model_folder(model))
-        contract = contract_for_folder(folder, like)
-        print_licence(contract)
+        lent = lent_contract(folder, like)
+        if lent:
+            print_licence(lent)
         from toolkit.modeling.checkpoint import load_checkpoint  # imports torch; a model on a server does without
 
-        return Asker.from_checkpoint(load_checkpoint(folder, contract))
+        return Asker.from_checkpoint(load_checkpoint(folder, lent))
     from toolkit.modeling.remote.address import RemoteSettings
     from toolkit.modeling.remote.remote_predictor import OpenAiPredictor
 

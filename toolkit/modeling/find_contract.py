@@ -70,12 +70,15 @@ def contract_named(like: str | Path) -> Contract:
     return open_contract(folder)
 
 
-def contract_for_folder(folder: Path, like: str | Path | None = None) -> Contract:
-    """Find out how the model in a folder is asked.
+def lent_contract(folder: Path, like: str | Path | None = None) -> Contract | None:
+    """Find out how the model in a folder is asked, if it is not a checkpoint of this toolkit.
 
     Args:
-        folder: A checkpoint of this toolkit, or a model that others trained.
-        like: For a model that others trained, what says how it is asked; see ``contract_named``.
+        folder: The folder.
+        like: What says how the model is asked; see ``contract_named``. By default, only published models are known.
+
+    Returns:
+        The contract; None for a checkpoint, which says itself how it is asked, and for what is no model at all.
 
     Raises:
         UserError: If nothing says how the model is asked, or if a checkpoint is given with ``like``.
@@ -87,11 +90,11 @@ def contract_for_folder(folder: Path, like: str | Path | None = None) -> Contrac
                 remedy="leave it out: a checkpoint says itself how it is asked",
             )
         return contract_named(like)
-    if is_stock(folder) and (name := published_name_of(folder)):
+    if not is_stock(folder):
+        return None
+    if name := published_name_of(folder):
         return load_published(name).contract()
-    if is_stock(folder):
-        raise _no_contract(folder)
-    return open_contract(folder)
+    raise _no_contract(folder)
 
 
 def is_stock(folder: Path) -> bool:

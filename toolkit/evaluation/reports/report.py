@@ -62,7 +62,8 @@ class Report:
         predictor: The name of the predictor that answered.
         tasks: The results of each task.
         records: The records from which the results were computed.
-        about: What else a reader needs to know: recipe, contract, versions, notes, and the middle of the training labels.
+        about: What else a reader needs to know: recipe, contract, versions, notes, and the middle of the training
+            labels.
     """
 
     predictor: str
