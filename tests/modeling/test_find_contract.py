@@ -15,9 +15,9 @@ from toolkit.inference.asker import load
 from toolkit.modeling.checkpoint_contract import CONTRACT, RECIPE, Contract, open_contract
 from toolkit.modeling.find_contract import (
     STOCK,
-    lent_contract,
     contract_for_remote,
     contract_named,
+    lent_contract,
     print_licence,
 )
 from toolkit.modeling.remote.address import RemoteModel
