@@ -14,6 +14,7 @@ from tests.support.walls import line, write_manifest
 from toolkit.config.load import load_recipe
 from toolkit.errors import UserError
 from toolkit.evaluation.evaluate import EvaluationSetup, evaluate_recipe
+from toolkit.evaluation.rescore import rescore
 from toolkit.modeling.checkpoint_contract import Contract
 from toolkit.training.train import train
 from toolkit.utils.resources import model_folder
@@ -230,6 +231,7 @@ def test_a_lent_contract_shows_the_questions_and_stands_in_the_report(plain: Pat
     notes = report.about["notes"]
     assert any("shown and worded as for facebook/VLM3-depth, whatever the recipe says" in note for note in notes)
     assert any("for research only" in note for note in notes)
+    rescore(tmp_path / "report")
     saved = json.loads((tmp_path / "report" / "report.json").read_text())
     assert re.fullmatch("facebook/VLM3-depth [0-9a-f]{12}", saved["contract"])
     stock = evaluate_recipe(plain, recipe, replace(LIKE, like="stock"))

@@ -143,5 +143,6 @@ def _no_contract(folder: Path) -> UserError:
     return UserError(
         f"{folder}: this is no checkpoint of this toolkit",
         f"it is a plain model, or half a copy: without {CONTRACT}, how it wants to be asked is not known",
-        f"{copy}--like {STOCK} asks it with the paper's settings; --like FOLDER asks it as another checkpoint",
+        f"{copy}--like {STOCK} asks it with the paper's settings, --like FOLDER as another checkpoint, and --like NAME "
+        "as one of `toolkit models`",
     )
