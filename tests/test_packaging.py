@@ -4,7 +4,7 @@ import tomllib
 
 from tests.support.paths import ROOT
 
-BESIDE = ("tasks", "templates", "recipes", "models")
+BESIDE = ("tasks", "templates", "recipes", "models", "contracts")
 SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
 
 

@@ -1,6 +1,9 @@
 """``toolkit eval`` from end to end: who can be measured, on which pictures, and what is written."""
 
 import json
+import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,10 @@ from tests.support.walls import line, write_manifest
 from toolkit.config.load import load_recipe
 from toolkit.errors import UserError
 from toolkit.evaluation.evaluate import EvaluationSetup, evaluate_recipe
+from toolkit.evaluation.rescore import rescore
+from toolkit.modeling.checkpoint_contract import Contract
 from toolkit.training.train import train
+from toolkit.utils.resources import model_folder
 
 
 @pytest.fixture(scope="module")
@@ -206,3 +212,69 @@ def test_answers_of_another_model_are_not_gone_on_from(
         again()
     (tmp_path / "samples.part.jsonl").unlink()
     assert again() == 16
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    """A model that says nothing of how it is asked."""
+    left_out = shutil.ignore_patterns("toolkit.json", "recipe.yaml", "trained_on.npz")
+    return Path(shutil.copytree(model_folder("tiny"), tmp_path / "someones", ignore=left_out))
+
+
+ONE = ["tasks={metric_depth: 1}", "evaluation.samples=3"]
+LIKE = EvaluationSetup("constant", like="facebook/VLM3-depth")
+
+
+def test_a_lent_contract_shows_the_questions_and_stands_in_the_report(plain: Path, quick: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(quick, [*ONE, "canonical.focal=80", "marker.shape=dot"])
+    report = evaluate_recipe(plain, recipe, LIKE, tmp_path / "report")
+    notes = report.about["notes"]
+    assert any("shown and worded as for facebook/VLM3-depth, whatever the recipe says" in note for note in notes)
+    assert any("for research only" in note for note in notes)
+    rescore(tmp_path / "report")
+    saved = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert re.fullmatch("facebook/VLM3-depth [0-9a-f]{12}", saved["contract"])
+    stock = evaluate_recipe(plain, recipe, replace(LIKE, like="stock"))
+    assert any("never trained for such questions" in note for note in stock.about["notes"])
+    assert not {r.sample_sha256 for r in report.records} & {r.sample_sha256 for r in stock.records}
+    own = evaluate_recipe(plain, recipe, replace(LIKE, like=None))
+    assert "contract" not in own.about and own.about["recipe"] != report.about["recipe"]
+
+
+def test_reports_of_different_contracts_are_not_mixed(
+    plain: Path, quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toolkit.evaluation.evaluate.forget_answers", lambda path: None)
+    evaluate_recipe(plain, load_recipe(quick, ONE), LIKE, tmp_path / "report")
+    monkeypatch.setattr(Contract, "signature", "facebook/VLM3-depth, edited")
+    with pytest.raises(UserError, match="another evaluation is here") as caught:
+        evaluate_recipe(plain, load_recipe(quick, ONE), LIKE, tmp_path / "report")
+    assert "like facebook/VLM3-depth, edited" in caught.value.cause
+    (tmp_path / "report" / "report.json").unlink()
+    with pytest.raises(UserError, match="another evaluation was interrupted here"):
+        evaluate_recipe(plain, load_recipe(quick, ONE), LIKE, tmp_path / "report")
+
+
+def test_a_lent_contract_has_only_its_own_tasks(plain: Path, checkpoint: Path, quick: Path) -> None:
+    with pytest.raises(UserError, match="facebook/VLM3-depth does not know two_point_distance") as caught:
+        evaluate_recipe(plain, load_recipe(quick), LIKE)
+    assert "tasks={metric_depth: 1}" in caught.value.remedy
+    with pytest.raises(UserError, match="for models without a contract of their own"):
+        evaluate_recipe(checkpoint, load_recipe(quick, ONE), LIKE)
+
+
+@pytest.mark.slow
+def test_a_plain_model_answers_by_a_lent_contract(run: Run, plain: Path, quick: Path, tmp_path: Path) -> None:
+    words = ("eval", plain, quick, *ONE, "--like", "tiny", "--output", tmp_path / "report")
+    code, _, err = run(*words)
+    assert code == 0, err
+    rows = (tmp_path / "report" / "samples.jsonl").read_text().splitlines()
+    assert len(rows) == 3 and all(json.loads(row)["answer"].endswith("m") for row in rows)
+
+
+def test_a_marker_of_one_color_cannot_mark_two_points(quick: Path) -> None:
+    recipe = load_recipe(quick, ["marker.colors=[red]", "evaluation.samples=3"])
+    with pytest.raises(UserError, match=r"can have 2 points, and marker\.colors has 1") as caught:
+        evaluate_recipe(None, recipe, EvaluationSetup("constant"))
+    assert "two_point_distance asks about 2" in caught.value.cause
+    assert evaluate_recipe(None, load_recipe(quick, [*ONE, "marker.colors=[red]"]), EvaluationSetup("constant"))

@@ -414,3 +414,37 @@ def test_focal_lengths_can_be_kept_for_comparison(canvas: Canvas, size: tuple[in
         assert np.allclose(
             to_canonical(camera, whole, np.array([[-0.5, -0.5], [159.5, 99.5]]))[:, 1], [-0.5, size[1] - 0.5]
         )
+
+
+CUT = Canonicalisation(focal=750, canvas=Canvas(multiple=16, fit="cut"))
+PHOTO = Camera(750.0, 750.0, 428.0, 321.0, 857, 643)
+
+
+def test_a_canvas_that_cuts_takes_whole_patches_from_the_left_upper_corner() -> None:
+    window = CUT.window(PHOTO, None)
+    assert (window.width, window.height) == (848, 640)
+    assert (window.cx, window.cy) == (PHOTO.cx, PHOTO.cy)
+    assert coverage(PHOTO, window).all()
+    padded = Canonicalisation(focal=750, canvas=Canvas(multiple=16)).window(PHOTO, None)
+    assert (padded.width, padded.height) == (864, 656)
+
+
+def test_only_points_that_are_cut_off_see_another_window() -> None:
+    inside = [(0, 0), (847, 639), (100, 300), (700, 20)]
+    ((window, owned),) = CUT.tiles(PHOTO, inside)
+    assert (window.width, window.height, window.cx) == (848, 640, PHOTO.cx) and owned.tolist() == [0, 1, 2, 3]
+    (first, _), (second, cut_off) = CUT.tiles(PHOTO, [*inside, (856, 642)])
+    assert first == window and cut_off.tolist() == [4]
+    assert (second.width, second.height, second.cx, second.cy) == (848, 640, PHOTO.cx - 9, PHOTO.cy - 3)
+    kept = CUT.window(PHOTO, None, [(100, 100), (856, 100)])
+    assert (kept.cx, kept.cy) == (PHOTO.cx - 9, PHOTO.cy)
+
+
+@given(width=st.integers(1, 300), height=st.integers(1, 300), u=st.floats(0, 1), v=st.floats(0, 1))
+def test_every_pixel_is_shown_by_a_canvas_that_cuts(width: int, height: int, u: float, v: float) -> None:
+    camera = Camera(750.0, 750.0, width / 2, height / 2, width, height)
+    pixel = np.array([[u * (width - 1), v * (height - 1)]])
+    ((window, _),) = CUT.tiles(camera, pixel)
+    assert window.contains(to_canonical(camera, window, pixel)).all()
+    assert window.width % 16 == window.height % 16 == 0
+    assert window.width <= max(16, width) and window.height <= max(16, height)

@@ -9,14 +9,10 @@ import pytest
 from tests.support.training import TINY
 from toolkit.config.load import load_recipe
 from toolkit.errors import UserError
-from toolkit.geometry.canonical import Canvas
 from toolkit.modeling.checkpoint import load_checkpoint
-from toolkit.modeling.checkpoint_contract import CONTRACT, contract_for_remote, open_contract
-from toolkit.modeling.remote.address import RemoteModel
+from toolkit.modeling.checkpoint_contract import CONTRACT, open_contract
 from toolkit.qa.tasks.task import template_version
 from toolkit.training.train import train
-
-URL = "http://localhost:8000/v1"
 
 
 @pytest.fixture(scope="module")
@@ -62,27 +58,3 @@ def test_a_canvas_that_is_none_is_refused(weightless: Path, canvas: object) -> N
     rewrite(weightless, canvas=canvas)
     with pytest.raises(UserError, match=r"toolkit\.json: canvas: .* is no canvas"):
         open_contract(weightless)
-
-
-def test_a_served_folder_is_asked_by_its_own_contract(weightless: Path) -> None:
-    contract = contract_for_remote(RemoteModel(str(weightless), URL))
-    assert contract.presenter == open_contract(weightless).presenter
-    assert contract.origin == str(weightless)
-
-
-def test_another_checkpoint_can_lend_its_contract(weightless: Path, tmp_path: Path) -> None:
-    assert contract_for_remote(RemoteModel("gpt", URL), weightless).origin == str(weightless)
-    with pytest.raises(UserError, match="no checkpoint of this toolkit"):
-        contract_for_remote(RemoteModel(str(weightless), URL), tmp_path)
-
-
-@pytest.mark.parametrize("name", ["Qwen/Qwen2.5-VL-3B-Instruct", "toolkit", "/", "gpt:4o"])
-def test_a_stranger_is_asked_as_in_the_paper(name: str) -> None:
-    contract = contract_for_remote(RemoteModel(name, URL))
-    assert len(contract.tasks) == 7
-    assert contract.presenter.canonicalisation.focal == 1000
-    assert contract.presenter.canonicalisation.canvas == Canvas(multiple=28)
-    assert contract.presenter.canonicalisation.crop is None
-    assert (contract.presenter.marker.shape, contract.presenter.marker.size) == ("arrow", 5)
-    assert contract.presenter.reference == "marker"
-    assert contract.origin == "recipe depthlm_qwen2_5_vl_3b"

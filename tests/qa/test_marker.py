@@ -16,10 +16,12 @@ from toolkit.qa.query import Point
 from toolkit.utils.arrays import Pixels
 from toolkit.utils.colors import COLORS
 
-SHAPES: tuple[Shape, ...] = get_args(Shape)
+ALL: tuple[Shape, ...] = get_args(Shape)
+SHAPES: tuple[Shape, ...] = tuple(shape for shape in ALL if shape != "thin_arrow")
+"""The shapes that can be seen on every background. A thin arrow has no outline."""
 HUED = [color for color in COLORS if color != "white"]
 SIZES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16]
-MARKERS = [Marker(shape, size, outline) for shape in SHAPES for size in SIZES for outline in (0, 1, 2)]
+MARKERS = [Marker(shape, size, outline) for shape in ALL for size in SIZES for outline in (0, 1, 2)]
 GREY = 128
 
 
@@ -103,8 +105,22 @@ def test_a_small_arrow_by_hand() -> None:
     ]
 
 
+NINE = {(-1, 0), (-2, 0), (-3, 0), (-4, 0), (-5, 0), (-2, 1), (-2, -1), (-3, 2), (-3, -2)}
+
+
+@pytest.mark.parametrize("outline", [0, 1, 4])
+def test_a_thin_arrow_is_nine_pixels_of_the_published_models(outline: int) -> None:
+    marker = Marker("thin_arrow", 5, outline, ("red",))
+    before = noise()
+    assert {(u - 40, v - 30) for u, v in painted(marker.draw(before, [point("red", 40, 30)]), before)} == NINE
+    assert filled(marker.draw(before, [point("red", 40, 30)]), "red") >= {(40 + u, 30 + v) for u, v in NINE}
+    turned = painted(marker.draw(before, [point("red", 4, 30)]), before)
+    assert {(u - 4, v - 30) for u, v in turned} == {(-u, v) for u, v in NINE}
+    assert (marker.reach, marker.noun) == (5, "arrow")
+
+
 @settings(max_examples=50)
-@given(u=st.floats(-0.5, 19.5), v=st.floats(-0.5, 11.5), size=st.integers(1, 7), shape=st.sampled_from(SHAPES))
+@given(u=st.floats(-0.5, 19.5), v=st.floats(-0.5, 11.5), size=st.integers(1, 7), shape=st.sampled_from(ALL))
 def test_marks_near_and_over_the_border_are_drawn(u: float, v: float, size: int, shape: Shape) -> None:
     before = noise(12, 20)
     marked = Marker(shape, size).draw(before, [point("cyan", u, v)])
@@ -130,7 +146,7 @@ def test_the_given_picture_is_not_changed() -> None:
 
 def test_no_mark_covers_another_points_pixel() -> None:
     before = noise()
-    for shape in SHAPES:
+    for shape in ALL:
         marked = Marker(shape, 8).draw(before, [point("red", 40, 30), point("blue", 44, 30), point("green", 37, 31)])
         for u, v in [(40, 30), (44, 30), (37, 31)]:
             np.testing.assert_array_equal(marked[v, u], before[v, u])

@@ -194,7 +194,7 @@ MODEL = {
     "unknown task": Bad((*ASK, *FOCAL, "--task", "metric_dpth"), "unknown task", "did you mean metric_depth?"),
     "untrained task": Bad((*ASK, *FOCAL, "--task", "travel_speed"), "was not trained on travel_speed", "was trained"),
     "task of two": Bad((*ASK, *FOCAL, "--task", "relative_depth"), "needs 2 points in 1 picture", "--point red"),
-    "like": Bad((*ASK, *FOCAL, "--like", "x"), "--like is for models on a server", "a checkpoint says itself"),
+    "like": Bad((*ASK, *FOCAL, "--like", "x"), "--like is for models without a contract", "a checkpoint says itself"),
     "own tasks": Bad((*ASK, *FOCAL, "--include", "x.py"), "x.py: there is no such Python file", "--include"),
     "radians": Bad((*ASK, "--fov", "1.13"), "its field of view cannot be", "1.13 may be radians, which is 65 degrees"),
     "nearly 180": Bad((*ASK, "--fov", "179.999"), "its field of view cannot be", "the whole angle"),

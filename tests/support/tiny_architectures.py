@@ -369,6 +369,12 @@ def build_twin(name: str, side: int = 64) -> Vlm:
         clean_up_tokenization_spaces=False,
         extra_special_tokens=dict(twin.names),
     )
+    return twin_with(name, tokenizer, twin.template, side)
+
+
+def twin_with(name: str, tokenizer: PreTrainedTokenizerFast, template: str, side: int = 64) -> Vlm:
+    """The twin called ``name`` with a tokenizer and a chat template of its own."""
+    twin = TWINS[name]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = twin.model(tokenizer, side).eval()
@@ -376,7 +382,7 @@ def build_twin(name: str, side: int = 64) -> Vlm:
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, do_sample=False
     )
     processor = twin.processor(tokenizer, side)
-    processor.chat_template = twin.template
+    processor.chat_template = template
     architecture = architecture_of(model.config)
     keep_sizes(processor, architecture, architecture.geometry(model.config))
     return Vlm(model, processor, architecture)

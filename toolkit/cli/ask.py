@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from toolkit.cli.options import Force, Include, Json, Known, Trust, console, include_tasks, print_json
+from toolkit.cli.options import Force, Include, Json, Known, Like, Trust, console, include_tasks, print_json
 from toolkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,12 +23,8 @@ Model = Annotated[
     str | None,
     typer.Option(
         metavar="DIR|tiny|openai:NAME@URL",
-        help="A checkpoint, or a model on a server. The default is the newest run in runs/, else tiny.",
+        help="A model folder, or a model on a server. The default is the newest run in runs/, else tiny.",
     ),
-]
-
-Like = Annotated[
-    Path | None, typer.Option(metavar="DIR|tiny", help="The checkpoint that says how a model on a server is asked.")
 ]
 
 PointOption = Annotated[
@@ -250,7 +246,7 @@ def camera_flags(intrinsics: str | None, focal: float | None, fov: float | None)
     return CameraFlags(None if intrinsics is None else parse_intrinsics(intrinsics), focal, fov)
 
 
-def load_asker(model: str | None, include: list[Path] | None, like: Path | None, trust: bool) -> "Asker":
+def load_asker(model: str | None, include: list[Path] | None, like: str | None, trust: bool) -> "Asker":
     """Load the model to ask, and before it the user's own tasks."""
     from toolkit.inference.asker import load
 

@@ -11,14 +11,13 @@ from toolkit.cli.ask import (
     Focal,
     Fov,
     Intrinsics,
-    Like,
     Model,
     PointOption,
     camera_flags,
     known_lengths,
     load_asker,
 )
-from toolkit.cli.options import Force, Include, Known, Trust, say
+from toolkit.cli.options import Force, Include, Known, Like, Trust, say
 from toolkit.errors import UserError
 from toolkit.foreign_text import one_line
 

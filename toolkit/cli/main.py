@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -20,10 +21,12 @@ from toolkit.cli.cloud import cloud
 from toolkit.cli.data import data, print_preview
 from toolkit.cli.interrupted import if_interrupted, told_when_interrupted
 from toolkit.cli.last_net import ForeignWordsGroup, show_hidden_characters
+from toolkit.cli.models import models
 from toolkit.cli.options import (
     Force,
     Include,
     Json,
+    Like,
     Output,
     Overrides,
     RecipeName,
@@ -61,6 +64,7 @@ app.command(
     "From a depth map: toolkit cloud photo.jpg -o truth.ply --depth depth.png --depth-type z"
 )(cloud)
 
+app.command(epilog="Example: toolkit models facebook/DepthLM")(models)
 
 _READER_GONE = 141  # the exit code of programs that SIGPIPE ends, such as those before `| head`
 
@@ -198,6 +202,7 @@ def evaluate(
     ],
     recipe: RecipeName,
     overrides: Overrides = None,
+    like: Like = None,
     predictor: Annotated[
         str,
         typer.Option(
@@ -234,18 +239,20 @@ def evaluate(
             from toolkit.config.build import recipe_with_tasks
 
             settings = recipe_with_tasks(settings, tasks.split(","))
-        from toolkit.evaluation.evaluate import EvaluationSetup, evaluate_recipe, is_stock
+        from toolkit.evaluation.evaluate import EvaluationSetup, evaluate_recipe
         from toolkit.modeling.checkpoint_contract import read_contract
+        from toolkit.modeling.find_contract import is_stock
         from toolkit.utils.files import make_folder
         from toolkit.utils.progress import err
 
         measured = None if checkpoint == "-" else Path(model_folder(checkpoint))
         if measured is not None and not is_stock(measured):
             read_contract(measured)  # before anything is written into its folder
-        folder = output or _report_folder(measured, recipe, tasks, predictor, limit)
+        words = [*(tasks.split(",") if tasks else []), *(["like", like] if like else [])]
+        folder = output or _report_folder(measured, recipe, words, predictor, limit)
         if_interrupted(lambda: f"{_count_kept(folder)} answers are kept in {folder}")
         make_folder(folder)
-        setup = EvaluationSetup(predictor, check, allow_overlap, ranks)
+        setup = EvaluationSetup(predictor, check, allow_overlap, ranks, like)
         report = evaluate_recipe(measured, settings, setup, folder, force)
     if not ranks.is_first:
         return
@@ -261,16 +268,16 @@ def _count_kept(folder: Path) -> int:
     return sum(max(0, path.read_bytes().count(b"\n") - 1) for path in folder.glob("samples.part*.jsonl"))
 
 
-def _report_folder(measured: Path | None, recipe: str, tasks: str | None, predictor: str, limit: int | None) -> Path:
+def _report_folder(measured: Path | None, recipe: str, more: Sequence[str], predictor: str, limit: int | None) -> Path:
     """The folder for the report of an evaluation whose output the user does not name."""
-    from toolkit.evaluation.evaluate import is_stock
+    from toolkit.modeling.find_contract import is_stock
 
     shipped = measured is not None and is_shipped(measured)  # nothing may be written into the toolkit's own folder
     words = [
         *([f"first-{limit}"] if limit else []),
         *([TINY] if shipped else []),
         Path(recipe).stem,
-        *(tasks.split(",") if tasks else []),
+        *map(_file_name, more),
         _file_name(predictor),
     ]
     name = "-".join(words)

@@ -39,6 +39,14 @@ Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Replace settings: trainer.steps=50.")
 ]
 
+Like = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|DIR|stock",
+        help="What says how a model of others is asked: a published model, a checkpoint, or stock.",
+    ),
+]
+
 Output = Annotated[Path | None, typer.Option(help="Output folder.")]
 Include = Annotated[list[Path] | None, typer.Option(help="Python file with tasks of your own; may be repeated.")]
 Trust = Annotated[

@@ -20,6 +20,7 @@ from toolkit.qa.mixture import Feed, Mixture, Phase, can_feed
 from toolkit.qa.sample import Hints, Presenter
 from toolkit.qa.tasks.registry import expand_groups, get_task, load_tasks
 from toolkit.qa.tasks.task import GENERAL, Task
+from toolkit.qa.tasks.template import TemplateWords
 from toolkit.utils.progress import processes
 from toolkit.utils.resources import model_folder
 
@@ -59,11 +60,13 @@ class HeldOutQuestions:
         held_out: One mixture for each task.
         sources: The sources of the pictures.
         notes: What a reader of the results should know.
+        contract: What says how they are shown and worded, with a hash of it; "" if the recipe or the model itself does.
     """
 
     held_out: Mapping[str, Mixture]
     sources: tuple[Source, ...] = ()
     notes: tuple[str, ...] = ()
+    contract: str = ""
 
 
 def make_plan(recipe: Recipe, canvas: Canvas) -> RunPlan:
@@ -116,21 +119,34 @@ def check_trainable(recipe: Recipe) -> None:
         )
 
 
-def make_questions(recipe: Recipe, canvas: Canvas) -> HeldOutQuestions:
+def make_questions(
+    recipe: Recipe,
+    canvas: Canvas,
+    presenter: Presenter | None = None,
+    words: Mapping[str, TemplateWords] | None = None,
+) -> HeldOutQuestions:
     """Build the held-out questions of a recipe. Unlike in ``make_plan``, nothing needs to be left for training.
 
     Args:
         recipe: The recipe.
         canvas: The picture sizes that the model takes.
+        presenter: How questions are shown; by default as the recipe says.
+        words: Words in place of those of the templates, by the name of the task.
 
     Raises:
-        UserError: If a task is unknown, a source is faulty, or no picture is held out.
+        UserError: If a task is unknown, a source is faulty, no picture is held out, or the marker has fewer colours
+            than a question has points.
     """
-    tasks = make_tasks(recipe)
+    tasks = tuple(
+        (task.reworded(words[task.name]) if words and task.name in words else task, share)
+        for task, share in make_tasks(recipe)
+    )
+    _check_colors(recipe.model_copy(update={"questions_per_image": 1}), tasks)
     feeds = _make_held_out_feeds(recipe, _open_sources(recipe))
     if not feeds:
         raise UserError("no picture is held out to measure on", remedy="raise the sources' held_out")
-    held_out, notes = _make_held_out_mixtures(recipe, tasks, feeds, make_presenter(recipe, canvas))
+    shown = presenter or make_presenter(recipe, canvas)
+    held_out, notes = _make_held_out_mixtures(recipe, tasks, feeds, shown)
     return HeldOutQuestions(held_out, tuple(feed.source for feed in feeds), tuple(notes))
 
 
@@ -194,8 +210,9 @@ def _check_training_part(name: str, recipe: Recipe, train: Source, held_out: Sou
 
 def _check_colors(recipe: Recipe, tasks: tuple[tuple[Task, float], ...]) -> None:
     """Check that the marker has enough colours for all points of all questions about one picture."""
+    most = max((task for task, _ in tasks), key=lambda task: task.points)
     needed = max(
-        max(task.points for task, _ in tasks),
+        most.points,
         recipe.questions_per_image * max(task.points for task, _ in tasks if task.images == 1)
         if any(task.images == 1 for task, _ in tasks)
         else 0,
@@ -203,7 +220,7 @@ def _check_colors(recipe: Recipe, tasks: tuple[tuple[Task, float], ...]) -> None
     if recipe.reference == "marker" and needed > len(recipe.marker.colors):
         raise UserError(
             f"a picture can have {needed} points, and marker.colors has {len(recipe.marker.colors)}",
-            cause=f"questions_per_image is {recipe.questions_per_image}",
+            cause=f"{most.name} asks about {most.points}, and questions_per_image is {recipe.questions_per_image}",
             remedy="name more colours, ask fewer questions, or set reference: text",
         )
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,16 +21,18 @@ from toolkit.evaluation.sample_record import SampleRecord
 from toolkit.modeling.checkpoint import load_checkpoint
 from toolkit.modeling.checkpoint_contract import (
     CONTRACT,
-    RECIPE,
+    Contract,
     adopt_contract,
     canvas_of,
     check_same_contract,
+    lend_contract,
     read_contract,
     recipe_canvas,
 )
 from toolkit.modeling.constant_predictor import ConstantPredictor, FixedPredictor
-from toolkit.modeling.hub import CONFIG
+from toolkit.modeling.find_contract import contract_named, is_stock, lent_contract, print_licence
 from toolkit.modeling.predictor import Ending, Predictor
+from toolkit.modeling.published_contract import published_name_of
 from toolkit.modeling.vlm.vlm import Vlm, load_to_ask
 from toolkit.modeling.vlm.vlm_predictor import VlmPredictor
 from toolkit.qa.mixture import Mixture
@@ -63,12 +65,15 @@ class EvaluationSetup:
         check: Whether answers are checked against the predictor's own depths.
         allow_overlap: Whether a checkpoint may be evaluated on pictures that it was trained on.
         ranks: The processes that share the questions. All of them evaluate together, and the first one writes.
+        like: What says how a model that others trained is asked, in place of the recipe: the name of a published
+            model, the folder of a checkpoint, or ``stock``.
     """
 
     predictor: str = "vlm"
     check: bool = False
     allow_overlap: bool = False
     ranks: Ranks = ALONE
+    like: str | None = None
 
     @property
     def kind(self) -> str:
@@ -108,8 +113,8 @@ def evaluate_recipe(
 
     Args:
         folder: The checkpoint that is asked, or whose contract says how another predictor is asked. It may also be the
-            folder of a model that was not trained here, which is asked as the recipe says. None takes the recipe's own
-            contract.
+            folder of a model that was not trained here. It is asked as ``setup.like`` says; without it, a published
+            model as it was trained, and any other as the recipe says. None takes the recipe's own contract.
         recipe: The recipe whose tasks are asked, about its sources. It must show questions as the checkpoint was
             trained. Where it does not say how, the checkpoint's settings are taken.
         setup: Which predictor answers, what is checked, and which processes share the questions.
@@ -121,18 +126,65 @@ def evaluate_recipe(
             the recipe holds out, or if the predictor cannot be made or does not share its questions.
     """
     _check_shared(setup)
+    lent = _lent_contract(folder, setup.like)
     stock = folder is not None and is_stock(folder)
-    if folder is not None and not stock:
+    if lent:
+        print_licence(lent)
+        recipe = lend_contract(lent, recipe)
+    elif folder is not None and not stock:
         recipe = adopt_contract(folder, recipe)
         check_same_contract(folder, recipe)
-    questions = make_questions(recipe, canvas_of(folder) if folder else recipe_canvas(recipe))
+    questions = _make_questions(folder, recipe, lent)
     notes = list(questions.notes)
     if setup.kind == "vlm" and folder is not None:
-        notes += [_STOCK] if stock else _check_contamination(folder, questions, setup.allow_overlap)
-    predictor = _make_predictor(folder, recipe, setup, questions.held_out)
+        plain = stock and lent is None
+        notes += [_STOCK] if plain else _check_contamination(folder, questions, setup.allow_overlap)
+    predictor = _make_predictor(folder, recipe, setup, questions.held_out, lent)
     central = _trained_central_labels(folder, questions.held_out)
     kept = None if output is None else EvaluationFolder(output, _input_files(folder, recipe, setup), force)
     return evaluate_predictor(predictor, recipe, replace(questions, notes=tuple(notes)), central, setup, kept)
+
+
+def _lent_contract(folder: Path | None, like: str | None) -> Contract | None:
+    """The contract that says how a model of others is asked; None if the recipe or the model's own contract does."""
+    if folder is None:
+        return contract_named(like) if like else None
+    if like or (is_stock(folder) and published_name_of(folder)):
+        return lent_contract(folder, like)
+    return None
+
+
+def _make_questions(folder: Path | None, recipe: Recipe, lent: Contract | None) -> HeldOutQuestions:
+    """Build the held-out questions of a recipe, as the model is asked."""
+    if lent is None:
+        return make_questions(recipe, canvas_of(folder) if folder else recipe_canvas(recipe))
+    _check_asked(recipe, lent.tasks, f"{lent.origin} does not know")
+    asked = lent.on(canvas_of(folder)) if folder else lent
+    words = {name: task.words for name, task in asked.tasks.items()}
+    questions = make_questions(recipe, asked.presenter.canonicalisation.canvas, asked.presenter, words)
+    told = f"questions are shown and worded as for {asked.origin}, whatever the recipe says"
+    notes = (*questions.notes, told, *filter(None, (asked.licence, asked.caveat)))
+    return replace(questions, notes=notes, contract=asked.signature)
+
+
+def _check_asked(recipe: Recipe, known: Collection[str], problem: str) -> None:
+    """Check that a model knows all tasks of a recipe but ordinary questions.
+
+    Args:
+        recipe: The recipe.
+        known: The names of the tasks that the model knows.
+        problem: The words of the error before the tasks that it does not know.
+
+    Raises:
+        UserError: If there is a task that it does not know.
+    """
+    asked = [task for task, _ in make_tasks(recipe)]
+    strangers = [task.name for task in asked if task.name not in known and task.group != GENERAL]
+    if strangers:
+        raise UserError(
+            f"{problem} {', '.join(strangers)}",
+            remedy=f"leave them out: tasks={{{', '.join(f'{name}: 1' for name in known)}}}",
+        )
 
 
 def _check_shared(setup: EvaluationSetup) -> None:
@@ -160,22 +212,19 @@ def _input_files(folder: Path | None, recipe: Recipe, setup: EvaluationSetup) ->
     return tuple(path for path in (*files, *manifests, *recipe.include, *words, *rest) if path.is_file())
 
 
-def is_stock(folder: Path) -> bool:
-    """Whether a folder holds a model that this toolkit has neither trained nor begun to train."""
-    run = folder.resolve().parent.parent  # of a training/checkpoint-N
-    own = (folder / CONTRACT, folder / RECIPE, run / RECIPE)
-    return (folder / CONFIG).is_file() and not any(path.exists() for path in own)
-
-
 def _make_predictor(
-    folder: Path | None, recipe: Recipe, setup: EvaluationSetup, held_out: Mapping[str, Mixture]
+    folder: Path | None,
+    recipe: Recipe,
+    setup: EvaluationSetup,
+    held_out: Mapping[str, Mixture],
+    lent: Contract | None,
 ) -> Predictor:
     """The predictor that the setup names."""
     settings = recipe.evaluation
     rest = setup.predictor.partition(":")[2]
     tasks = {name: task for name, mixture in held_out.items() for task, _ in mixture.tasks}
     if setup.kind == "vlm" and not rest:
-        return _open_checkpoint(folder, recipe)
+        return _open_checkpoint(folder, recipe, lent)
     if setup.kind == "constant":
         return FixedPredictor(rest) if rest else ConstantPredictor(held_out)
     if setup.kind == "depth" and rest:
@@ -194,11 +243,14 @@ def _make_predictor(
     raise UserError(f"unknown predictor {setup.predictor!r}", remedy=f"give {_PREDICTORS}")
 
 
-def _open_checkpoint(folder: Path | None, recipe: Recipe) -> Predictor:
+def _open_checkpoint(folder: Path | None, recipe: Recipe, lent: Contract | None) -> Predictor:
     """The model in a folder as a predictor, trained by this toolkit or not."""
     if folder is None:
         raise UserError("there is no checkpoint to ask", remedy="name its folder, or another --predictor")
-    vlm = load_to_ask(folder) if is_stock(folder) else _open_trained(folder, recipe)
+    if lent:
+        vlm = load_checkpoint(folder, lent).vlm
+    else:
+        vlm = load_to_ask(folder) if is_stock(folder) else _open_trained(folder, recipe)
     settings = recipe.evaluation
     return VlmPredictor(vlm, folder.name, settings.batch_size, settings.max_new_tokens)
 
@@ -210,13 +262,7 @@ def _open_trained(folder: Path, recipe: Recipe) -> Vlm:
         UserError: If the model was not trained on one of the tasks.
     """
     checkpoint = load_checkpoint(folder)
-    asked = [task for task, _ in make_tasks(recipe)]
-    strangers = [task.name for task in asked if task.name not in checkpoint.tasks and task.group != GENERAL]
-    if strangers:
-        raise UserError(
-            f"{folder}: the model was not trained on {', '.join(strangers)}",
-            remedy=f"leave them out: tasks={{{', '.join(f'{name}: 1' for name in checkpoint.tasks)}}}",
-        )
+    _check_asked(recipe, checkpoint.tasks, f"{folder}: the model was not trained on")
     return checkpoint.vlm
 
 
@@ -244,14 +290,16 @@ def evaluate_predictor(
     written = dump_recipe(recipe)
     digest = _sha256(written)[:_RECIPE_DIGITS]
     if kept is not None:
-        _check_folder(kept, list(questions.held_out.values()), predictor.name, digest)
-    part, key = (kept.folder / _PART_FILE, _sha256(predictor.name, written, kept.stamp)) if kept else (None, "")
+        _check_folder(kept, questions, predictor.name, digest)
+    lent = {"contract": questions.contract} if questions.contract else {}
+    facts = (predictor.name, written, kept.stamp if kept else "", *lent.values())
+    part, key = (kept.folder / _PART_FILE, _sha256(*facts)) if kept else (None, "")
     asked = EvaluationRun(questions.held_out, setup.check, part, key)
     batch_size = predictor.batch_size if isinstance(predictor, VlmPredictor) else AT_ONCE
     with bar("evaluating", asked.count) as progress:
         records = ask_all(predictor, asked, progress.advance, batch_size, setup.ranks)
     notes = [*questions.notes, *predictor.notes, *_notes_on_endings(records)]
-    about = {"recipe": digest, "versions": versions(), "notes": notes}
+    about = {"recipe": digest, **lent, "versions": versions(), "notes": notes}
     report = make_report(predictor.name, records, asked.tasks, central, about)
     if kept is not None and setup.ranks.is_first:
         report.save(kept.folder)
@@ -265,10 +313,10 @@ def _notes_on_endings(records: Sequence[SampleRecord]) -> list[str]:
     return [f"{count} of {len(records)} answers: {ending.why_unread}" for ending, count in sorted(counts.items())]
 
 
-def _check_folder(kept: EvaluationFolder, held_out: Sequence[Mixture], predictor: str, recipe: str) -> None:
-    """Check that a folder holds no files of another origin, and no answers of another predictor or recipe."""
+def _check_folder(kept: EvaluationFolder, questions: HeldOutQuestions, predictor: str, recipe: str) -> None:
+    """Check that a folder holds no files of another origin, and no answers of another predictor, recipe or contract."""
     folder = kept.folder
-    names = [task.name for mixture in held_out for task, _ in mixture.tasks]
+    names = [task.name for mixture in questions.held_out.values() for task, _ in mixture.tasks]
     part = folder / _PART_FILE
     try:
         saved = read_report(folder, ("predictor", "recipe"))
@@ -278,11 +326,13 @@ def _check_folder(kept: EvaluationFolder, held_out: Sequence[Mixture], predictor
     check_overwrite([part, *report_files(folder, names)], "eval", kept.force, kept.inputs, own=own)
     if saved is None or kept.force:
         return
-    known = (saved["predictor"], saved["recipe"])
-    if known != (predictor, recipe):
+    known = (saved["predictor"], saved["recipe"], saved.get("contract", ""))
+    now = (predictor, recipe, questions.contract)
+    if known != now:
+        was, comes = (f"{who} by {how}{f' like {like}' if like else ''}" for who, how, like in (known, now))
         raise UserError(
             f"{folder}: another evaluation is here",
-            cause=f"{known[0]} was asked by the recipe {known[1]}, and now it is {predictor} by {recipe}",
+            cause=f"there, the predictor and the recipe were {was}, and now they are {comes}",
             remedy="choose another --output, delete the folder, or write over it with --force",
         )
 

@@ -21,7 +21,7 @@ def rescore(folder: Path) -> Report:
     tasks = {name: get_task(name) for name in task_names()}
     records = rescored(read_records(folder / SAMPLES_FILE, tasks), tasks)
     central = restore_central(saved["central"], tasks, folder / REPORT)
-    about: dict[str, Any] = {key: saved[key] for key in ("recipe", "versions", "notes") if key in saved}
+    about: dict[str, Any] = {key: saved[key] for key in ("recipe", "contract", "versions", "notes") if key in saved}
     report = make_report(saved["predictor"], records, tasks, central, about)
     report.save(folder)
     return report

@@ -5,7 +5,7 @@ is cut out or padded, whose size the model takes without resizing. Conventions: 
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,20 +28,24 @@ class Canvas:
     Attributes:
         multiple: Both sides must be exact multiples of this number [px].
         square: If set, both sides must have exactly this length [px].
+        fit: How a whole picture becomes such a size. ``padded`` adds grey at the right and lower border. ``cut`` takes
+            away less than ``multiple`` there, so that the model sees no padding, as published models are asked.
     """
 
     multiple: Side = 1
     square: Side | None = None
+    fit: Literal["padded", "cut"] = "padded"
 
     def fitted(self, length: int, up: bool) -> int:
         """The side [px] nearest to ``length`` that this canvas takes: not shorter if ``up``, otherwise not longer.
 
-        It is never 0, so it may be longer than a ``length`` below ``multiple``. A square canvas takes one side only.
+        A canvas that cuts whole pictures is never longer. No side is 0, so it may be longer than a ``length`` below
+        ``multiple``. A square canvas takes one side only.
         """
         if self.square:
             return self.square
         below = length // self.multiple * self.multiple
-        return below + self.multiple if below == 0 or (up and below < length) else below
+        return below + self.multiple if below == 0 or (up and self.fit == "padded" and below < length) else below
 
 
 def _check_order(sides: tuple[int, int]) -> tuple[int, int]:
@@ -137,7 +141,7 @@ class Canonicalisation(CanonicalSettings):
         Args:
             camera: The camera of the original picture.
             rng: The generator that draws the size of a crop and the place of a window smaller than the picture.
-                None does not crop, and puts the window in the middle.
+                None does not crop, and puts the window in the middle, or at the left upper corner if the canvas cuts.
             keep: Pixels (N, 2) of the original picture that the window must show.
 
         Raises:
@@ -163,7 +167,8 @@ class Canonicalisation(CanonicalSettings):
         """Windows that together show all given pixels, so that a question can be asked about each pixel.
 
         If the canonical picture fits the canvas, there is one window: the whole picture. Otherwise windows overlap by
-        a quarter, and each pixel belongs to the window whose middle is nearest to it.
+        a quarter, and each pixel belongs to the window whose middle is nearest to it. A canvas that cuts pictures
+        shows their left upper part, and another one only to pixels that are cut off there.
 
         Args:
             camera: The camera of the original picture.
@@ -181,14 +186,18 @@ class Canonicalisation(CanonicalSettings):
         _check_inside(places[:, 0], max(whole.width, width))
         _check_inside(places[:, 1], max(whole.height, height))
         lefts, tops = _window_starts(whole.width, width), _window_starts(whole.height, height)
-        nearest = np.stack(
-            [_nearest_window(places[:, 0], lefts, width), _nearest_window(places[:, 1], tops, height)], axis=-1
-        )
-        chosen, which = np.unique(nearest, axis=0, return_inverse=True)
+        choose = _first_window if self._cuts else _nearest_window
+        owners = np.stack([choose(places[:, 0], lefts, width), choose(places[:, 1], tops, height)], axis=-1)
+        chosen, which = np.unique(owners, axis=0, return_inverse=True)
         return [
             (whole.window(lefts[i], tops[j], width, height), np.flatnonzero(which.ravel() == index))
             for index, (i, j) in enumerate(chosen.tolist())
         ]
+
+    @property
+    def _cuts(self) -> bool:
+        """Whether whole pictures lose a strip at their right and lower border."""
+        return self.canvas.fit == "cut" and not self.canvas.square
 
     def _window_size(self, whole: Camera) -> tuple[int, int]:
         """The width and height [px] of the window that shows as much of a canonical picture as the canvas takes."""
@@ -203,7 +212,7 @@ class Canonicalisation(CanonicalSettings):
             full: The length of the canonical picture along this axis [px].
             crop: The smallest and the largest length of a random window [px]; None for no crop.
             kept: The places (N,) [px of the canonical picture] that the window must show.
-            rng: The generator that draws length and start; None takes the middle.
+            rng: The generator that draws length and start; None takes the middle, or cuts the end off.
         """
         length = min(full, int(rng.integers(crop[0], crop[1], endpoint=True))) if rng and crop else full
         size = self.canvas.fitted(length, up=length == full)
@@ -221,8 +230,9 @@ class Canonicalisation(CanonicalSettings):
                 f"the model takes {size} px",
                 remedy="ask about points that are closer together in the picture",
             )
-        start = int(rng.integers(low, high, endpoint=True)) if rng else int(np.clip((full - size) // 2, low, high))
-        return start, size
+        if rng is not None:
+            return int(rng.integers(low, high, endpoint=True)), size
+        return int(np.clip(0 if self._cuts else (full - size) // 2, low, high)), size
 
 
 def _as_pixels(pixels: ArrayLike) -> Array:
@@ -254,3 +264,9 @@ def _window_starts(full: int, size: int) -> NDArray[np.int64]:
 def _nearest_window(places: Array, starts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """The index of the window whose middle is nearest to each place."""
     return np.abs(places[:, None] - (starts + (size - 1) / 2)).argmin(axis=1)
+
+
+def _first_window(places: Array, starts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """The index of the first window that shows each place; of the last one if none does."""
+    shown = places[:, None] <= starts + (size - _ROUNDING)
+    return np.where(shown.any(axis=1), shown.argmax(axis=1), len(starts) - 1)

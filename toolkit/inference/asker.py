@@ -43,8 +43,9 @@ from toolkit.inference.points import (
     without_known,
 )
 from toolkit.inference.scene import Scene, open_scene
-from toolkit.modeling.checkpoint_contract import CONTRACT, contract_for_remote
+from toolkit.modeling.checkpoint_contract import CONTRACT
 from toolkit.modeling.confidence.uncertainty import answer_interval
+from toolkit.modeling.find_contract import contract_for_remote, lent_contract, print_licence
 from toolkit.modeling.predictor import Ending, Predictor, Reply
 from toolkit.qa.canonical_view import View, canonicalise
 from toolkit.qa.parsing.units import unit_in, value_to_text
@@ -61,9 +62,6 @@ if TYPE_CHECKING:
     from toolkit.modeling.checkpoint import Checkpoint
     from toolkit.modeling.confidence.consistency import ConsistencyCheck
     from toolkit.modeling.remote.address import RemoteModel
-
-MAX_NEW_TOKENS = 64
-"""The highest number of tokens in an answer."""
 
 _UNCHECKED = "this answer cannot be checked: the model knows no other task that gives the depth of a point"
 _CLOCK_TOLERANCE = 60.0  # seconds by which the clocks of machines that share a folder may differ
@@ -89,16 +87,17 @@ def load(model: str | Path | None = None, like: str | Path | None = None, trust:
     """Load a model, which can then answer many questions.
 
     Args:
-        model: A folder that ``toolkit train`` wrote; ``tiny``, the model that comes with the toolkit; or
-            ``openai:NAME@URL``, a model on an OpenAI-compatible server. The default is the newest run in ``runs``, or
-            tiny if there is none.
-        like: For a model on a server, the folder of a checkpoint that says how it is asked (``contract_for_remote``).
+        model: A folder that ``toolkit train`` wrote; ``tiny``, the model that comes with the toolkit; the folder of a
+            model that others trained; or ``openai:NAME@URL``, a model on an OpenAI-compatible server. The default is
+            the newest run in ``runs``, or tiny if there is none.
+        like: For a model that others trained, or on a server, what says how it is asked: the name of a published model
+            (``facebook/DepthLM``), the folder of a checkpoint, or ``stock``.
         trust: Whether Python files that come with the checkpoint may run. They are then remembered as trusted, until
             they change. Those that ``toolkit train`` wrote on this machine are trusted anyway.
 
     Raises:
-        UserError: If the folder is not a checkpoint, if it brings Python files that are not trusted, or if the name of
-            a model on a server is malformed.
+        UserError: If nothing says how the model is asked, if its folder brings Python files that are not trusted, or if
+            the name of a model on a server is malformed.
     """
     if not trust:
         return _load(model, like)
@@ -109,15 +108,25 @@ def load(model: str | Path | None = None, like: str | Path | None = None, trust:
 def _load(model: str | Path | None, like: str | Path | None) -> "Asker":
     remote = None if model is None else _remote_model(str(model))
     if remote is None:
-        if like is not None:
-            raise UserError("--like is for models on a server", remedy="a checkpoint says itself how it is asked")
+        folder = find_checkpoint() if model is None else Path(model_folder(model))
+        lent = lent_contract(folder, like)
+        if lent:
+            print_licence(lent)
         from toolkit.modeling.checkpoint import load_checkpoint  # imports torch; a model on a server does without
 
-        return Asker.from_checkpoint(load_checkpoint(find_checkpoint() if model is None else Path(model_folder(model))))
+        return Asker.from_checkpoint(load_checkpoint(folder, lent))
+    from toolkit.modeling.remote.address import RemoteSettings
     from toolkit.modeling.remote.remote_predictor import OpenAiPredictor
 
-    contract = contract_for_remote(remote, None if like is None else Path(model_folder(str(like))))
-    return Asker(OpenAiPredictor(remote), contract.presenter, contract.tasks)
+    contract = contract_for_remote(remote, like)
+    print_licence(contract)
+    predictor = OpenAiPredictor(remote, RemoteSettings(max_new_tokens=contract.max_new_tokens))
+    return Asker(predictor, contract.presenter, contract.tasks, caveats=_same_caveat(contract.caveat))
+
+
+def _same_caveat(text: str) -> dict[str, str]:
+    """The caveats of a model about all of whose answers the same must be said; none for ""."""
+    return {"": text} if text else {}
 
 
 def _remote_model(name: str) -> "RemoteModel | None":
@@ -147,19 +156,19 @@ class Asker:
     caveats: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def from_checkpoint(cls, checkpoint: "Checkpoint", max_new_tokens: int = MAX_NEW_TOKENS) -> "Asker":
+    def from_checkpoint(cls, checkpoint: "Checkpoint", max_new_tokens: int | None = None) -> "Asker":
         """Make an Asker for the model of a checkpoint.
 
         Args:
             checkpoint: The checkpoint.
-            max_new_tokens: The highest number of tokens in an answer.
+            max_new_tokens: The highest number of tokens in an answer; by default as the checkpoint needs them.
         """
         shipped = is_shipped(checkpoint.folder)
         name = TINY if shipped else str(checkpoint.folder)
-        warnings = caveats(checkpoint.folder) if shipped else {}
+        warnings = caveats(checkpoint.folder) if shipped else _same_caveat(checkpoint.caveat)
         from toolkit.modeling.vlm.vlm_predictor import VlmPredictor  # imports torch
 
-        predictor = VlmPredictor(checkpoint.vlm, name, _AT_ONCE, max_new_tokens)
+        predictor = VlmPredictor(checkpoint.vlm, name, _AT_ONCE, max_new_tokens or checkpoint.max_new_tokens)
         return cls(predictor, checkpoint.presenter, checkpoint.tasks, caveats=warnings)
 
     def ask(
@@ -406,7 +415,7 @@ class Asker:
         else:
             views = [presenter.view(frames[0], keep=where, labelled=False)]
         views += [presenter.view(frame, labelled=False) for frame in frames[1:]]
-        names = list(located) if presenter.reference == "marker" else presenter.names(None, len(located))
+        names = presenter.shown_names(list(located))
         query = _make_query(views, names, where)
         if task is not None:
             query = replace(query, given=dict(task.given_in(question)))

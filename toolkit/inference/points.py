@@ -200,7 +200,8 @@ def point_warnings(points: Mapping[str, LocatedPoint], presenter: Presenter) -> 
     """A warning if the model was trained without points, or without marks of these colours; else an empty list."""
     if points and (warning := no_points_warning(presenter)):
         return warning
-    unknown = [name for name in points if name not in presenter.marker.colors and name in COLORS]
+    names = presenter.shown_names(list(points))
+    unknown = [name for name in names if name not in presenter.marker.colors and name in COLORS]
     if presenter.reference != "marker" or not unknown:
         return []
     return [

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.config.build_presenter import make_presenter
 from toolkit.config.recipe import Recipe
-from toolkit.modeling.checkpoint_contract import checked_recipe
+from toolkit.errors import UserError
+from toolkit.modeling.checkpoint_contract import MAX_NEW_TOKENS, Contract, open_contract
 from toolkit.modeling.vlm.vlm import Vlm, load_to_ask
 from toolkit.qa.sample import Presenter
 from toolkit.qa.tasks.task import Task
@@ -22,6 +22,8 @@ class Checkpoint:
         recipe: The recipe that the model was trained with.
         presenter: How questions are shown and worded. Pictures are shown whole.
         tasks: The tasks that the model was trained on, by name.
+        caveat: What must be said with every answer; "" for nothing.
+        max_new_tokens: The highest number of tokens in an answer.
     """
 
     folder: Path
@@ -29,17 +31,35 @@ class Checkpoint:
     recipe: Recipe
     presenter: Presenter
     tasks: Mapping[str, Task]
+    caveat: str = ""
+    max_new_tokens: int = MAX_NEW_TOKENS
 
 
-def load_checkpoint(folder: Path) -> Checkpoint:
+def load_checkpoint(folder: Path, contract: Contract | None = None) -> Checkpoint:
     """Load a checkpoint. Its contract is checked first.
 
+    Args:
+        folder: The folder of the model.
+        contract: How the model is asked, if its folder does not say it (``toolkit.modeling.find_contract``).
+
     Raises:
-        UserError: If the folder is not a checkpoint of this toolkit, if the templates have changed since training, or
-            if it brings Python files that are not trusted.
+        UserError: If the folder is not a checkpoint of this toolkit, if the templates have changed since training, if
+            it brings Python files that are not trusted, or if its processor is not the one of the contract.
     """
-    recipe, tasks = checked_recipe(folder)
+    contract = contract or open_contract(folder)
     vlm = load_to_ask(folder)
-    return Checkpoint(
-        folder, vlm, recipe, make_presenter(recipe, vlm.architecture.canvas(vlm.model.config)).uncropped, tasks
-    )
+    _check_processor(vlm, contract, folder)
+    asked = contract.on(vlm.geometry.canvas)
+    return Checkpoint(folder, vlm, asked.recipe, asked.presenter, asked.tasks, asked.caveat, asked.max_new_tokens)
+
+
+def _check_processor(vlm: Vlm, contract: Contract, folder: Path) -> None:
+    """Check that a model's image processor treats pictures as in training."""
+    images = vlm.processor.image_processor
+    for key, wanted in contract.processor.items():
+        if getattr(images, key, None) != wanted:
+            raise UserError(
+                f"{folder}: {key} of the image processor is {getattr(images, key, None)}",
+                f"{contract.origin} was trained with {wanted}",
+                "copy preprocessor_config.json or processor_config.json from there, too",
+            )

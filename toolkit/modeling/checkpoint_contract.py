@@ -5,10 +5,11 @@ toolkit, with ``toolkit.json`` added. This file holds the canonical focal length
 versions of the templates. They are enforced whenever the model is used.
 """
 
+import hashlib
 import inspect
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,6 @@ from toolkit.utils.versions import versions
 
 if TYPE_CHECKING:
     from toolkit.config.build import RunPlan
-    from toolkit.modeling.remote.address import RemoteModel
 
 CONTRACT = "toolkit.json"
 """The name of the file that holds the contract."""
@@ -51,9 +51,10 @@ _PRESENTATION_SECTIONS = (
     "marker",
     "think",
 )  # of a recipe: how questions are shown and worded
-_PAPER_RECIPE, _PAPER_CANVAS = "depthlm_qwen2_5_vl_3b", Canvas(multiple=28)
-_ALL_TASKS = "all_tasks"
+MAX_NEW_TOKENS = 64
+"""The highest number of tokens in an answer, unless a contract needs more."""
 
+_SIGNATURE_LENGTH = 12  # hexadecimal digits
 
 _CANVAS = TypeAdapter(Canvas)
 
@@ -63,16 +64,37 @@ class Contract:
     """How a model is asked.
 
     Attributes:
-        origin: What the contract was taken from: the folder of a checkpoint, or a recipe.
+        origin: What the contract was taken from: the folder of a checkpoint, a recipe, or a published model.
         recipe: The recipe that the contract follows.
         presenter: How questions are shown and worded. Pictures are shown whole.
         tasks: The tasks that the model can be asked, by name.
+        max_new_tokens: The highest number of tokens in an answer.
+        processor: The settings that the model's image processor must have.
+        licence: The licence of the model, and what it allows; "" if it is not known.
+        caveat: What must be said with every answer; "" for nothing.
     """
 
     origin: str
     recipe: Recipe
     presenter: Presenter
     tasks: Mapping[str, Task]
+    max_new_tokens: int = MAX_NEW_TOKENS
+    processor: Mapping[str, bool] = field(default_factory=dict)
+    licence: str = ""
+    caveat: str = ""
+
+    def on(self, canvas: Canvas) -> "Contract":
+        """The same contract for a model that takes other picture sizes. Pictures are padded or cut as before."""
+        canonicalisation = self.presenter.canonicalisation
+        fitted = replace(canonicalisation, canvas=replace(canvas, fit=canonicalisation.canvas.fit))
+        return replace(self, presenter=replace(self.presenter, canonicalisation=fitted))
+
+    @property
+    def signature(self) -> str:
+        """The origin with a hash of everything that a question depends on. Evaluations keep it."""
+        words = (task.words.source for task in self.tasks.values())
+        digest = hashlib.sha256("\n".join((repr(self.presenter), *words)).encode()).hexdigest()
+        return f"{self.origin} {digest[:_SIGNATURE_LENGTH]}"
 
 
 def contract_to_json(recipe: Recipe, plan: "RunPlan", central: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,27 +193,6 @@ def checked_recipe(folder: Path) -> tuple[Recipe, dict[str, Task]]:
     tasks = {task.name: task for task, _ in make_tasks(recipe)}
     _check_templates(folder, saved, tasks)
     return recipe, tasks
-
-
-def contract_for_remote(remote: "RemoteModel", like: Path | None = None) -> Contract:
-    """Find out how a model on a server is asked.
-
-    Args:
-        remote: The model.
-        like: The folder of a checkpoint whose contract also holds for the model. By default, it is the folder that the
-            model is named after, if there is one on this machine, as when ``transformers serve`` serves a checkpoint.
-            Otherwise, the settings of the paper and all built-in tasks are used.
-
-    Raises:
-        UserError: If ``like`` is not a checkpoint, or brings Python files that are not trusted.
-    """
-    if like is not None:
-        return open_contract(like)
-    if (Path(remote.name) / CONTRACT).is_file():
-        return open_contract(Path(remote.name))
-    recipe = load_recipe(_PAPER_RECIPE).model_copy(update={"tasks": load_recipe(_ALL_TASKS).tasks})
-    tasks = {task.name: task for task, _ in make_tasks(recipe)}
-    return Contract(f"recipe {_PAPER_RECIPE}", recipe, make_presenter(recipe, _PAPER_CANVAS).uncropped, tasks)
 
 
 def canvas_of(name: str | Path) -> Canvas:
@@ -314,6 +315,19 @@ def adopt_contract(folder: Path, recipe: Recipe) -> Recipe:
     trained = load_recipe(folder / RECIPE)
     unsaid = [section for section in _PRESENTATION_SECTIONS if section not in recipe.model_fields_set]
     return recipe.model_copy(update={section: getattr(trained, section) for section in unsaid})
+
+
+def lend_contract(contract: Contract, recipe: Recipe) -> Recipe:
+    """A recipe that shows questions as a contract says, whatever it says itself, and lets answers be as long.
+
+    Args:
+        contract: The contract.
+        recipe: The recipe.
+    """
+    shown = {section: getattr(contract.recipe, section) for section in _PRESENTATION_SECTIONS}
+    longest = max(recipe.evaluation.max_new_tokens, contract.max_new_tokens)
+    evaluation = recipe.evaluation.model_copy(update={"max_new_tokens": longest})
+    return recipe.model_copy(update={**shown, "evaluation": evaluation})
 
 
 def adopt_base_contract(recipe: Recipe) -> Recipe:

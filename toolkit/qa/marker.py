@@ -1,7 +1,8 @@
 """Markers: how a mark is drawn on a View to say which pixel is meant, and how a drawn mark is found in a picture.
 
-Every shape leaves the meant pixel itself unpainted. Its outline is black or white, whichever differs more from its
-colour, so that it can be seen on dark, light and busy pictures. Conventions: see ``toolkit.geometry.camera``.
+Every shape leaves the meant pixel itself unpainted. All shapes but the thin arrow have an outline that is black or
+white, whichever differs more from their colour, so that they can be seen on dark, light and busy pictures. Conventions:
+see ``toolkit.geometry.camera``.
 """
 
 from collections.abc import Sequence
@@ -19,9 +20,11 @@ from toolkit.utils.arrays import Pixels
 from toolkit.utils.colors import COLORS, unknown_color
 from toolkit.utils.setting_types import NUMBER
 
-Shape = Literal["arrow", "cross", "dot", "box"]
+Shape = Literal["arrow", "cross", "dot", "box", "thin_arrow"]
 """A shape that a mark can have."""
 SHAPES: tuple[str, ...] = get_args(Shape)
+_ARROWS = ("arrow", "thin_arrow")
+_BARBS = 3  # how far the barbs of a thin arrow reach from the meant pixel [px]
 _LARGEST, _WIDEST_OUTLINE = 200, 20  # px
 _WHITE_OUTLINE = {"red", "blue", "magenta"}
 
@@ -37,13 +40,13 @@ _OUTLINE, _FILL = 1, 2  # the values of a stencil
 
 
 def _check_colors(colors: tuple[str, ...]) -> tuple[str, ...]:
-    """Check that a recipe names at least two different colours, all of them known, and return them."""
+    """Check that a recipe names at least one colour, all of them known and different, and return them."""
     for color in colors:
         if color not in COLORS:
             error = unknown_color(color)
             raise ValueError(f"{error.problem}; {error.remedy}")
-    if len(set(colors)) < max(2, len(colors)):
-        raise ValueError("give at least two different colours")
+    if not colors or len(set(colors)) < len(colors):
+        raise ValueError("give at least one colour, and none of them twice")
     return colors
 
 
@@ -52,11 +55,12 @@ class Marker:
     """The mark that shows which pixel is meant. It is a section of the recipe.
 
     Attributes:
-        shape: The shape: arrow, cross, dot or box. The arrow points right, and its tip is one pixel left of the meant
-            pixel. If it does not fit beside the left border, it points left.
-        size: The length of the arrow, or half the extent of the other shapes [px of the View].
-        outline: The width of the contrasting outline [px].
-        colors: The names of the colours that points get, in this order.
+        shape: The shape: arrow, cross, dot, box or thin_arrow. Arrows point right, and their tip is one pixel left of
+            the meant pixel. If they do not fit beside the left border, they point left. A thin_arrow is drawn with
+            lines of one pixel, nine pixels at a size of 5, as published models of this method know it.
+        size: The length of an arrow, or half the extent of the other shapes [px of the View].
+        outline: The width of the contrasting outline [px]. A thin_arrow has none.
+        colors: The names of the colours that points get, in this order. A question about two points needs two.
 
     Raises:
         UserError: If there is no such shape or colour, or a mark of this size cannot be drawn.
@@ -82,7 +86,12 @@ class Marker:
     @property
     def reach(self) -> int:
         """How far [px] a mark extends from the pixel that it points out."""
-        return self.size + self.outline
+        return max(self.size, _BARBS) if self.shape == "thin_arrow" else self.size + self.outline
+
+    @property
+    def noun(self) -> str:
+        """What questions call a mark of this shape."""
+        return noun_of(self.shape)
 
     def draw(self, pixels: Pixels, points: Sequence[Point]) -> Pixels:
         """Draw one mark for each Point, in the colour of its name, on a copy of a picture.
@@ -125,10 +134,14 @@ class Marker:
         size = self.size
         reach = self.reach
         y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-        if self.shape == "arrow":
+        if self.shape in _ARROWS:
             x = -x if u < reach and u < width - 1 - u else x
+        if self.shape == "arrow":
             head = (size + 1) // 2
             fill = (x >= -size) & (np.abs(y) <= np.where(x >= -head, -x - 1, head // 3))
+        elif self.shape == "thin_arrow":
+            shaft = (y == 0) & (x >= -size) & (x <= -1)
+            fill = shaft | ((x >= -_BARBS) & (x <= -2) & (np.abs(y) == -x - 1))
         elif self.shape == "cross":
             # The gap is as wide as an arm, so that the arms touch at its corners and find_marks sees one blob.
             arm = size // 4
@@ -140,10 +153,17 @@ class Marker:
         else:
             ring = np.maximum(np.abs(x), np.abs(y))
             fill = (ring <= size) & (ring > size - max(1, (size + 2) // 4))
+        if self.shape == "thin_arrow":
+            return np.where(fill, _FILL, 0).astype(np.uint8)
         kernel = np.ones((2 * self.outline + 1,) * 2, np.uint8)
         grown = cv2.dilate(fill.astype(np.uint8), kernel)
         kept = x >= 0 if self.shape == "arrow" else (x == 0) & (y == 0)
         return np.where(fill, _FILL, np.where((grown > 0) & ~kept, _OUTLINE, 0)).astype(np.uint8)
+
+
+def noun_of(shape: str) -> str:
+    """What questions call marks of a shape: both kinds of arrows are arrows."""
+    return shape.removeprefix("thin_")
 
 
 def _nearest_pixel(point: Point, pixels: Pixels) -> tuple[int, int]:

@@ -46,7 +46,8 @@ Reference = Literal["marker", "text", "none"]
 """How a question says which point it means. ``none`` leaves it open, to measure how much the model uses the point."""
 
 TEXT_GRID = 2000
-"""Coordinates in a question go from 0 to this number across the View (Cai et al. 2026, arXiv 2605.30561)."""
+"""Coordinates in a question go from 0 to this number across the View (Cai et al. 2026, arXiv 2605.30561), unless a
+model was trained with another grid."""
 
 _TURN_SEPARATION_FOCALS = 0.04
 """How far apart points of different questions are, in focal lengths; about 2 degrees.
@@ -143,12 +144,14 @@ class Presenter:
         marker: How points are marked.
         reference: Whether points are marked in the picture, or given as coordinates in the text, or neither.
         think: Whether answers begin with the ``think`` sentence of the template.
+        text_grid: The number that coordinates in a question have at the right and lower border of the View.
     """
 
     canonicalisation: Canonicalisation
     marker: Marker = Marker()
     reference: Reference = "marker"
     think: bool = False
+    text_grid: int = TEXT_GRID
 
     @property
     def uncropped(self) -> "Presenter":
@@ -182,6 +185,17 @@ class Presenter:
             return [letter for letter in ascii_uppercase if letter not in taken][:count]
         colors = [color for color in self.marker.colors if color not in taken]
         return [str(color) for color in (rng.permutation(colors) if rng is not None else colors)[:count]]
+
+    def shown_names(self, called: Sequence[str]) -> list[str]:
+        """The names of a user's points in the question: the colours that the user gives, or letters.
+
+        If the model knows one colour alone, a single point gets it, whatever the user calls the point.
+
+        Args:
+            called: What the user calls the points.
+        """
+        one_color = len(self.marker.colors) == 1 and len(called) == 1
+        return list(called) if self.reference == "marker" and not one_color else self.names(None, len(called))
 
     def view(
         self,
@@ -225,6 +239,7 @@ class Presenter:
         return {
             "points": phrases,
             "names": [point.name for point in query.points],
+            "coordinates": [self._coordinates(point, query) for point in query.points],
             "unit": task.unit,
             **({"point": phrases[0]} if phrases else {}),
             **query.given,
@@ -233,13 +248,17 @@ class Presenter:
     def _phrase(self, point: Point, query: Query) -> str:
         """The words with which the question names a point."""
         if self.reference == "marker":
-            return f"the point marked by the {point.name} {self.marker.shape}"
+            return f"the point marked by the {point.name} {self.marker.noun}"
         name = f"point {point.name}" if len(query.points) > 1 else "the point"
         if self.reference == "none":
             return name
+        return f"{name} at {self._coordinates(point, query)}"
+
+    def _coordinates(self, point: Point, query: Query) -> str:
+        """The place of a point in its View, on the grid of text coordinates."""
         camera = query.views[point.view].camera
-        u, v = (point.pixel + 0.5) / (camera.width, camera.height) * TEXT_GRID
-        return f"{name} at ({u:.0f}, {v:.0f})"
+        u, v = (point.pixel + 0.5) / (camera.width, camera.height) * self.text_grid
+        return f"({u:.0f}, {v:.0f})"
 
     def _images(self, views: Sequence[View], points: Sequence[Point]) -> tuple[Pixels, ...]:
         if self.reference != "marker":

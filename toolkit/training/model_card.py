@@ -27,7 +27,7 @@ with the method of DepthLM (arXiv 2509.25413). Ask it through the toolkit, which
 {% if recipe.canonical.keep_focal %}Pictures keep their own focal lengths and are scaled to the model's picture size
 {%- else %}Pictures must be resampled to a focal length of **{{ recipe.canonical.focal | round(1) }} px**
 {%- endif %}
-{%- if recipe.reference == "marker" %}, and points must be marked by a {{ recipe.marker.shape }} of \
+{%- if recipe.reference == "marker" %}, and points must be marked by a {{ recipe.marker.noun }} of \
 {{ recipe.marker.size }} px
 {%- elif recipe.reference == "text" %}, and points must be given in the text as coordinates from 0 to 2000
 {%- else %}, and points are neither marked nor given

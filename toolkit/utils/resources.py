@@ -11,7 +11,9 @@ def _folder(name: str) -> Path:
     return inside if inside.is_dir() else _PACKAGE.parent / name
 
 
-TASKS, TEMPLATES, RECIPES, MODELS = (_folder(name) for name in ("tasks", "templates", "recipes", "models"))
+TASKS, TEMPLATES, RECIPES, MODELS, CONTRACTS = (
+    _folder(name) for name in ("tasks", "templates", "recipes", "models", "contracts")
+)
 
 TINY = "tiny"
 """The name of the model that comes with the toolkit."""

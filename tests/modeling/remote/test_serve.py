@@ -19,7 +19,7 @@ from tests.support.training import TINY
 from toolkit.config.build import make_plan
 from toolkit.config.load import load_recipe
 from toolkit.modeling.checkpoint import Checkpoint, load_checkpoint
-from toolkit.modeling.checkpoint_contract import contract_for_remote
+from toolkit.modeling.find_contract import contract_for_remote
 from toolkit.modeling.remote.address import RemoteModel, RemoteSettings
 from toolkit.modeling.remote.remote_predictor import OpenAiPredictor
 from toolkit.modeling.remote.unanswered_questions import Unanswered

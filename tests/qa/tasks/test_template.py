@@ -1,11 +1,13 @@
 """Templates: blocks, strictness, sandbox."""
 
+import pickle
 from pathlib import Path
 
 import pytest
 
 from toolkit.errors import UserError
-from toolkit.qa.tasks.template import load_words
+from toolkit.qa.tasks.registry import get_task
+from toolkit.qa.tasks.template import compile_words, load_words
 
 GOOD = (
     "{% block question %}How far is {{ point }}?{% endblock %}"
@@ -70,3 +72,14 @@ def test_templates_are_sandboxed(tmp_path: Path) -> None:
     text = "{% block question %}{{ point.__class__.__mro__ }}{% endblock %}{% block answer %}a{% endblock %}"
     with pytest.raises(UserError, match=r"cannot be rendered|not there"):
         load_words(template(tmp_path, text)).question("question", {"point": "it"})
+
+
+def test_a_task_can_be_asked_in_other_words() -> None:
+    own = get_task("metric_depth")
+    words = compile_words(
+        Path("theirs"), "{% block question %}Depth of {{ point }}?{% endblock %}{% block answer %}{% endblock %}"
+    )
+    task = own.reworded(words)
+    assert type(task) is type(own) and own.words is not words
+    for each in (task, pickle.loads(pickle.dumps(task))):
+        assert each.words.question("question", {"point": "A"}) == "Depth of A?"

@@ -32,7 +32,14 @@ REPORT = "report.json"
 
 _DIGITS = 6  # decimal places of the numbers that are written
 
-_KINDS = {"predictor": str, "recipe": str, "central": Mapping, "notes": list, "versions": Mapping}
+_KINDS = {
+    "predictor": str,
+    "recipe": str,
+    "contract": str,
+    "central": Mapping,
+    "notes": list,
+    "versions": Mapping,
+}
 """What a report holds that is read again."""
 
 _BESIDE_HEADLINE = ("abs_rel", "rmse", "rotation_error", "direction_error", "auc30")
@@ -55,7 +62,8 @@ class Report:
         predictor: The name of the predictor that answered.
         tasks: The results of each task.
         records: The records from which the results were computed.
-        about: What else a reader needs to know: recipe, versions, notes, and the middle of the training labels.
+        about: What else a reader needs to know: recipe, contract, versions, notes, and the middle of the training
+            labels.
     """
 
     predictor: str

@@ -12,7 +12,7 @@ from toolkit.errors import UserError
 from toolkit.modeling.vlm.lora_targets import PARTS, lora_config, set_trainable
 from toolkit.modeling.vlm.tiny import build_tiny
 from toolkit.modeling.vlm.vlm import Vlm, load_vlm, stored_dtype
-from toolkit.qa.marker import SHAPES
+from toolkit.qa.marker import SHAPES, noun_of
 from toolkit.qa.sample import TEXT_GRID
 from toolkit.utils.colors import COLORS, PALETTE
 from toolkit.utils.resources import TEMPLATES, model_folder
@@ -86,7 +86,8 @@ def vocabulary() -> list[str]:
     """Texts with all words that the tiny model's tokenizer knows: built-in templates, names of marks and of objects."""
     templates = [path.read_text(encoding="utf-8") for path in sorted(TEMPLATES.glob("*.jinja"))]
     words = [re.sub(r"{[%{#].*?[%}#]}", " ", template, flags=re.DOTALL) for template in templates]
-    marks = [f"the point marked by the {color} {shape}" for color in COLORS for shape in SHAPES]
+    nouns = tuple(dict.fromkeys(map(noun_of, SHAPES)))
+    marks = [f"the point marked by the {color} {noun}" for color in COLORS for noun in nouns]
     return [
         *words,
         *marks,

@@ -3,13 +3,14 @@
 Conventions: see ``toolkit.geometry.camera``.
 """
 
+import copy
 import hashlib
 import inspect
 import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -171,6 +172,12 @@ class Task:
     def words(self) -> TemplateWords:
         """The words of the task, from its template."""
         return load_words(self.template_path())
+
+    def reworded(self, words: TemplateWords) -> Self:
+        """The same task in other words: those that a model of others was trained with."""
+        task = copy.copy(self)
+        vars(task)["words"] = words
+        return task
 
     @classmethod
     def template_path(cls) -> Path:

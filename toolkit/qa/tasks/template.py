@@ -7,7 +7,7 @@ an error.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,14 @@ class TemplateWords:
     """The words of one task: its questions and its answer.
 
     Attributes:
-        path: The template file.
+        path: The file that holds the words.
         questions: The names of the question blocks, in the order of the file.
+        source: The text of the template.
     """
 
     path: Path
     questions: tuple[str, ...]
+    source: str = field(repr=False)
     _template: Template
 
     def question(self, block: str, variables: Mapping[str, Any]) -> str:
@@ -55,8 +57,8 @@ class TemplateWords:
         return f"<think>{self._render('think', variables)}</think> <answer>{answer}</answer>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by path: compiled templates cannot be pickled."""
-        return load_words, (self.path,)
+        """Pickle the text: compiled templates cannot be pickled."""
+        return compile_words, (self.path, self.source)
 
     def _render(self, block: str, variables: Mapping[str, Any]) -> str:
         try:
@@ -82,12 +84,20 @@ def load_words(path: Path) -> TemplateWords:
     Raises:
         UserError: If the file is missing, is not valid Jinja, or lacks a question or an answer block.
     """
-    return _parse_words(path, read_template(path))
+    return compile_words(path, read_template(path))
 
 
 @lru_cache(maxsize=256)
-def _parse_words(path: Path, source: str) -> TemplateWords:
-    """The words in the source of a template."""
+def compile_words(path: Path, source: str) -> TemplateWords:
+    """Make the words of a task from the text of a template.
+
+    Args:
+        path: The file that the text comes from.
+        source: The text.
+
+    Raises:
+        UserError: If it is not valid Jinja, or lacks a question or an answer block.
+    """
     try:
         template = _environment().compiled(source)
     except TemplateSyntaxError as error:
@@ -101,7 +111,7 @@ def _parse_words(path: Path, source: str) -> TemplateWords:
             f"{path}: the template has no {' and no '.join(missing)} block",
             remedy="add " + " ".join(f"{{% block {name} %}}…{{% endblock %}}" for name in missing),
         )
-    return TemplateWords(path, questions, template)
+    return TemplateWords(path, questions, source, template)
 
 
 def read_template(path: Path) -> str:
