@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 Model = Annotated[
     str | None,
     typer.Option(
-        metavar="DIR|tiny|openai:NAME@URL",
-        help="A checkpoint, or a model on a server. The default is the newest run in runs/, else tiny.",
+        metavar="DIR|tiny|OWNER/NAME|openai:NAME@URL",
+        help="A checkpoint, also one on the Hugging Face hub (OWNER/NAME or OWNER/NAME@REVISION), or a model on a "
+        "server. The default is the newest run in runs/, else tiny.",
     ),
 ]
 
 Like = Annotated[
-    Path | None, typer.Option(metavar="DIR|tiny", help="The checkpoint that says how a model on a server is asked.")
+    str | None,
+    typer.Option(metavar="DIR|tiny|OWNER/NAME", help="The checkpoint that says how a model on a server is asked."),
 ]
 
 Intrinsics = Annotated[str | None, typer.Option(metavar="FX,FY,CX,CY", help="The camera, in pixels.")]
@@ -226,7 +228,7 @@ def camera_flags(intrinsics: str | None, focal: float | None, fov: float | None)
     return CameraFlags(None if intrinsics is None else parse_intrinsics(intrinsics), focal, fov)
 
 
-def load_asker(model: str | None, include: list[Path] | None, like: Path | None, trust: bool) -> "Asker":
+def load_asker(model: str | None, include: list[Path] | None, like: str | None, trust: bool) -> "Asker":
     """Load the model to ask, and before it the user's own tasks."""
     from toolkit.inference.asker import load
 

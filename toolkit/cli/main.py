@@ -36,7 +36,7 @@ from toolkit.cli.options import (
 from toolkit.errors import UserError, wrapped
 from toolkit.foreign_text import one_line, visible
 from toolkit.inference.caveats import is_shipped
-from toolkit.utils.resources import TINY, model_folder
+from toolkit.utils.resources import TINY
 
 app = typer.Typer(
     cls=ForeignWordsGroup,
@@ -160,7 +160,8 @@ def evaluate(
     checkpoint: Annotated[
         str,
         typer.Argument(
-            help="A folder of toolkit train or of a downloaded model, or tiny; - takes the recipe's settings."
+            help="A folder of toolkit train or of a downloaded model, tiny, or OWNER/NAME of a model on the Hugging "
+            "Face hub; - takes the recipe's settings."
         ),
     ],
     recipe: RecipeName,
@@ -203,10 +204,11 @@ def evaluate(
             settings = recipe_with_tasks(settings, tasks.split(","))
         from toolkit.evaluation.evaluate import EvaluationSetup, evaluate_recipe, is_stock
         from toolkit.modeling.checkpoint_contract import read_contract
+        from toolkit.modeling.fetch_model import fetch_model
         from toolkit.utils.files import make_folder
         from toolkit.utils.progress import err
 
-        measured = None if checkpoint == "-" else Path(model_folder(checkpoint))
+        measured = None if checkpoint == "-" else fetch_model(checkpoint, weights=False)
         if measured is not None and not is_stock(measured):
             read_contract(measured)  # before anything is written into its folder
         folder = output or _report_folder(measured, recipe, tasks, predictor, limit)
@@ -225,6 +227,7 @@ def evaluate(
 def _report_folder(measured: Path | None, recipe: str, tasks: str | None, predictor: str, limit: int | None) -> Path:
     """The folder for the report of an evaluation whose output the user does not name."""
     from toolkit.evaluation.evaluate import is_stock
+    from toolkit.modeling.fetch_model import hub_name
 
     shipped = measured is not None and is_shipped(measured)  # nothing may be written into the toolkit's own folder
     words = [
@@ -237,8 +240,8 @@ def _report_folder(measured: Path | None, recipe: str, tasks: str | None, predic
     name = "-".join(words)
     if measured is None or shipped:
         return Path("runs") / "evaluation" / name
-    if is_stock(measured):  # others made it, and their folder stays as it is
-        return Path("evaluations") / _file_name(measured.resolve().name) / name
+    if (shared := hub_name(measured)) or is_stock(measured):  # others made it, and their folder stays as it is
+        return Path("evaluations") / _file_name(shared or measured.resolve().name) / name
     return measured / "evaluation" / name
 
 
@@ -302,9 +305,10 @@ def export(
 ) -> None:
     """Write a plain model folder, with LoRA adapters merged, and prove that the model answers as before."""
     include_tasks(include, trust)
+    from toolkit.modeling.fetch_model import fetch_model
     from toolkit.training.export import export as run
 
-    exported = run(Path(model_folder(checkpoint)), dest, force)
+    exported = run(fetch_model(checkpoint, weights=False), dest, force)
     adapter = "adapter merged" if exported.adapter else "no adapter to merge"
     say(f"wrote {one_line(exported.folder)}: {adapter}; logits differ by {exported.difference:.2%} of their spread")
 

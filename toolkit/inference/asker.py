@@ -32,6 +32,7 @@ from toolkit.inference.points import (
 from toolkit.inference.scene import Scene, open_scene
 from toolkit.modeling.checkpoint_contract import CONTRACT, contract_for_remote
 from toolkit.modeling.confidence.uncertainty import answer_interval
+from toolkit.modeling.fetch_model import fetch_model, hub_name
 from toolkit.modeling.predictor import Ending, Predictor, Reply
 from toolkit.qa.canonical_view import View, canonicalise
 from toolkit.qa.parsing.units import unit_in, value_to_text
@@ -65,10 +66,11 @@ def load(model: str | Path | None = None, like: str | Path | None = None, trust:
     """Load a model, which can then answer many questions.
 
     Args:
-        model: A folder that ``toolkit train`` wrote; ``tiny``, the model that comes with the toolkit; or
-            ``openai:NAME@URL``, a model on an OpenAI-compatible server. The default is the newest run in ``runs``, or
-            tiny if there is none.
-        like: For a model on a server, the folder of a checkpoint that says how it is asked (``contract_for_remote``).
+        model: A folder that ``toolkit train`` wrote; ``tiny``, the model that comes with the toolkit; ``OWNER/NAME`` or
+            ``OWNER/NAME@REVISION``, a checkpoint of this toolkit on the Hugging Face hub; or ``openai:NAME@URL``, a
+            model on an OpenAI-compatible server. The default is the newest run in ``runs``, or tiny if there is none.
+        like: For a model on a server, the checkpoint that says how it is asked (``contract_for_remote``): a folder,
+            ``tiny``, or one on the hub.
         trust: Whether Python files that come with the checkpoint may run. They are then remembered as trusted, until
             they change. Those that ``toolkit train`` wrote on this machine are trusted anyway.
 
@@ -89,10 +91,11 @@ def _load(model: str | Path | None, like: str | Path | None) -> "Asker":
             raise UserError("--like is for models on a server", remedy="a checkpoint says itself how it is asked")
         from toolkit.modeling.checkpoint import load_checkpoint  # imports torch; a model on a server does without
 
-        return Asker.from_checkpoint(load_checkpoint(find_checkpoint() if model is None else Path(model_folder(model))))
+        folder = find_checkpoint() if model is None else fetch_model(model, weights=False)
+        return Asker.from_checkpoint(load_checkpoint(folder))
     from toolkit.modeling.remote.remote_predictor import OpenAiPredictor
 
-    contract = contract_for_remote(remote, None if like is None else Path(model_folder(str(like))))
+    contract = contract_for_remote(remote, None if like is None else fetch_model(like, weights=False))
     return Asker(OpenAiPredictor(remote), contract.presenter, contract.tasks)
 
 
@@ -131,7 +134,7 @@ class Asker:
             max_new_tokens: The highest number of tokens in an answer.
         """
         shipped = is_shipped(checkpoint.folder)
-        name = TINY if shipped else str(checkpoint.folder)
+        name = TINY if shipped else hub_name(checkpoint.folder) or str(checkpoint.folder)
         warnings = caveats(checkpoint.folder) if shipped else {}
         from toolkit.modeling.vlm.vlm_predictor import VlmPredictor  # imports torch
 
