@@ -10,7 +10,10 @@ import re
 import shlex
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -293,24 +296,62 @@ def rescore_samples(
         console().print(report.to_table())
 
 
-@app.command(epilog="Example: toolkit export runs/all_tasks exported/all_tasks")
+@app.command(
+    epilog="Example: toolkit export runs/all_tasks exported/all_tasks. "
+    "To share a run: toolkit export runs/all_tasks --push-to-hub OWNER/NAME"
+)
 def export(
     checkpoint: Annotated[
-        str, typer.Argument(help="A folder that toolkit train wrote, a training/checkpoint-N in it, or tiny.")
+        str,
+        typer.Argument(help="A folder that toolkit train wrote, a training/checkpoint-N in it, tiny, or OWNER/NAME."),
     ],
-    dest: Annotated[Path, typer.Argument(help="The folder to write.")],
+    dest: Annotated[
+        Path | None, typer.Argument(help="The folder to write. It may be left out with --push-to-hub.")
+    ] = None,
+    push_to_hub: Annotated[
+        str | None,
+        typer.Option(metavar="OWNER/NAME", help="Send the model to this repository on the Hugging Face hub."),
+    ] = None,
+    public: Annotated[bool, typer.Option("--public", help="Let everybody see that repository.")] = False,
     include: Include = None,
     trust: Trust = False,
     force: Force = False,
 ) -> None:
     """Write a plain model folder, with LoRA adapters merged, and prove that the model answers as before."""
+    if dest is None and push_to_hub is None:
+        example = f"toolkit export {checkpoint} FOLDER"
+        raise UserError("the folder to write is missing", remedy=f"{example}, or --push-to-hub OWNER/NAME")
+    if public and push_to_hub is None:
+        raise UserError("--public says who may see a repository, and none is given", remedy="--push-to-hub OWNER/NAME")
     include_tasks(include, trust)
     from toolkit.modeling.fetch_model import fetch_model
     from toolkit.training.export import export as run
+    from toolkit.training.push_to_hub import HubTarget, license_note
+    from toolkit.utils.progress import err
 
-    exported = run(fetch_model(checkpoint, weights=False), dest, force)
-    adapter = "adapter merged" if exported.adapter else "no adapter to merge"
-    say(f"wrote {one_line(exported.folder)}: {adapter}; logits differ by {exported.difference:.2%} of their spread")
+    target = HubTarget(push_to_hub, public, force) if push_to_hub is not None else None
+    if target:
+        target.check()  # before the work
+    with _export_folder(dest) as folder:
+        exported = run(fetch_model(checkpoint, weights=False), folder, force, push_to_hub or "")
+        adapter = "adapter merged" if exported.adapter else "no adapter to merge"
+        done = f"wrote {one_line(exported.folder)}" if dest else "exported"
+        say(f"{done}: {adapter}; logits differ by {exported.difference:.2%} of their spread")
+        if target:
+            if note := license_note(exported.folder):
+                err.note(note)
+            say(f"shared ({'public' if public else 'private'}): {target.push(exported.folder, exported.files)}")
+            err.print(f'ask it: toolkit ask PICTURE "how far is the red point" --point red=U,V --model {push_to_hub}')
+
+
+@contextmanager
+def _export_folder(dest: Path | None) -> Iterator[Path]:
+    """The folder that an export writes: the user's, or one in the current folder that is deleted at the end."""
+    if dest is not None:
+        yield dest
+        return
+    with TemporaryDirectory(prefix=".export-", dir=Path.cwd()) as scratch:
+        yield Path(scratch, "model")
 
 
 @app.command("tasks", epilog="Example: toolkit tasks travel_time")

@@ -64,6 +64,11 @@ def is_hub_id(name: str | Path) -> bool:
     return isinstance(name, str) and _HUB_ID.fullmatch(name) is not None and not Path(name).exists()
 
 
+def is_repository(name: str) -> bool:
+    """Whether a text has the form ``OWNER/NAME``, without a revision."""
+    return "@" not in name and _HUB_ID.fullmatch(name) is not None
+
+
 def fetch_model(name: str | Path, weights: bool = True) -> Path:
     """Find the folder with the files of a model. What is only on the hub is downloaded into the hub's cache first.
 
