@@ -49,7 +49,7 @@ class Fault:
     """What goes wrong with requests.
 
     Attributes:
-        where: A part of the path of the requests.
+        where: A regular expression that is found in the method and the path of the requests, as in ``GET /api``.
         status: The status that they are answered with; 0 for none.
         cut_at: The number of bytes of a file after which the line is cut.
         seconds: How long an answer is awaited [s].
@@ -149,7 +149,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = unquote(urlsplit(self.path).path)
         self.hub.requests.append(f"{self.command} {path}")
-        self.fault = next((each for each in self.hub.faults if each.where in path and each.times > 0), None)
+        line = f"{self.command} {path}"
+        self.fault = next((each for each in self.hub.faults if each.times > 0 and re.search(each.where, line)), None)
         if self.fault:
             self.fault.times -= 1
             time.sleep(self.fault.seconds)
@@ -232,7 +233,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._may_write(name):
             self._error(403, "")
         elif name in self.hub.repositories:
-            self._error(409, "")
+            self._json({"url": f"{self.hub.url}/{name}"}, 409)
         else:
             private = wanted.get("visibility") == "private" or bool(wanted.get("private"))
             self.hub.add(name, {".gitattributes": b""}, private=private)
@@ -280,8 +281,8 @@ class _Handler(BaseHTTPRequestHandler):
     def validate(self) -> None:
         self._json({"errors": [], "warnings": []})
 
-    def _json(self, value: Any) -> None:
-        self._reply(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+    def _json(self, value: Any, status: int = 200) -> None:
+        self._reply(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
     def _error(self, status: int, code: str, more: Mapping[str, str] = {}) -> None:
         headers = {"X-Error-Code": code} if code else {}
