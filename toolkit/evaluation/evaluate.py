@@ -30,8 +30,8 @@ from toolkit.modeling.checkpoint_contract import (
 )
 from toolkit.modeling.constant_predictor import ConstantPredictor, FixedPredictor
 from toolkit.modeling.fetch_model import fetch_model, hub_name
-from toolkit.modeling.hub import CONFIG
 from toolkit.modeling.predictor import Ending, Predictor
+from toolkit.modeling.safe_loading import CONFIG
 from toolkit.modeling.vlm.vlm import Vlm, load_to_ask
 from toolkit.modeling.vlm.vlm_predictor import VlmPredictor
 from toolkit.qa.mixture import Mixture

@@ -203,7 +203,7 @@ def canvas_of(name: str | Path) -> Canvas:
     Raises:
         UserError: If there is no such model, or its architecture is not supported.
     """
-    from toolkit.modeling.hub import CONFIG, clear_errors, load_config
+    from toolkit.modeling.safe_loading import CONFIG, clear_errors, load_config
     from toolkit.modeling.vlm.architectures import architecture_of  # imports torch, which takes seconds
 
     config = load_config(name)
@@ -250,7 +250,7 @@ def _why_no_checkpoint(folder: Path) -> str:
     """Why a folder without ``toolkit.json`` is not a checkpoint, as the cause of an error."""
     if not folder.is_dir():
         return "it is a file" if folder.exists() else "there is no such folder"
-    from toolkit.modeling.hub import CONFIG
+    from toolkit.modeling.safe_loading import CONFIG
 
     if (folder.parent / CONTRACT).is_file():
         return f"it lies inside one: {folder.parent}"

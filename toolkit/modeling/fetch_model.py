@@ -150,15 +150,15 @@ def _check_no_run_is_meant(name: str) -> None:
     )
 
 
-def _bars(shown: bool) -> Any:
-    """The class of the hub's progress bars, which are shown on a terminal alone."""
+def _silent_bar() -> Any:
+    """The class of progress bars that are not shown."""
     from huggingface_hub.utils import tqdm
 
-    class HubBar(tqdm):
+    class SilentBar(tqdm):
         def __init__(self, *args: Any, **settings: Any) -> None:
-            super().__init__(*args, **{**settings, "disable": not (shown and err.is_terminal)})
+            super().__init__(*args, **{**settings, "disable": True})
 
-    return HubBar
+    return SilentBar
 
 
 def _fetch_small_files(name: str) -> Path:
@@ -179,7 +179,7 @@ def _fetch_small_files(name: str) -> Path:
     wanted: dict[str, Any] = {"repo_id": repository, "revision": revision or None, "allow_patterns": _SMALL_FILES}
     try:
         HfApi().model_info(repository, revision=revision or None, timeout=_PATIENCE)  # without it, nothing ends a wait
-        folder = Path(snapshot_download(**wanted, tqdm_class=_bars(shown=False)))
+        folder = Path(snapshot_download(**wanted, tqdm_class=_silent_bar()))
     except HUB_FAILURES as error:
         fault = download_error(name, error)
         try:
@@ -218,21 +218,22 @@ def _missing_weights(folder: Path) -> list[str]:
 
 
 def _download_weights(name: str, folder: Path, missing: Sequence[str]) -> None:
-    """Download files of weights, after a look at the disk, and check that they arrived as they were sent."""
-    from huggingface_hub import snapshot_download
+    """Download files of weights, after a look at the disk, and check that they arrived as they were sent.
+
+    They come one after another: of files that come side by side, the hub's library would end all before it obeys
+    Control-C. Those that are complete stay.
+    """
+    from huggingface_hub import hf_hub_download, snapshot_download
 
     repository, _, commit = name.partition("@")
-    wanted: dict[str, Any] = {
-        "repo_id": repository,
-        "revision": commit,
-        "allow_patterns": [escape(file) for file in missing],
-    }
-    planned = snapshot_download(**wanted, dry_run=True, tqdm_class=_bars(shown=False))
+    wanted: dict[str, Any] = {"repo_id": repository, "revision": commit}
+    names = [escape(file) for file in missing]
+    planned = snapshot_download(**wanted, allow_patterns=names, dry_run=True, tqdm_class=_silent_bar())
     if len(planned) < len(missing):
         raise _no_weights_error(name, [file for file in missing if file not in {each.filename for each in planned}])
     _check_space(name, folder, planned)
-    snapshot_download(**wanted, tqdm_class=_bars(shown=True))
     for file in missing:
+        hf_hub_download(**wanted, filename=file)
         _check_content(name, folder / file)
 
 

@@ -17,7 +17,7 @@ from toolkit.evaluation.contamination import TRAINED_ON_FILE, hash_sources
 from toolkit.evaluation.evaluate import central_labels
 from toolkit.evaluation.reports.report import REPORT, read_report
 from toolkit.modeling.checkpoint_contract import CONTRACT, RECIPE, check_same_contract, read_contract, save_contract
-from toolkit.modeling.hub import clear_errors
+from toolkit.modeling.safe_loading import clear_errors
 from toolkit.modeling.vet_model import ADAPTER_CONFIG
 from toolkit.modeling.vlm.load_vlm import finished_dtype
 from toolkit.modeling.vlm.lora_targets import finish_weights

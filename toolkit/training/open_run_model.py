@@ -8,7 +8,7 @@ from toolkit.config.recipe import Recipe
 from toolkit.errors import UserError, raise_all
 from toolkit.modeling.checkpoint_contract import CONTRACT, check_same_contract, contract_faults
 from toolkit.modeling.fetch_model import fetch_model
-from toolkit.modeling.hub import check_weights, clear_errors
+from toolkit.modeling.safe_loading import check_weights, clear_errors
 from toolkit.modeling.vet_model import ADAPTER_CONFIG
 from toolkit.modeling.vlm.load_vlm import open_model, open_saved
 from toolkit.modeling.vlm.lora_targets import lora_config

@@ -19,7 +19,7 @@ from toolkit.modeling.depth.depth_architectures import DepthArchitecture, depth_
 from toolkit.modeling.depth.depth_model_spec import DepthSpec
 from toolkit.modeling.depth.value_map import ValueMap
 from toolkit.modeling.fetch_model import fetch_model, fetch_weights
-from toolkit.modeling.hub import LOADING_OPTIONS, check_weights, clear_errors, load_config
+from toolkit.modeling.safe_loading import LOADING_OPTIONS, check_weights, clear_errors, load_config
 from toolkit.modeling.vet_model import vet_folder
 
 transformers_logging.disable_progress_bar()

@@ -24,7 +24,7 @@ from toolkit.errors import UserError
 from toolkit.foreign_text import valid_unicode
 from toolkit.modeling.bfloat16 import cpu_has_bfloat16
 from toolkit.modeling.fetch_model import fetch_weights
-from toolkit.modeling.hub import CONFIG, LOADING_OPTIONS, check_weights, clear_errors, load_config
+from toolkit.modeling.safe_loading import CONFIG, LOADING_OPTIONS, check_weights, clear_errors, load_config
 from toolkit.modeling.vet_model import DOWNLOAD_AGAIN, vet_fit, vet_folder
 from toolkit.modeling.vlm.architectures import (
     Architecture,
