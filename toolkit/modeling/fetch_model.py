@@ -122,8 +122,11 @@ def fetch_weights(folder: Path) -> Path:
 
     from toolkit.modeling.hub_errors import HUB_FAILURES, download_error
 
+    repository = folder.parent.parent
+    locks = repository.parent / ".locks" / repository.name  # where the hub's library has its own
     try:
-        with WeakFileLock(folder.parent.parent / "weights.lock"):
+        locks.mkdir(parents=True, exist_ok=True)
+        with WeakFileLock(locks / "weights.lock"):
             if missing := _missing_weights(folder):
                 _download_weights(name, folder, missing)
     except HUB_FAILURES as error:
