@@ -16,6 +16,7 @@ import torch
 from hypothesis import settings
 
 from tests.support.command import Run
+from tests.support.hub_server import HubServer, use_hub
 from tests.support.training import TINY
 from tests.support.walls import line, write_manifest
 from toolkit.cli.main import main
@@ -62,6 +63,15 @@ def trusts_nothing_yet(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test trusts, the next one does not."""
     monkeypatch.setenv("XDG_STATE_HOME", str(state / secrets.token_hex(8)))
     let_run()
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """A stand-in for the Hugging Face hub, and an empty cache."""
+    server = HubServer()
+    use_hub(server, tmp_path / "cache", monkeypatch)
+    yield server
+    server.close()
 
 
 @pytest.fixture

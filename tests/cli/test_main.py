@@ -12,12 +12,14 @@ import pytest
 from PIL import Image
 
 from tests.support.command import Run
+from tests.support.hub_server import HubServer
 from tests.support.paths import ROOT
 from tests.support.server import Answer as Completion
 from tests.support.server import Server
 from tests.support.walls import line, wall, write_manifest
 from toolkit.config.load import load_recipe
 from toolkit.modeling.predictor import Reply
+from toolkit.utils.resources import MODELS
 
 pytestmark = pytest.mark.slow
 
@@ -332,6 +334,22 @@ def test_results_of_eval_leave_those_of_training_alone(run: Run, quick: Path, tm
     assert (tmp_path / "run" / "evaluation" / "report.json").read_bytes() == kept
     assert f"wrote {tmp_path / 'run' / 'evaluation' / 'first-2-quick-vlm'}" in err
     json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+
+
+def test_results_of_a_model_on_the_hub_stay_out_of_its_cache(
+    run: Run, hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("rooms.yaml").write_text(
+        "tasks: {metric_depth: 1}\nsources: {rooms: {kind: rooms, settings: {rooms: 4, views: 2}, held_out_rooms: 2}}\n"
+    )
+    commit = hub.add("ada/tiny", MODELS / "tiny")
+    code, out, err = run("eval", "ada/tiny", "rooms.yaml", "--limit", 2, "--allow-overlap", "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["predictor"] == f"ada/tiny@{commit}"
+    assert Path("evaluations", f"ada-tiny-{commit}", "first-2-rooms-vlm", "report.json").is_file()
+    assert found["tasks"][0]["count"] == 2
 
 
 def test_an_evaluation_is_not_overwritten_by_another(run: Run, quick: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support.hub_server import HubServer
 from tests.support.training import TINY
 from tests.support.walls import HEIGHT, WIDTH, wall
 from toolkit.config.load import load_recipe
@@ -236,6 +237,13 @@ def test_the_toolkits_own_model_says_how_a_server_is_asked() -> None:
     asker = load("openai:served@http://127.0.0.1:9/v1", like="tiny")
     assert asker.presenter == load("openai:served@http://127.0.0.1:9/v1", like=model_folder("tiny")).presenter
     assert asker.presenter != load("openai:served@http://127.0.0.1:9/v1").presenter
+
+
+def test_a_checkpoint_on_the_hub_says_how_a_server_is_asked(hub: HubServer) -> None:
+    hub.add("ada/tiny", Path(model_folder("tiny")))
+    asker = load("openai:served@http://127.0.0.1:9/v1", like="ada/tiny")
+    assert asker.presenter == load("openai:served@http://127.0.0.1:9/v1", like="tiny").presenter
+    assert hub.downloads(".safetensors") == []
 
 
 def test_edited_templates_are_refused(folder: Path, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from toolkit.config.recipe import TinySettings
 from toolkit.errors import UserError
-from toolkit.modeling.hub import clear_errors
 from toolkit.modeling.predictor import Reply
+from toolkit.modeling.safe_loading import clear_errors
 from toolkit.modeling.vet_model import vet_config, vet_folder
 from toolkit.modeling.vlm.generation import generate
 from toolkit.modeling.vlm.tiny import build_tiny

@@ -5,14 +5,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from peft import get_peft_model
 
+from tests.support.hub_server import HubServer
 from tests.support.training import TINY
 from toolkit.config.load import load_recipe
 from toolkit.config.recipe import Recipe
 from toolkit.errors import UserError
+from toolkit.modeling.checkpoint_contract import canvas_of, recipe_canvas
+from toolkit.modeling.vlm.load_vlm import finished_dtype
 from toolkit.modeling.vlm.lora_targets import lora_config
+from toolkit.modeling.vlm.vlm import load_vlm, stored_dtype
 from toolkit.training.open_run_model import open_adapted, open_base
+from toolkit.utils.resources import MODELS
+from toolkit.utils.resources import TINY as TINY_NAME
 
 
 @pytest.fixture
@@ -20,6 +27,21 @@ def recipe(tmp_path: Path) -> Recipe:
     path = tmp_path / "lora.yaml"
     path.write_text(TINY.replace("layers: 1}}", "layers: 1}, lora: {rank: 4}}"))
     return load_recipe(path)
+
+
+def test_a_base_on_the_hub_is_as_one_in_a_folder(recipe: Recipe, hub: HubServer) -> None:
+    hub.add("ada/tiny", MODELS / TINY_NAME)
+    settings = recipe.model.model_copy(update={"name": "ada/tiny", "lora": None})
+    based = recipe.model_copy(update={"model": settings})
+    assert recipe_canvas(based) == canvas_of(MODELS / TINY_NAME)
+    with pytest.raises(UserError, match="do not fit together"):
+        open_base(based)
+    assert hub.downloads(".safetensors") == []
+    assert finished_dtype(settings) == stored_dtype(MODELS / TINY_NAME)
+    again = settings.model_copy(update={"new_contract": True})
+    opened = open_base(based.model_copy(update={"model": again})).model.state_dict()
+    kept = load_vlm(MODELS / TINY_NAME, dtype=torch.float32).model.state_dict()
+    assert all(torch.equal(weight, kept[name]) for name, weight in opened.items())
 
 
 @pytest.fixture

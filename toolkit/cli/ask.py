@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 Model = Annotated[
     str | None,
     typer.Option(
-        metavar="DIR|tiny|openai:NAME@URL",
-        help="A model folder, or a model on a server. The default is the newest run in runs/, else tiny.",
+        metavar="DIR|tiny|OWNER/NAME|openai:NAME@URL",
+        help="A checkpoint, also one on the Hugging Face hub (OWNER/NAME or OWNER/NAME@REVISION), or a model on a "
+        "server. The default is the newest run in runs/, else tiny.",
     ),
 ]
 

@@ -9,9 +9,10 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, NoReturn
 
 import typer
@@ -41,7 +42,7 @@ from toolkit.errors import UserError, wrapped
 from toolkit.foreign_text import one_line, visible
 from toolkit.inference.caveats import is_shipped
 from toolkit.utils.interruption import asked_to_stop
-from toolkit.utils.resources import TINY, model_folder
+from toolkit.utils.resources import TINY
 from toolkit.utils.system_errors import system_error
 
 app = typer.Typer(
@@ -197,7 +198,8 @@ def evaluate(
     checkpoint: Annotated[
         str,
         typer.Argument(
-            help="A folder of toolkit train or of a downloaded model, or tiny; - takes the recipe's settings."
+            help="A folder of toolkit train or of a downloaded model, tiny, or OWNER/NAME of a model on the Hugging "
+            "Face hub; - takes the recipe's settings."
         ),
     ],
     recipe: RecipeName,
@@ -241,11 +243,12 @@ def evaluate(
             settings = recipe_with_tasks(settings, tasks.split(","))
         from toolkit.evaluation.evaluate import EvaluationSetup, evaluate_recipe
         from toolkit.modeling.checkpoint_contract import read_contract
+        from toolkit.modeling.fetch_model import fetch_model
         from toolkit.modeling.find_contract import is_stock
         from toolkit.utils.files import make_folder
         from toolkit.utils.progress import err
 
-        measured = None if checkpoint == "-" else Path(model_folder(checkpoint))
+        measured = None if checkpoint == "-" else fetch_model(checkpoint, weights=False)
         if measured is not None and not is_stock(measured):
             read_contract(measured)  # before anything is written into its folder
         words = [*(tasks.split(",") if tasks else []), *(["like", like] if like else [])]
@@ -270,6 +273,7 @@ def _count_kept(folder: Path) -> int:
 
 def _report_folder(measured: Path | None, recipe: str, more: Sequence[str], predictor: str, limit: int | None) -> Path:
     """The folder for the report of an evaluation whose output the user does not name."""
+    from toolkit.modeling.fetch_model import hub_name
     from toolkit.modeling.find_contract import is_stock
 
     shipped = measured is not None and is_shipped(measured)  # nothing may be written into the toolkit's own folder
@@ -283,8 +287,8 @@ def _report_folder(measured: Path | None, recipe: str, more: Sequence[str], pred
     name = "-".join(words)
     if measured is None or shipped:
         return Path("runs") / "evaluation" / name
-    if is_stock(measured):  # others made it, and their folder stays as it is
-        return Path("evaluations") / _file_name(measured.resolve().name) / name
+    if (shared := hub_name(measured)) or is_stock(measured):  # others made it, and their folder stays as it is
+        return Path("evaluations") / _file_name(shared or measured.resolve().name) / name
     return measured / "evaluation" / name
 
 
@@ -336,23 +340,62 @@ def rescore_samples(
         console().print(report.to_table())
 
 
-@app.command(epilog="Example: toolkit export runs/all_tasks exported/all_tasks")
+@app.command(
+    epilog="Example: toolkit export runs/all_tasks exported/all_tasks. "
+    "To share a run: toolkit export runs/all_tasks --push-to-hub OWNER/NAME"
+)
 def export(
     checkpoint: Annotated[
-        str, typer.Argument(help="A folder that toolkit train wrote, a training/checkpoint-N in it, or tiny.")
+        str,
+        typer.Argument(help="A folder that toolkit train wrote, a training/checkpoint-N in it, tiny, or OWNER/NAME."),
     ],
-    dest: Annotated[Path, typer.Argument(help="The folder to write.")],
+    dest: Annotated[
+        Path | None, typer.Argument(help="The folder to write. It may be left out with --push-to-hub.")
+    ] = None,
+    push_to_hub: Annotated[
+        str | None,
+        typer.Option(metavar="OWNER/NAME", help="Send the model to this repository on the Hugging Face hub."),
+    ] = None,
+    public: Annotated[bool, typer.Option("--public", help="Let everybody see that repository.")] = False,
     include: Include = None,
     trust: Trust = False,
     force: Force = False,
 ) -> None:
     """Write a plain model folder, with LoRA adapters merged, and prove that the model answers as before."""
+    if dest is None and push_to_hub is None:
+        example = f"toolkit export {checkpoint} FOLDER"
+        raise UserError("the folder to write is missing", remedy=f"{example}, or --push-to-hub OWNER/NAME")
+    if public and push_to_hub is None:
+        raise UserError("--public says who may see a repository, and none is given", remedy="--push-to-hub OWNER/NAME")
     include_tasks(include, trust)
+    from toolkit.modeling.fetch_model import fetch_model
     from toolkit.training.export import export as run
+    from toolkit.training.push_to_hub import HubTarget, license_note
+    from toolkit.utils.progress import err
 
-    exported = run(Path(model_folder(checkpoint)), dest, force)
-    adapter = "adapter merged" if exported.adapter else "no adapter to merge"
-    say(f"wrote {one_line(exported.folder)}: {adapter}; logits differ by {exported.difference:.2%} of their spread")
+    target = HubTarget(push_to_hub, public, force) if push_to_hub is not None else None
+    if target:
+        target.check()  # before the work
+    with _export_folder(dest) as folder:
+        exported = run(fetch_model(checkpoint, weights=False), folder, force, push_to_hub or "")
+        adapter = "adapter merged" if exported.adapter else "no adapter to merge"
+        done = f"wrote {one_line(exported.folder)}" if dest else "exported"
+        say(f"{done}: {adapter}; logits differ by {exported.difference:.2%} of their spread")
+        if target:
+            if note := license_note(exported.folder):
+                err.note(note)
+            say(f"shared ({'public' if public else 'private'}): {target.push(exported.folder, exported.files)}")
+            err.print(f'ask it: toolkit ask PICTURE "how far is the red point" --point red=U,V --model {push_to_hub}')
+
+
+@contextmanager
+def _export_folder(dest: Path | None) -> Iterator[Path]:
+    """The folder that an export writes: the user's, or one in the current folder that is deleted at the end."""
+    if dest is not None:
+        yield dest
+        return
+    with TemporaryDirectory(prefix=".export-", dir=Path.cwd()) as scratch:
+        yield Path(scratch, "model")
 
 
 @app.command("tasks", epilog="Example: toolkit tasks travel_time")

@@ -108,7 +108,7 @@ def check_trainable(recipe: Recipe) -> None:
         raise UserError(
             f"model.name: {name} is not a folder",
             cause="a model is a folder with its configuration, its weights and its processor",
-            remedy="give a model folder, or a hub repository's id",
+            remedy="give a model folder, or OWNER/NAME of a model on the hub",
         )
     if recipe.model.dtype == "float16":
         raise UserError(

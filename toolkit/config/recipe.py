@@ -114,7 +114,8 @@ class ModelSettings(RecipeSection):
     name: Line = Field(
         TINY,
         description="The model to start from: tiny (the model that comes with the toolkit), tiny-random (the same "
-        "architecture with random weights), a folder, or the id of a model on the Hugging Face hub.",
+        "architecture with random weights), a folder, or OWNER/NAME or OWNER/NAME@REVISION of a model on the Hugging "
+        "Face hub.",
     )
     tiny: TinySettings = Field(TinySettings(), description="The size of the model tiny-random.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(

@@ -30,6 +30,7 @@ from toolkit.modeling.checkpoint_contract import (
     recipe_canvas,
 )
 from toolkit.modeling.constant_predictor import ConstantPredictor, FixedPredictor
+from toolkit.modeling.fetch_model import fetch_model, hub_name
 from toolkit.modeling.find_contract import contract_named, is_stock, lent_contract, print_licence
 from toolkit.modeling.predictor import Ending, Predictor
 from toolkit.modeling.published_contract import published_name_of
@@ -204,7 +205,7 @@ def _check_shared(setup: EvaluationSetup) -> None:
 def _input_files(folder: Path | None, recipe: Recipe, setup: EvaluationSetup) -> tuple[Path, ...]:
     """The files that questions and answers depend on: models, manifests, own tasks, templates, answers to replay."""
     named = setup.predictor.partition(":")[2].partition("?")[0]
-    rest = [Path(named)] if named else []
+    rest = [fetch_model(named) if setup.kind == "depth" else Path(named)] if named else []
     folders = [each for each in (folder, *rest) if each is not None and each.is_dir()]
     files = [path for each in folders for path in (*sorted(each.glob("*.safetensors")), each / CONTRACT)]
     manifests = [source.path for source in recipe.sources.values() if isinstance(source, ManifestSource)]
@@ -252,7 +253,7 @@ def _open_checkpoint(folder: Path | None, recipe: Recipe, lent: Contract | None)
     else:
         vlm = load_to_ask(folder) if is_stock(folder) else _open_trained(folder, recipe)
     settings = recipe.evaluation
-    return VlmPredictor(vlm, folder.name, settings.batch_size, settings.max_new_tokens)
+    return VlmPredictor(vlm, hub_name(folder) or folder.name, settings.batch_size, settings.max_new_tokens)
 
 
 def _open_trained(folder: Path, recipe: Recipe) -> Vlm:

@@ -45,6 +45,7 @@ from toolkit.inference.points import (
 from toolkit.inference.scene import Scene, open_scene
 from toolkit.modeling.checkpoint_contract import CONTRACT
 from toolkit.modeling.confidence.uncertainty import answer_interval
+from toolkit.modeling.fetch_model import fetch_model, hub_name
 from toolkit.modeling.find_contract import contract_for_remote, lent_contract, print_licence
 from toolkit.modeling.predictor import Ending, Predictor, Reply
 from toolkit.qa.canonical_view import View, canonicalise
@@ -88,10 +89,11 @@ def load(model: str | Path | None = None, like: str | Path | None = None, trust:
 
     Args:
         model: A folder that ``toolkit train`` wrote; ``tiny``, the model that comes with the toolkit; the folder of a
-            model that others trained; or ``openai:NAME@URL``, a model on an OpenAI-compatible server. The default is
-            the newest run in ``runs``, or tiny if there is none.
+            model that others trained; ``OWNER/NAME`` or ``OWNER/NAME@REVISION``, a model on the Hugging Face hub; or
+            ``openai:NAME@URL``, a model on an OpenAI-compatible server. The default is the newest run in ``runs``, or
+            tiny if there is none.
         like: For a model that others trained, or on a server, what says how it is asked: the name of a published model
-            (``facebook/DepthLM``), the folder of a checkpoint, or ``stock``.
+            (``facebook/DepthLM``), a checkpoint (a folder, ``tiny``, or one on the hub), or ``stock``.
         trust: Whether Python files that come with the checkpoint may run. They are then remembered as trusted, until
             they change. Those that ``toolkit train`` wrote on this machine are trusted anyway.
 
@@ -108,7 +110,7 @@ def load(model: str | Path | None = None, like: str | Path | None = None, trust:
 def _load(model: str | Path | None, like: str | Path | None) -> "Asker":
     remote = None if model is None else _remote_model(str(model))
     if remote is None:
-        folder = find_checkpoint() if model is None else Path(model_folder(model))
+        folder = find_checkpoint() if model is None else fetch_model(model, weights=False)
         lent = lent_contract(folder, like)
         if lent:
             print_licence(lent)
@@ -164,7 +166,7 @@ class Asker:
             max_new_tokens: The highest number of tokens in an answer; by default as the checkpoint needs them.
         """
         shipped = is_shipped(checkpoint.folder)
-        name = TINY if shipped else str(checkpoint.folder)
+        name = TINY if shipped else hub_name(checkpoint.folder) or str(checkpoint.folder)
         warnings = caveats(checkpoint.folder) if shipped else _same_caveat(checkpoint.caveat)
         from toolkit.modeling.vlm.vlm_predictor import VlmPredictor  # imports torch
 

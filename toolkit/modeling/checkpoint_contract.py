@@ -20,13 +20,13 @@ from toolkit.config.load import differences, load_recipe
 from toolkit.config.recipe import TINY_RANDOM, Recipe
 from toolkit.errors import UserError, UserErrors
 from toolkit.geometry.canonical import Canvas
+from toolkit.modeling.fetch_model import fetch_model
 from toolkit.qa.sample import Presenter
 from toolkit.qa.tasks.registry import loaded_file, remember_loaded
 from toolkit.qa.tasks.task import Task, template_version
 from toolkit.utils.files import write_bytes, write_text
 from toolkit.utils.json import read_object, to_json
 from toolkit.utils.progress import err, is_first_process
-from toolkit.utils.resources import model_folder
 from toolkit.utils.versions import versions
 
 if TYPE_CHECKING:
@@ -199,15 +199,15 @@ def canvas_of(name: str | Path) -> Canvas:
     """The picture sizes that a model takes. Only its configuration is read.
 
     Args:
-        name: A folder, or the id of a model on the Hugging Face hub.
+        name: The folder of the model.
 
     Raises:
         UserError: If there is no such model, or its architecture is not supported.
     """
-    from toolkit.modeling.hub import CONFIG, clear_errors, load_config, loading_options
+    from toolkit.modeling.safe_loading import CONFIG, clear_errors, load_config
     from toolkit.modeling.vlm.architectures import architecture_of  # imports torch, which takes seconds
 
-    config = load_config(name, loading_options(name))
+    config = load_config(name)
     architecture = architecture_of(config)
     with clear_errors(name, CONFIG):
         return architecture.canvas(config)
@@ -251,7 +251,7 @@ def _why_no_checkpoint(folder: Path) -> str:
     """Why a folder without ``toolkit.json`` is not a checkpoint, as the cause of an error."""
     if not folder.is_dir():
         return "it is a file" if folder.exists() else "there is no such folder"
-    from toolkit.modeling.hub import CONFIG
+    from toolkit.modeling.safe_loading import CONFIG
 
     if (folder.parent / CONTRACT).is_file():
         return f"it lies inside one: {folder.parent}"
@@ -338,7 +338,7 @@ def adopt_base_contract(recipe: Recipe) -> Recipe:
     Raises:
         UserError: If the base model is a checkpoint of this toolkit that cannot be read.
     """
-    base = Path(model_folder(recipe.model.name))
+    base = fetch_model(recipe.model.name, weights=False)
     if not (base / CONTRACT).is_file():
         return recipe
     adopted = adopt_contract(base, recipe)
@@ -355,4 +355,4 @@ def recipe_canvas(recipe: Recipe) -> Canvas:
         return Canvas(multiple=recipe.evaluation.multiple)
     if recipe.model.name == TINY_RANDOM:
         return Canvas(square=recipe.model.tiny.picture)
-    return canvas_of(model_folder(recipe.model.name))
+    return canvas_of(fetch_model(recipe.model.name, weights=False))

@@ -13,6 +13,7 @@ from toolkit.config.load import load_recipe
 from toolkit.errors import UserError
 from toolkit.geometry.canonical import Canvas
 from toolkit.modeling.checkpoint_contract import CONTRACT, RECIPE, Contract, open_contract
+from toolkit.modeling.fetch_model import fetch_model
 from toolkit.modeling.published_contract import (
     load_published,
     published_name_of,
@@ -21,7 +22,6 @@ from toolkit.modeling.published_contract import (
 )
 from toolkit.modeling.vet_model import CONFIG
 from toolkit.utils.progress import err, is_first_process
-from toolkit.utils.resources import model_folder
 
 if TYPE_CHECKING:
     from toolkit.modeling.remote.address import RemoteModel
@@ -51,7 +51,7 @@ def contract_named(like: str | Path) -> Contract:
     """The contract that ``--like`` names.
 
     Args:
-        like: ``stock``, the name of a published model, or the folder of a checkpoint.
+        like: ``stock``, the name of a published model, or a checkpoint: its folder, ``tiny``, or its id on the hub.
 
     Raises:
         UserError: If there is no such contract, if it cannot be used yet, or if the checkpoint brings Python files that
@@ -61,7 +61,7 @@ def contract_named(like: str | Path) -> Contract:
         return stock_contract()
     if (name := published_name_of(like)) and not Path(like, CONTRACT).is_file():
         return load_published(name).contract()
-    folder = Path(model_folder(like))
+    folder = fetch_model(like, weights=False)
     if not folder.exists():
         raise UserError(
             f"--like {like}: there is no such contract",

@@ -1,11 +1,13 @@
 """Export: write a plain model folder with LoRA adapters merged, and prove that the model answers as before."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,16 +17,18 @@ from toolkit.config.recipe import Recipe
 from toolkit.errors import UserError
 from toolkit.evaluation.contamination import TRAINED_ON_FILE, hash_sources
 from toolkit.evaluation.evaluate import central_labels
+from toolkit.evaluation.reports.report import REPORT, read_report
 from toolkit.modeling.checkpoint_contract import CONTRACT, RECIPE, check_same_contract, read_contract, save_contract
-from toolkit.modeling.hub import clear_errors
+from toolkit.modeling.safe_loading import clear_errors
 from toolkit.modeling.vet_model import ADAPTER_CONFIG
 from toolkit.modeling.vlm.load_vlm import finished_dtype
 from toolkit.modeling.vlm.lora_targets import finish_weights
 from toolkit.modeling.vlm.vlm import Vlm, encode, load_vlm, save_vlm
 from toolkit.qa.sample import Sample
+from toolkit.training.model_card import CARD, model_card
 from toolkit.training.open_run_model import open_adapted
 from toolkit.training.run_folder import ADAPTER
-from toolkit.utils.files import locked, make_folder, write_text
+from toolkit.utils.files import locked, make_folder, write_bytes, write_text
 from toolkit.utils.json import dump_json
 from toolkit.utils.overwrite import has_mark, mark_of
 from toolkit.utils.system_errors import writing
@@ -37,10 +41,14 @@ TOLERANCE = 0.02
 
 _COMMAND = "export"
 
-_RECORD = "export.json"
+RECORD = "export.json"
 """The file that says that an export wrote the folder."""
 
 _WEIGHTS = "model*.safetensors*"
+
+_REPORT = Path("evaluation", REPORT)
+
+_EFFORT = re.compile(r"^(Trained on .+\.) The whole recipe is", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -51,20 +59,23 @@ class ExportResult:
         folder: The folder that holds the exported model.
         difference: The largest difference of the logits before and after, as a share of their standard deviation.
         adapter: Whether an adapter was merged.
+        files: The files that the export wrote, by their paths inside the folder.
     """
 
     folder: Path
     difference: float
     adapter: bool
+    files: tuple[str, ...] = ()
 
 
-def export(source: Path, dest: Path, force: bool = False) -> ExportResult:
+def export(source: Path, dest: Path, force: bool = False, shared_as: str = "") -> ExportResult:
     """Write a checkpoint as a plain model folder that needs neither peft nor this toolkit.
 
     Args:
         source: A folder that ``toolkit train`` wrote, or a ``training/checkpoint-N`` inside it.
         dest: The folder to write. What an export wrote there before is replaced.
         force: Whether other files in ``dest`` may be replaced, too, by those of the same names.
+        shared_as: The repository on the hub that the model card names, if the folder is sent there.
 
     Raises:
         UserError: If there is no checkpoint, if ``dest`` holds files of another origin, if weights are missing, or if
@@ -95,10 +106,11 @@ def export(source: Path, dest: Path, force: bool = False) -> ExportResult:
                 remedy="export from a machine with the versions in toolkit.json",
             )
         _save_contract_and_data(run, recipe, plan, scratch)
-        if source == run and (run / "README.md").is_file():  # a saved step has no results of its own
-            write_text(scratch / "README.md", (run / "README.md").read_text(encoding="utf-8"))
-        _place(scratch, dest)
-    return ExportResult(dest, difference, adapter is not None)
+        _save_results(run if source == run else None, scratch)  # a saved step has no results of its own
+        if shared_as:
+            write_text(scratch / CARD, model_card(shared_as, recipe, plan, _results(scratch), _effort(scratch)))
+        files = _place(scratch, dest)
+    return ExportResult(dest, difference, adapter is not None, files)
 
 
 @contextmanager
@@ -116,24 +128,35 @@ def _check_dest(dest: Path, force: bool) -> None:
     """Check that a folder is missing or empty, or holds an export; or anything else, by ``force``."""
     if dest.exists() and not dest.is_dir():
         raise UserError(f"{dest}: this is a file, not a folder", remedy="choose another folder")
-    if dest.is_dir() and any(dest.iterdir()) and not force and not has_mark(dest / _RECORD, _COMMAND):
+    if dest.is_dir() and any(dest.iterdir()) and not force and not is_export(dest):
         raise UserError(
             f"{dest}: this folder holds something that toolkit export did not write",
             remedy="choose another folder, or write over its files with --force",
         )
 
 
-def _place(scratch: Path, dest: Path) -> None:
-    """Move the files of an export to their place. Weights of an earlier export that the new one lacks are removed."""
-    write_text(scratch / _RECORD, dump_json({"about": mark_of(_COMMAND)}) + "\n")
+def is_export(folder: Path) -> bool:
+    """Whether an export wrote a folder."""
+    return has_mark(folder / RECORD, _COMMAND)
+
+
+def _place(scratch: Path, dest: Path) -> tuple[str, ...]:
+    """Move the files of an export to their place. Weights of an earlier export that the new one lacks are removed.
+
+    Returns:
+        The files, by their paths inside the folder.
+    """
+    write_text(scratch / RECORD, dump_json({"about": mark_of(_COMMAND)}) + "\n")
+    files = tuple(sorted(path.relative_to(scratch).as_posix() for path in scratch.rglob("*") if path.is_file()))
     if not dest.exists():
         scratch.rename(dest)
-        return
-    fresh, exported = {path.name for path in scratch.iterdir()}, has_mark(dest / _RECORD, _COMMAND)
+        return files
+    fresh, exported = {path.name for path in scratch.iterdir()}, is_export(dest)
     shutil.copytree(scratch, dest, dirs_exist_ok=True, copy_function=os.replace)
     for path in dest.glob(_WEIGHTS) if exported else ():
         if path.name not in fresh:
             path.unlink()
+    return files
 
 
 def _find_run(source: Path) -> Path:
@@ -159,6 +182,25 @@ def _save_contract_and_data(run: Path, recipe: Recipe, plan: RunPlan, folder: Pa
         hash_sources([feed.source for feed in plan.train.feeds]).save(folder / TRAINED_ON_FILE)
     write_text(folder / RECIPE, dump_recipe(recipe))
     save_contract(recipe, plan, central, folder)
+
+
+def _save_results(run: Path | None, folder: Path) -> None:
+    """Copy the model card and the results of a finished run; None has none."""
+    for file in (CARD, _REPORT) if run else ():
+        if run and (run / file).is_file():
+            write_bytes(folder / file, (run / file).read_bytes())
+
+
+def _results(folder: Path) -> dict[str, Any] | None:
+    """The held-out results beside a checkpoint; None if it was not measured."""
+    return read_report(folder / _REPORT.parent, ("tasks",)) if (folder / _REPORT).is_file() else None
+
+
+def _effort(folder: Path) -> str:
+    """The sentence of a checkpoint's model card on its hardware and time; "" if there is none."""
+    card = (folder / CARD).read_text(encoding="utf-8") if (folder / CARD).is_file() else ""
+    found = _EFFORT.search(card)
+    return found[1] if found else ""
 
 
 def _draw_questions(plan: RunPlan) -> list[Sample]:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from toolkit.config.recipe import Recipe
 from toolkit.errors import UserError, raise_all
 from toolkit.modeling.checkpoint_contract import CONTRACT, check_same_contract, contract_faults
-from toolkit.modeling.hub import check_weights, clear_errors
+from toolkit.modeling.fetch_model import fetch_model
+from toolkit.modeling.safe_loading import check_weights, clear_errors
 from toolkit.modeling.vet_model import ADAPTER_CONFIG
 from toolkit.modeling.vlm.load_vlm import open_model, open_saved
 from toolkit.modeling.vlm.lora_targets import lora_config
 from toolkit.modeling.vlm.vlm import Vlm
 from toolkit.utils.json import read_object
 from toolkit.utils.progress import err, is_first_process
-from toolkit.utils.resources import model_folder
 
 if TYPE_CHECKING:
     from peft import LoraConfig  # slow to import
@@ -31,7 +31,7 @@ def open_base(recipe: Recipe) -> Vlm:
     Raises:
         UserError: If the model cannot be loaded, or if it is a checkpoint of this toolkit with another contract.
     """
-    base = Path(model_folder(recipe.model.name))
+    base = fetch_model(recipe.model.name, weights=False)
     if (base / CONTRACT).is_file():
         _check_base(base, recipe)
     return open_model(recipe.model, recipe.seed)
@@ -46,7 +46,7 @@ def _check_base(base: Path, recipe: Recipe) -> None:
         anew = "start from another model, or let this one learn it anew with model.new_contract: true"
         check_same_contract(base, recipe, anew)
     elif (changed := contract_faults(base, recipe)) and is_first_process():
-        err.note(f"{base.name} was trained otherwise: " + "; ".join(fault.problem for fault in changed))
+        err.note(f"{recipe.model.name} was trained otherwise: " + "; ".join(fault.problem for fault in changed))
 
 
 def open_trained(recipe: Recipe, folder: Path) -> Vlm:

@@ -40,7 +40,7 @@ from toolkit.training.callbacks import (
     read_best,
 )
 from toolkit.training.dry_run.estimate import estimate_run
-from toolkit.training.model_card import model_card
+from toolkit.training.model_card import CARD, model_card
 from toolkit.training.open_run_model import open_base, open_trained
 from toolkit.training.run_errors import clear_run_errors
 from toolkit.training.run_folder import ADAPTER, TRAINING, find_start
@@ -149,7 +149,8 @@ def finish_checkpoint(
     if report:
         report.save(output / "evaluation")
     hash_sources([feed.source for feed in plan.train.feeds]).save(output / TRAINED_ON_FILE)
-    write_text(output / "README.md", model_card(output.name, recipe, plan, report, effort))
+    results = report.to_json() if report else None
+    write_text(output / CARD, model_card(output.name, recipe, plan, results, effort))
     save_contract(recipe, plan, central, output)
 
 

@@ -21,7 +21,7 @@ from trl import SFTConfig, SFTTrainer
 from toolkit.config.recipe import Recipe, TrainerSettings
 from toolkit.errors import UserError
 from toolkit.modeling.bfloat16 import cpu_has_bfloat16
-from toolkit.modeling.hub import clear_errors
+from toolkit.modeling.safe_loading import clear_errors
 from toolkit.modeling.vlm.vlm import Vlm
 from toolkit.qa.mixture import Mixture
 from toolkit.training.collator import FAULT, Collator, make_row

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.support.depth_models import TWINS, save_twin
+from tests.support.hub_server import HubServer
 from toolkit.data.frames.frame import Frame, ImageArray
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
@@ -102,6 +103,14 @@ def test_other_weights_may_not_be_missing(tmp_path: Path) -> None:
     assert _drop(tmp_path, "fusion_stage.layers.1.residual_layer1.")
     with pytest.raises(UserError, match="weights are not in its files"):
         load_depth_model(DepthSpec(str(tmp_path), "metric"))
+
+
+def test_a_model_on_the_hub(tmp_path: Path, hub: HubServer) -> None:
+    hub.add("ada/depth", Path(save_twin("glpn", tmp_path / "glpn")))
+    model = load_depth_model(DepthSpec("ada/depth", "metric"), "cpu")
+    assert model.spec.title.startswith("depth:ada/depth (")
+    kept = load_depth_model(DepthSpec(str(tmp_path / "glpn"), "metric"), "cpu").network.state_dict()
+    assert all(torch.equal(weight, kept[name]) for name, weight in model.network.state_dict().items())
 
 
 def test_no_model() -> None:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -173,14 +172,6 @@ def _complaint(name: str | Path) -> UserError:
 def test_no_such_folder(tmp_path: Path) -> None:
     for name in (tmp_path / "none", str(tmp_path / "none"), "./none", "some/where/else"):
         assert "no such folder" in _complaint(name).problem
-
-
-def test_a_hub_id_that_cannot_be_had_fails_soon() -> None:
-    start = time.monotonic()
-    complaint = _complaint("nobody/has-this-model")
-    assert "nobody/has-this-model" in complaint.problem
-    assert complaint.cause
-    assert time.monotonic() - start < 15
 
 
 def test_a_folder_that_is_no_model(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,8 @@ from toolkit.geometry.camera import Camera
 from toolkit.modeling.depth.depth_architectures import DepthArchitecture, depth_architecture_of, prepare
 from toolkit.modeling.depth.depth_model_spec import DepthSpec
 from toolkit.modeling.depth.value_map import ValueMap
-from toolkit.modeling.hub import check_weights, clear_errors, load_config, loading_options
+from toolkit.modeling.fetch_model import fetch_model, fetch_weights
+from toolkit.modeling.safe_loading import LOADING_OPTIONS, check_weights, clear_errors, load_config
 from toolkit.modeling.vet_model import vet_folder
 
 transformers_logging.disable_progress_bar()
@@ -102,8 +102,8 @@ def load_depth_model(spec: DepthSpec, device: str | torch.device | None = None) 
         UserError: If there is no such model, if its files are not complete, if its architecture is not supported, or
             if the spec does not fit it.
     """
-    options = loading_options(spec.name)
-    config = load_config(spec.name, options)
+    folder = fetch_model(spec.name, weights=False)
+    config = load_config(folder)
     architecture = depth_architecture_of(spec.name, config)
     settled = spec.settled(architecture.kinds, architecture.told(spec.name, config), architecture.canonical)
     if settled.focal == "model" and not config.use_fov_model:
@@ -112,12 +112,17 @@ def load_depth_model(spec: DepthSpec, device: str | torch.device | None = None) 
             "its configuration has use_fov_model = false",
             "leave out focal=model",
         )
-    if Path(spec.name).is_dir():
-        vet_folder(Path(spec.name))
+    vet_folder(folder)
+    fetch_weights(folder)
     with clear_errors(spec.name):
-        processor = architecture.processor.from_pretrained(spec.name, **options)
+        processor = architecture.processor.from_pretrained(folder, **LOADING_OPTIONS)
         loaded: Any = AutoModelForDepthEstimation.from_pretrained(
-            spec.name, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options
+            folder,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            output_loading_info=True,
+            **LOADING_OPTIONS,
         )
     network, report = loaded
     missing = {key for key in report["missing_keys"] if not _NEVER_USED.search(key)}

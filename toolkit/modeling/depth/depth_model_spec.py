@@ -44,7 +44,7 @@ class DepthSpec:
     """A depth model, and how it is used. An option that is None takes what is usual for the model.
 
     Attributes:
-        name: A model folder, or the id of a hub repository.
+        name: A model folder, or OWNER/NAME or OWNER/NAME@REVISION of a model on the hub.
         kind: What the model gives: depth [m], or inverse depth up to scale and shift.
         align: How its depths are fitted to the labels of each picture. ``none`` is usual for metric models.
             ``scale_shift`` is usual for relative models, which need a fit. A result that was fitted to the truth

@@ -13,8 +13,8 @@ import torch
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedTokenizerBase
 
 from toolkit.errors import UserError
-from toolkit.modeling.hub import clear_errors
 from toolkit.modeling.predictor import Ending, Piece, Reply
+from toolkit.modeling.safe_loading import clear_errors
 from toolkit.modeling.vlm.architectures import ImageLike
 from toolkit.modeling.vlm.vlm import Vlm, chat_text, encode
 

@@ -9,13 +9,14 @@ import torch
 from toolkit.config.recipe import TINY_RANDOM, ModelSettings
 from toolkit.data.frames.objects import NAMES
 from toolkit.errors import UserError
+from toolkit.modeling.fetch_model import fetch_model
 from toolkit.modeling.vlm.lora_targets import PARTS, lora_config, set_trainable
 from toolkit.modeling.vlm.tiny import build_tiny
 from toolkit.modeling.vlm.vlm import Vlm, load_vlm, stored_dtype
 from toolkit.qa.marker import SHAPES, noun_of
 from toolkit.qa.sample import TEXT_GRID
 from toolkit.utils.colors import COLORS, PALETTE
-from toolkit.utils.resources import TEMPLATES, model_folder
+from toolkit.utils.resources import TEMPLATES
 
 
 def open_model(settings: ModelSettings, seed: int = 0) -> Vlm:
@@ -37,15 +38,15 @@ def open_model(settings: ModelSettings, seed: int = 0) -> Vlm:
         vlm = build_tiny(settings.tiny, vocabulary(), seed)
         vlm.model.set_attn_implementation(settings.attention)
         return vlm
-    return open_saved(settings, model_folder(settings.name))
+    return open_saved(settings, fetch_model(settings.name, weights=False))
 
 
 def open_saved(settings: ModelSettings, name: str | Path) -> Vlm:
-    """Open a model in a folder or on the hub, with the recipe's implementation of attention and type of weights.
+    """Open a model in a folder, with the recipe's implementation of attention and type of weights.
 
     Args:
         settings: The section ``model`` of the recipe.
-        name: The folder, or the id of a model on the Hugging Face hub.
+        name: The folder.
 
     Raises:
         UserError: If the model cannot be loaded.
@@ -64,7 +65,7 @@ def finished_dtype(settings: ModelSettings) -> torch.dtype:
     """
     if settings.save_dtype == "float32" or settings.name == TINY_RANDOM:
         return torch.float32
-    return stored_dtype(model_folder(settings.name))
+    return stored_dtype(fetch_model(settings.name, weights=False))
 
 
 def prepare_training(vlm: Vlm, settings: ModelSettings) -> Vlm:
@@ -100,7 +101,7 @@ def vocabulary() -> list[str]:
 
 
 def _dtype(settings: ModelSettings, name: str | Path) -> torch.dtype | str:
-    """The type of the weights of a model in a folder or on the hub.
+    """The type of the weights of a model in a folder.
 
     Full fine-tuning needs float32: bfloat16 would round away steps of size 1e-5. LoRA takes the type of the files, but
     not float16, in which small gradients become 0 unless the loss is scaled.

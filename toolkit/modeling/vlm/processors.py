@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Self
 
 import transformers
 from transformers.processing_utils import ImagesKwargs, ProcessorMixin, TextKwargs
-from transformers.utils import cached_file
 
 from toolkit.modeling.vlm.chat_template import BoundedChat
 
@@ -20,10 +19,9 @@ _PROCESSOR_FILE = "processor_config.json"
 _VIDEO_FILE = "video_preprocessor_config.json"
 
 
-def _settings(name: str, file: str, local: bool) -> dict[str, Any]:
-    """The JSON object in a file of a folder or hub repository; empty if there is no such file."""
-    path = cached_file(name, file, local_files_only=local, _raise_exceptions_for_missing_entries=False)
-    return json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
+def _settings(file: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty if there is no such file."""
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
 class LlavaProcessor(BoundedChat, transformers.LlavaProcessor):
@@ -48,9 +46,8 @@ class _WithoutVideo(BoundedChat):
     def from_pretrained(cls, name: Any, **kwargs: Any) -> Self:  # type: ignore[override]
         """Load a stock folder, including the settings of its video processor."""
         processor = super().from_pretrained(name, **kwargs)
-        local = kwargs.get("local_files_only", False)
-        nested = _settings(str(name), _PROCESSOR_FILE, local).get("video_processor")
-        processor.video_settings = nested or _settings(str(name), _VIDEO_FILE, local) or None
+        nested = _settings(Path(name, _PROCESSOR_FILE)).get("video_processor")
+        processor.video_settings = nested or _settings(Path(name, _VIDEO_FILE)) or None
         return processor
 
     def to_dict(self) -> dict[str, Any]:

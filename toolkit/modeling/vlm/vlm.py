@@ -23,7 +23,8 @@ from transformers.utils import logging as transformers_logging
 from toolkit.errors import UserError
 from toolkit.foreign_text import valid_unicode
 from toolkit.modeling.bfloat16 import cpu_has_bfloat16
-from toolkit.modeling.hub import CONFIG, check_weights, clear_errors, load_config, loading_options
+from toolkit.modeling.fetch_model import fetch_weights
+from toolkit.modeling.safe_loading import CONFIG, LOADING_OPTIONS, check_weights, clear_errors, load_config
 from toolkit.modeling.vet_model import DOWNLOAD_AGAIN, vet_fit, vet_folder
 from toolkit.modeling.vlm.architectures import (
     Architecture,
@@ -92,7 +93,7 @@ def load_vlm(
     """Load a model and its processor.
 
     Args:
-        name: A folder, or the id of a repository on the Hugging Face hub.
+        name: The folder of the model.
         dtype: The type of the weights; ``auto`` keeps the type of the files.
         attn_implementation: The attention kernel, by its name in transformers.
         device: The device that the model is moved to; by default it stays on the CPU.
@@ -100,16 +101,16 @@ def load_vlm(
     Raises:
         UserError: If there is no such model, if its files are not complete, or if its architecture is not supported.
     """
-    options = loading_options(name)
-    config = load_config(name, options)
+    config = load_config(name)
     architecture = architecture_of(config)
     with clear_errors(name, CONFIG):
         geometry = architecture.geometry(config)
-        if Path(name).is_dir():
-            vet_folder(Path(name))
-            vet_fit(Path(name), config)
+        vet_folder(Path(name))
+    fetch_weights(Path(name))
+    with clear_errors(name, CONFIG):
+        vet_fit(Path(name), config)
     with clear_errors(name, _PROCESSOR_FILES):
-        processor = architecture.processor.from_pretrained(str(name), backend="pil", **options)
+        processor = architecture.processor.from_pretrained(str(name), backend="pil", **LOADING_OPTIONS)
         keep_sizes(processor, architecture, geometry)
     with clear_errors(name, _WEIGHT_FILES):
         loaded: Any = AutoModelForImageTextToText.from_pretrained(
@@ -119,7 +120,7 @@ def load_vlm(
             attn_implementation=attn_implementation,
             use_safetensors=True,
             output_loading_info=True,
-            **options,
+            **LOADING_OPTIONS,
         )
     model, report = loaded
     check_weights(name, report)
@@ -152,7 +153,7 @@ def load_to_ask(name: str | Path, device: str | torch.device | None = None, attn
     """Load a model to ask it. On a CPU that is slow in bfloat16, it computes in float32, with the same weights.
 
     Args:
-        name: A folder, or the id of a repository on the Hugging Face hub.
+        name: The folder of the model.
         device: The device that the model is moved to; by default a GPU if there is one.
         attn_implementation: The attention kernel, by its name in transformers.
 
@@ -170,12 +171,12 @@ def stored_dtype(name: str | Path) -> torch.dtype:
     """The type of the weights that a model's configuration names; float32 if it names none.
 
     Args:
-        name: A folder, or the id of a repository on the Hugging Face hub.
+        name: The folder of the model.
 
     Raises:
         UserError: If there is no such model.
     """
-    config = load_config(name, loading_options(name))
+    config = load_config(name)
     with clear_errors(name, CONFIG):
         named = config.dtype or config.get_text_config().dtype or torch.float32
         return getattr(torch, named) if isinstance(named, str) else named

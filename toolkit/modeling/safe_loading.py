@@ -1,18 +1,13 @@
-"""Where the files of a model are, in a folder or on the Hugging Face hub, and clear errors if they cannot be loaded.
+"""Loading the files of a model from its folder as data, and clear errors if they cannot be loaded.
 
-A model is data: Python that it brings never runs, and its pickles are not opened.
+Python that a model brings never runs, and its pickles are not opened.
 """
 
 import pickle
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from huggingface_hub import constants, try_to_load_from_cache
-from huggingface_hub.errors import HTTPError
-from huggingface_hub.utils import get_session
 
 from toolkit.errors import UserError
 from toolkit.modeling.vet_model import ADAPTER_CONFIG, CONFIG, DOWNLOAD_AGAIN, vet_config
@@ -28,52 +23,20 @@ _SAFE_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "adapter_m
 
 _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "adapter_model.bin")
 
-_HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
-
 _LONGEST_CAUSE = 300  # characters of what a library says
 
 _PANIC = "PanicException"  # what Rust code raises at its own mistakes; it is no Exception
 
-_HUB_PATIENCE = 5.0  # seconds until the hub counts as unreachable; transformers itself retries for longer
-
-
-def loading_options(name: str | Path) -> dict[str, Any]:
-    """The options with which everything of a model is loaded by transformers.
-
-    Python code that the model brings never runs. The hub is not asked if the model is a folder, or if the hub cannot
-    be reached.
-
-    Args:
-        name: A model folder, or the id of a repository on the hub.
-
-    Raises:
-        UserError: If ``name`` is neither of them.
-    """
-    return {"trust_remote_code": False, "local_files_only": _is_folder(name) or not _hub_answers()}
-
-
-def _is_folder(name: str | Path) -> bool:
-    """Whether ``name`` is a model folder; if it is not, it must be the id of a hub repository."""
-    folder = Path(name)
-    if folder.is_dir():
-        _check_folder(folder)
-        return True
-    if folder.exists() or isinstance(name, Path) or not _HUB_ID.fullmatch(name):
-        raise UserError(f"{name}: there is no such folder", remedy="give a model folder or a hub repository's id")
-    return False
-
-
-def _hub_answers() -> bool:
-    if constants.HF_HUB_OFFLINE:
-        return False
-    try:
-        get_session().head(constants.ENDPOINT, timeout=_HUB_PATIENCE)
-    except HTTPError:
-        return False
-    return True
+LOADING_OPTIONS: Mapping[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+"""The options with which transformers loads everything of a model: code that it brings never runs."""
 
 
 def _check_folder(folder: Path) -> None:
+    """Check that a folder holds a model with a plausible configuration."""
+    if not folder.is_dir():
+        raise UserError(
+            f"{folder}: there is no such folder", remedy="give a model folder, or OWNER/NAME of a model on the hub"
+        )
     if not (folder / CONFIG).is_file():
         if (folder / ADAPTER_CONFIG).is_file():
             raise UserError(
@@ -89,23 +52,20 @@ def _check_folder(folder: Path) -> None:
     vet_config(folder / CONFIG)
 
 
-def load_config(name: str | Path, options: Mapping[str, Any]) -> "PretrainedConfig":
+def load_config(folder: str | Path) -> "PretrainedConfig":
     """Load the configuration of a model, once it is known to be plausible.
 
     Args:
-        name: A model folder, or the id of a repository on the hub.
-        options: What ``loading_options`` returns.
+        folder: A model folder.
 
     Raises:
-        UserError: If it cannot be loaded.
+        UserError: If there is no such folder, or the configuration cannot be loaded.
     """
     from transformers import AutoConfig
-    from transformers.utils import cached_file
 
-    with clear_errors(name, CONFIG):
-        if not Path(name).is_dir():
-            vet_config(Path(str(cached_file(str(name), CONFIG, local_files_only=options["local_files_only"]))))
-        config: PretrainedConfig = AutoConfig.from_pretrained(str(name), **options)
+    _check_folder(Path(folder))
+    with clear_errors(folder, CONFIG):
+        config: PretrainedConfig = AutoConfig.from_pretrained(str(folder), **LOADING_OPTIONS)
         return config
 
 
@@ -118,7 +78,7 @@ def clear_errors(name: str | Path, what: str = "") -> Iterator[None]:
     libraries stand in such a block, and as little of the toolkit as possible: its own mistakes would be hidden.
 
     Args:
-        name: The model that is loaded or used: a folder, or the id of a hub repository.
+        name: The folder of the model that is loaded or used.
         what: The files that are read, for the error; "" if an error itself says it.
     """
     try:
@@ -150,11 +110,8 @@ def _loading_error(name: str | Path, what: str, error: BaseException) -> UserErr
             "give a copy in safetensors; or, if you trust whoever made it, load it in Python by the from_pretrained of "
             "transformers, and save it by save_pretrained",
         )
-    if Path(name).is_dir():
-        remedy = f"{DOWNLOAD_AGAIN}; or give another folder"
-    else:
-        remedy = "check the id, the network and HF_HUB_OFFLINE, or give a model folder"
-    return UserError(problem, f"{what}: {_cause_of(error)}" if what else _cause_of(error), remedy)
+    cause = f"{what}: {_cause_of(error)}" if what else _cause_of(error)
+    return UserError(problem, cause, f"{DOWNLOAD_AGAIN}; or give another folder")
 
 
 def _cause_of(error: BaseException) -> str:
@@ -168,21 +125,11 @@ def _cause_of(error: BaseException) -> str:
     return shown if len(shown) <= _LONGEST_CAUSE else f"{shown[:_LONGEST_CAUSE]} …"
 
 
-def _stored_file(name: str | Path, file: str) -> Path | None:
-    """A file of a model in its folder, or in the cache of what was downloaded from the hub; None if it is not there."""
-    if Path(name).is_dir():
-        path = Path(name, file)
-        return path if path.is_file() else None
-    cached = try_to_load_from_cache(str(name), file)
-    return Path(cached) if isinstance(cached, str) else None
-
-
 def _file_with_code(name: str | Path) -> str | None:
     """The file of a model that names Python code of the model's own; None if there is none."""
     for file in _MAY_NAME_CODE:
-        path = _stored_file(name, file)
         try:
-            settings = read_object(path, "") if path else {}
+            settings = read_object(Path(name, file), "")
         except (OSError, UserError):
             continue  # whatever is wrong with it, it is not the code that it names
         if settings.get("auto_map"):
@@ -192,9 +139,9 @@ def _file_with_code(name: str | Path) -> str | None:
 
 def _has_only_pickles(name: str | Path) -> bool:
     """Whether the weights of a model are there as pickles alone."""
-    if any(_stored_file(name, file) for file in _SAFE_WEIGHTS):
+    if any(Path(name, file).is_file() for file in _SAFE_WEIGHTS):
         return False
-    return any(_stored_file(name, file) for file in _PICKLES)
+    return any(Path(name, file).is_file() for file in _PICKLES)
 
 
 def check_weights(name: str | Path, report: Mapping[str, Any]) -> None:
