@@ -3,13 +3,26 @@
 import gc
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from toolkit.cli.options import Force, Include, Json, Trust, console, include_tasks, print_json
+from toolkit.cli.options import (
+    Device,
+    Dtype,
+    Force,
+    Include,
+    Json,
+    Quantize,
+    Trust,
+    console,
+    include_tasks,
+    print_json,
+)
 from toolkit.errors import UserError
+from toolkit.modeling.placement import AUTO, Placement
 
 if TYPE_CHECKING:
     from toolkit.inference.answer import Answer
@@ -82,6 +95,9 @@ def ask(
     raw: Annotated[bool, typer.Option("--raw", help="Ask in exactly your words, not in those of training.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Check the answer against the model's own depths.")] = False,
     save: Annotated[Path | None, typer.Option(metavar="PNG", help="Write the picture as the model saw it.")] = None,
+    device: Device = AUTO,
+    dtype: Dtype = AUTO,
+    quantize: Quantize = None,
     force: Force = False,
     include: Include = None,
     trust: Trust = False,
@@ -93,6 +109,7 @@ def ask(
     from toolkit.inference.scene import open_scene
 
     images, question = _pictures_and_question(words, task)
+    placement = Placement(device, dtype, quantize)
     named = parse_points(point or [])
     # All faults of the pictures, points and camera are found before the model is loaded, which may take minutes.
     scene = open_scene(images, camera_flags(intrinsics, focal, fov), named)
@@ -103,7 +120,7 @@ def ask(
             {"--point": named, "--raw": raw, "--check": check, "--save": save, "a second picture": images[1:]}
         )
         where = _make_grid(grid, scene.size) if grid is not None else _read_points(points, scene.size)
-        answers = _ask_many(load_asker(model, include, like, trust), scene, question, where, grid, task)
+        answers = _ask_many(load_asker(model, include, like, trust, placement), scene, question, where, grid, task)
         if to_json:
             print_json(answers_to_json(answers))
         else:
@@ -111,7 +128,7 @@ def ask(
         return
     if save:
         _check_save(save, images, force)
-    answer = load_asker(model, include, like, trust).ask(scene, question, task=task, raw=raw, check=check)
+    answer = load_asker(model, include, like, trust, placement).ask(scene, question, task=task, raw=raw, check=check)
     if save:
         from toolkit.utils.contact_sheet import save_png
 
@@ -226,7 +243,9 @@ def camera_flags(intrinsics: str | None, focal: float | None, fov: float | None)
     return CameraFlags(None if intrinsics is None else parse_intrinsics(intrinsics), focal, fov)
 
 
-def load_asker(model: str | None, include: list[Path] | None, like: Path | None, trust: bool) -> "Asker":
+def load_asker(
+    model: str | None, include: list[Path] | None, like: Path | None, trust: bool, placement: Placement
+) -> "Asker":
     """Load the model to ask, and before it the user's own tasks."""
     from toolkit.inference.asker import load
 
@@ -235,7 +254,7 @@ def load_asker(model: str | None, include: list[Path] | None, like: Path | None,
     # go through all of them again and again, which takes a fifth of the whole time.
     gc.disable()
     try:
-        return load(model, like, trust)
+        return load(model, like, trust, **asdict(placement))
     finally:
         gc.freeze()
         gc.enable()

@@ -20,11 +20,14 @@ from toolkit.cli.cloud import cloud
 from toolkit.cli.data import data, print_preview
 from toolkit.cli.last_net import ForeignWordsGroup, show_hidden_characters
 from toolkit.cli.options import (
+    Device,
+    Dtype,
     Force,
     Include,
     Json,
     Output,
     Overrides,
+    Quantize,
     RecipeName,
     Trust,
     console,
@@ -36,6 +39,7 @@ from toolkit.cli.options import (
 from toolkit.errors import UserError, wrapped
 from toolkit.foreign_text import one_line, visible
 from toolkit.inference.caveats import is_shipped
+from toolkit.modeling.placement import AUTO, Placement
 from toolkit.utils.resources import TINY, model_folder
 
 app = typer.Typer(
@@ -184,6 +188,9 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option(min=1, help="The number of questions for each task, for a quick look.")
     ] = None,
+    device: Device = AUTO,
+    dtype: Dtype = AUTO,
+    quantize: Quantize = None,
     output: Output = None,
     include: Include = None,
     trust: Trust = False,
@@ -193,25 +200,27 @@ def evaluate(
     """Measure a checkpoint on a recipe's held-out pictures, and compare it with the best constant answer."""
     from toolkit.evaluation.ranks import joined_ranks
 
+    placement = Placement(device, dtype, quantize)
     with joined_ranks() as ranks:
         settings = recipe_of(
             recipe, [*(overrides or []), *([f"evaluation.samples={limit}"] if limit else [])], include, trust
         )
-        if tasks:
-            from toolkit.config.build import recipe_with_tasks
-
-            settings = recipe_with_tasks(settings, tasks.split(","))
+        from toolkit.config.build import recipe_with_tasks
         from toolkit.evaluation.evaluate import EvaluationSetup, evaluate_recipe, is_stock
-        from toolkit.modeling.checkpoint_contract import read_contract
+        from toolkit.modeling.checkpoint_contract import read_contract, with_own_tasks
         from toolkit.utils.files import make_folder
         from toolkit.utils.progress import err
 
         measured = None if checkpoint == "-" else Path(model_folder(checkpoint))
+        named = tasks.split(",") if tasks else []
         if measured is not None and not is_stock(measured):
             read_contract(measured)  # before anything is written into its folder
-        folder = output or _report_folder(measured, recipe, tasks, predictor, limit)
+            settings = with_own_tasks(measured, settings, named)
+        if named:
+            settings = recipe_with_tasks(settings, named)
+        folder = output or _report_folder(measured, recipe, tasks, " ".join([predictor, *placement.words]), limit)
         make_folder(folder)
-        setup = EvaluationSetup(predictor, check, allow_overlap, ranks)
+        setup = EvaluationSetup(predictor, check, allow_overlap, ranks, placement)
         report = evaluate_recipe(measured, settings, setup, folder, force)
     if not ranks.is_first:
         return

@@ -27,11 +27,14 @@ from toolkit.modeling.checkpoint_contract import (
     check_same_contract,
     read_contract,
     recipe_canvas,
+    with_own_tasks,
 )
 from toolkit.modeling.constant_predictor import ConstantPredictor, FixedPredictor
 from toolkit.modeling.hub import CONFIG
+from toolkit.modeling.placement import Placement
 from toolkit.modeling.predictor import Ending, Predictor
-from toolkit.modeling.vlm.vlm import Vlm, load_to_ask
+from toolkit.modeling.vlm.load_placed import load_placed
+from toolkit.modeling.vlm.vlm import Vlm
 from toolkit.modeling.vlm.vlm_predictor import VlmPredictor
 from toolkit.qa.mixture import Mixture
 from toolkit.qa.tasks.task import GENERAL, Task
@@ -63,12 +66,14 @@ class EvaluationSetup:
         check: Whether answers are checked against the predictor's own depths.
         allow_overlap: Whether a checkpoint may be evaluated on pictures that it was trained on.
         ranks: The processes that share the questions. All of them evaluate together, and the first one writes.
+        placement: Where the weights of the checkpoint are put, and in which type.
     """
 
     predictor: str = "vlm"
     check: bool = False
     allow_overlap: bool = False
     ranks: Ranks = ALONE
+    placement: Placement = Placement()
 
     @property
     def kind(self) -> str:
@@ -121,9 +126,11 @@ def evaluate_recipe(
             the recipe holds out, or if the predictor cannot be made or does not share its questions.
     """
     _check_shared(setup)
+    if setup.kind != "vlm":
+        setup.placement.check_unused(f"--predictor {setup.predictor}")
     stock = folder is not None and is_stock(folder)
     if folder is not None and not stock:
-        recipe = adopt_contract(folder, recipe)
+        recipe = adopt_contract(folder, with_own_tasks(folder, recipe))
         check_same_contract(folder, recipe)
     questions = make_questions(recipe, canvas_of(folder) if folder else recipe_canvas(recipe))
     notes = list(questions.notes)
@@ -175,7 +182,7 @@ def _make_predictor(
     rest = setup.predictor.partition(":")[2]
     tasks = {name: task for name, mixture in held_out.items() for task, _ in mixture.tasks}
     if setup.kind == "vlm" and not rest:
-        return _open_checkpoint(folder, recipe)
+        return _open_checkpoint(folder, recipe, setup.placement)
     if setup.kind == "constant":
         return FixedPredictor(rest) if rest else ConstantPredictor(held_out)
     if setup.kind == "depth" and rest:
@@ -194,22 +201,23 @@ def _make_predictor(
     raise UserError(f"unknown predictor {setup.predictor!r}", remedy=f"give {_PREDICTORS}")
 
 
-def _open_checkpoint(folder: Path | None, recipe: Recipe) -> Predictor:
+def _open_checkpoint(folder: Path | None, recipe: Recipe, placement: Placement) -> Predictor:
     """The model in a folder as a predictor, trained by this toolkit or not."""
     if folder is None:
         raise UserError("there is no checkpoint to ask", remedy="name its folder, or another --predictor")
-    vlm = load_to_ask(folder) if is_stock(folder) else _open_trained(folder, recipe)
+    vlm = load_placed(folder, placement) if is_stock(folder) else _open_trained(folder, recipe, placement)
     settings = recipe.evaluation
-    return VlmPredictor(vlm, folder.name, settings.batch_size, settings.max_new_tokens)
+    name = " ".join([folder.name, *placement.words])
+    return VlmPredictor(vlm, name, settings.batch_size, settings.max_new_tokens)
 
 
-def _open_trained(folder: Path, recipe: Recipe) -> Vlm:
+def _open_trained(folder: Path, recipe: Recipe, placement: Placement) -> Vlm:
     """The model of a checkpoint, which must be trained on all tasks of the recipe but ordinary questions.
 
     Raises:
         UserError: If the model was not trained on one of the tasks.
     """
-    checkpoint = load_checkpoint(folder)
+    checkpoint = load_checkpoint(folder, placement)
     asked = [task for task, _ in make_tasks(recipe)]
     strangers = [task.name for task in asked if task.name not in checkpoint.tasks and task.group != GENERAL]
     if strangers:
@@ -250,8 +258,13 @@ def evaluate_predictor(
     batch_size = predictor.batch_size if isinstance(predictor, VlmPredictor) else AT_ONCE
     with bar("evaluating", asked.count) as progress:
         records = ask_all(predictor, asked, progress.advance, batch_size, setup.ranks)
-    notes = [*questions.notes, *predictor.notes, *_notes_on_endings(records)]
-    about = {"recipe": digest, "versions": versions(), "notes": notes}
+    about = {
+        "recipe": digest,
+        "versions": versions(),
+        "sources": {name: source.kind for name, source in recipe.sources.items()},
+        **({"placement": predictor.placement} if isinstance(predictor, VlmPredictor) else {}),
+        "notes": [*questions.notes, *predictor.notes, *_notes_on_endings(records)],
+    }
     report = make_report(predictor.name, records, asked.tasks, central, about)
     if kept is not None and setup.ranks.is_first:
         report.save(kept.folder)

@@ -32,6 +32,7 @@ from toolkit.inference.points import (
 from toolkit.inference.scene import Scene, open_scene
 from toolkit.modeling.checkpoint_contract import CONTRACT, contract_for_remote
 from toolkit.modeling.confidence.uncertainty import answer_interval
+from toolkit.modeling.placement import AUTO, Placement
 from toolkit.modeling.predictor import Ending, Predictor, Reply
 from toolkit.qa.canonical_view import View, canonicalise
 from toolkit.qa.parsing.units import unit_in, value_to_text
@@ -61,7 +62,15 @@ def find_checkpoint(root: Path = Path("runs")) -> Path:
     return found[-1].parent if found else Path(model_folder(TINY))
 
 
-def load(model: str | Path | None = None, like: str | Path | None = None, trust: bool = False) -> "Asker":
+def load(
+    model: str | Path | None = None,
+    like: str | Path | None = None,
+    trust: bool = False,
+    *,
+    device: str = AUTO,
+    dtype: str = AUTO,
+    quantize: str | None = None,
+) -> "Asker":
     """Load a model, which can then answer many questions.
 
     Args:
@@ -71,25 +80,31 @@ def load(model: str | Path | None = None, like: str | Path | None = None, trust:
         like: For a model on a server, the folder of a checkpoint that says how it is asked (``contract_for_remote``).
         trust: Whether Python files that come with the checkpoint may run. They are then remembered as trusted, until
             they change. Those that ``toolkit train`` wrote on this machine are trusted anyway.
+        device: Where the weights are put: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        dtype: The type of the weights: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+        quantize: Whether weights are shortened to ``4bit`` or ``8bit``, on a GPU.
 
     Raises:
-        UserError: If the folder is not a checkpoint, if it brings Python files that are not trusted, or if the name of
-            a model on a server is malformed.
+        UserError: If the folder is not a checkpoint, if it brings Python files that are not trusted, if its weights
+            do not fit there, or if the name of a model on a server is malformed.
     """
+    placement = Placement(device, dtype, quantize)
     if not trust:
-        return _load(model, like)
+        return _load(model, like, placement)
     with trusting(True):
-        return _load(model, like)
+        return _load(model, like, placement)
 
 
-def _load(model: str | Path | None, like: str | Path | None) -> "Asker":
+def _load(model: str | Path | None, like: str | Path | None, placement: Placement) -> "Asker":
     remote = None if model is None else _remote_model(str(model))
     if remote is None:
         if like is not None:
             raise UserError("--like is for models on a server", remedy="a checkpoint says itself how it is asked")
         from toolkit.modeling.checkpoint import load_checkpoint  # imports torch; a model on a server does without
 
-        return Asker.from_checkpoint(load_checkpoint(find_checkpoint() if model is None else Path(model_folder(model))))
+        folder = find_checkpoint() if model is None else Path(model_folder(model))
+        return Asker.from_checkpoint(load_checkpoint(folder, placement))
+    placement.check_unused("a model on a server")
     from toolkit.modeling.remote.remote_predictor import OpenAiPredictor
 
     contract = contract_for_remote(remote, None if like is None else Path(model_folder(str(like))))

@@ -7,7 +7,9 @@ from pathlib import Path
 from toolkit.config.build_presenter import make_presenter
 from toolkit.config.recipe import Recipe
 from toolkit.modeling.checkpoint_contract import checked_recipe
-from toolkit.modeling.vlm.vlm import Vlm, load_to_ask
+from toolkit.modeling.placement import Placement
+from toolkit.modeling.vlm.load_placed import load_placed
+from toolkit.modeling.vlm.vlm import Vlm
 from toolkit.qa.sample import Presenter
 from toolkit.qa.tasks.task import Task
 
@@ -31,15 +33,19 @@ class Checkpoint:
     tasks: Mapping[str, Task]
 
 
-def load_checkpoint(folder: Path) -> Checkpoint:
+def load_checkpoint(folder: Path, placement: Placement = Placement()) -> Checkpoint:
     """Load a checkpoint. Its contract is checked first.
 
+    Args:
+        folder: The folder of the checkpoint.
+        placement: Where its weights are put, and in which type.
+
     Raises:
-        UserError: If the folder is not a checkpoint of this toolkit, if the templates have changed since training, or
-            if it brings Python files that are not trusted.
+        UserError: If the folder is not a checkpoint of this toolkit, if the templates have changed since training, if
+            it brings Python files that are not trusted, or if its weights cannot be put there.
     """
     recipe, tasks = checked_recipe(folder)
-    vlm = load_to_ask(folder)
+    vlm = load_placed(folder, placement)
     return Checkpoint(
         folder, vlm, recipe, make_presenter(recipe, vlm.architecture.canvas(vlm.model.config)).uncropped, tasks
     )
