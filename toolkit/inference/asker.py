@@ -4,7 +4,7 @@
 (``toolkit.qa.sample``), lets the model reply, and reads the reply.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from toolkit.config.recipe import Recipe
 from toolkit.data.frames.frame import Frame
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
@@ -108,7 +109,14 @@ def _load(model: str | Path | None, like: str | Path | None, placement: Placemen
     from toolkit.modeling.remote.remote_predictor import OpenAiPredictor
 
     contract = contract_for_remote(remote, None if like is None else Path(model_folder(str(like))))
-    return Asker(OpenAiPredictor(remote), contract.presenter, contract.tasks)
+    served = contract.origin == remote.name  # the checkpoint itself
+    warnings = _caveats(Path(remote.name), contract.recipe, contract.tasks) if served else {}
+    return Asker(OpenAiPredictor(remote), contract.presenter, contract.tasks, caveats=warnings)
+
+
+def _caveats(folder: Path, recipe: Recipe, tasks: Iterable[str]) -> dict[str, str]:
+    """What a checkpoint's own results say about its answers (``toolkit.inference.caveats``)."""
+    return caveats(folder, {name: source.kind for name, source in recipe.sources.items()}, tasks)
 
 
 def _remote_model(name: str) -> "RemoteModel | None":
@@ -145,9 +153,8 @@ class Asker:
             checkpoint: The checkpoint.
             max_new_tokens: The highest number of tokens in an answer.
         """
-        shipped = is_shipped(checkpoint.folder)
-        name = TINY if shipped else str(checkpoint.folder)
-        warnings = caveats(checkpoint.folder) if shipped else {}
+        name = TINY if is_shipped(checkpoint.folder) else str(checkpoint.folder)
+        warnings = _caveats(checkpoint.folder, checkpoint.recipe, checkpoint.tasks)
         from toolkit.modeling.vlm.vlm_predictor import VlmPredictor  # imports torch
 
         predictor = VlmPredictor(checkpoint.vlm, name, _AT_ONCE, max_new_tokens)

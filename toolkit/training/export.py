@@ -13,6 +13,7 @@ from toolkit.config.recipe import Recipe
 from toolkit.errors import UserError
 from toolkit.evaluation.contamination import TRAINED_ON_FILE, hash_sources
 from toolkit.evaluation.evaluate import central_labels
+from toolkit.evaluation.reports.report import REPORT
 from toolkit.modeling.checkpoint_contract import CONTRACT, RECIPE, check_same_contract, read_contract, save_contract
 from toolkit.modeling.hub import clear_errors
 from toolkit.modeling.vet_model import ADAPTER_CONFIG
@@ -92,8 +93,8 @@ def export(source: Path, dest: Path, force: bool = False) -> ExportResult:
                 remedy="export from a machine with the versions in toolkit.json",
             )
         _save_contract_and_data(run, recipe, plan, scratch)
-        if source == run and (run / "README.md").is_file():  # a saved step has no results of its own
-            write_text(scratch / "README.md", (run / "README.md").read_text(encoding="utf-8"))
+        if source == run:  # a saved step has no results of its own
+            _copy_results(run, scratch)
         _place(scratch, dest)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -148,6 +149,13 @@ def _save_contract_and_data(run: Path, recipe: Recipe, plan: RunPlan, folder: Pa
         hash_sources([feed.source for feed in plan.train.feeds]).save(folder / TRAINED_ON_FILE)
     write_text(folder / RECIPE, dump_recipe(recipe))
     save_contract(recipe, plan, central, folder)
+
+
+def _copy_results(run: Path, folder: Path) -> None:
+    """Copy the card of a finished run and its held-out results, of which it speaks when it is asked."""
+    for name in ("README.md", f"evaluation/{REPORT}", "evaluation/report.md"):
+        if (run / name).is_file():
+            write_text(folder / name, (run / name).read_text(encoding="utf-8"))
 
 
 def _draw_questions(plan: RunPlan) -> list[Sample]:

@@ -40,9 +40,7 @@ _FORMATS = (
     _OtherFormat(frozenset({"frames", "camera_angle_x"}), "a transforms.json of NeRF", "depths"),
     _OtherFormat(frozenset({"frames", "fl_x"}), "a transforms.json of Nerfstudio", "depths"),
     _OtherFormat(frozenset({"shapes", "imagePath"}), "labels of LabelMe", "cameras and depths in metres"),
-    _OtherFormat(
-        frozenset({"conversations"}), "conversations as LLaVA is tuned on", "cameras and depths"
-    ),
+    _OtherFormat(frozenset({"conversations"}), "conversations as LLaVA is tuned on", "cameras and depths"),
     _OtherFormat(frozenset({"messages"}), "chats for fine-tuning", "cameras and depths"),
 )
 
