@@ -314,7 +314,15 @@ def test_a_camera_beside_the_picture_is_used(asker: Asker, photo: Path) -> None:
     answer = asker.ask(photo, "how far is the red point", points={"red": (60, 45)})
     assert answer.cameras[0].camera.intrinsics == [90, 91, 59, 44, WIDTH, HEIGHT]
     assert answer.cameras[0].origin == str(photo.with_suffix(".json"))
-    assert set(answer.warnings) <= {Ending.CUT.why_unread}  # this model hardly ever ends its answers
+    assert set(answer.warnings) <= {Ending.CUT.why_unread, *asker.caveats.values()}  # it hardly ever ends its answers
+
+
+def test_a_run_without_results_says_that_nothing_is_known(asker: Asker, photo: Path) -> None:
+    (said,) = asker.caveats.values()
+    assert "nothing is known about how good" in said and said.endswith("RECIPE measures it")
+    assert said in asker.ask(photo, "how far is the red point", points={"red": (60, 45)}, camera=FLAGS).warnings
+    (one,) = asker.ask_many(photo, "how far is it", [(60, 45)], camera=FLAGS, task="metric_depth")
+    assert said in one.to_json()["warnings"]
 
 
 def test_pictures_from_memory_are_answered_like_files(asker: Asker, photo: Path) -> None:
@@ -404,7 +412,7 @@ def test_nothing_is_read_from_an_answer_that_is_not_complete(asker: Asker, photo
     asker = replace(asker, predictor=predictor)
     answer = asker.ask(photo, "how far is the red point", points={"red": (60, 45)}, camera=FLAGS)
     assert (answer.value, answer.said, answer.interval, answer.text) == (None, "", None, "2.00 m")
-    assert (answer.ending, answer.warnings) == (ending, (ending.why_unread,))
+    assert (answer.ending, answer.warnings) == (ending, (*asker.caveats.values(), ending.why_unread))
     assert answer.to_json()["ending"] == ending.value
     places = {"red": (40.0, 45.0), "blue": (80.0, 45.0)}
     checked = asker.ask(photo, "how far apart are red and blue", points=places, camera=FLAGS, check=True).check

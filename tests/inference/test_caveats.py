@@ -190,4 +190,6 @@ def test_it_can_be_taken_elsewhere(run: Run, tmp_path: Path) -> None:
     code, out, err = run("export", "tiny", tmp_path / "mine")
     assert code == 0, err
     assert "logits differ by 0.00%" in out
-    assert (tmp_path / "mine" / "README.md").read_text() == (FOLDER / "README.md").read_text()
+    for name in ("README.md", "evaluation/report.json"):
+        assert (tmp_path / "mine" / name).read_text() == (FOLDER / name).read_text()
+    assert "how good" in caveats(tmp_path / "mine", {"rooms": "rooms"})["metric_depth"]

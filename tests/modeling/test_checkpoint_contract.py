@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.own_task import write_task
 from tests.support.training import TINY
+from toolkit.config.build_presenter import make_tasks
 from toolkit.config.load import load_recipe
 from toolkit.errors import UserError
 from toolkit.modeling.checkpoint import load_checkpoint
-from toolkit.modeling.checkpoint_contract import CONTRACT, open_contract
+from toolkit.modeling.checkpoint_contract import CONTRACT, open_contract, with_own_tasks
 from toolkit.qa.tasks.task import template_version
+from toolkit.qa.tasks.trust import trusting
 from toolkit.training.train import train
 
 
@@ -58,3 +61,19 @@ def test_a_canvas_that_is_none_is_refused(weightless: Path, canvas: object) -> N
     rewrite(weightless, canvas=canvas)
     with pytest.raises(UserError, match=r"toolkit\.json: canvas: .* is no canvas"):
         open_contract(weightless)
+
+
+def test_a_recipe_knows_the_tasks_that_a_checkpoint_brings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / "tasks").mkdir()
+    path = write_task(tmp_path / "tasks", "own_brought")
+    recipe = load_recipe("depth_plus_distance")
+    assert with_own_tasks(tmp_path, recipe) == recipe  # nothing of the checkpoint's is needed
+    brought = load_recipe("depth_plus_distance", ["tasks={own_brought: 1}"])
+    for asking, more in ((recipe, ["own_brought"]), (brought, [])):
+        with pytest.raises(UserError, match="Python code is not trusted"):
+            with_own_tasks(tmp_path, asking, more)
+    with trusting(True):
+        knowing = with_own_tasks(tmp_path, brought)
+        assert knowing.include == (path,)
+        assert [task.name for task, _ in make_tasks(knowing)] == ["own_brought"]

@@ -3,13 +3,28 @@
 import gc
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from toolkit.cli.options import Force, Include, Json, Known, Like, Trust, console, include_tasks, print_json
+from toolkit.cli.options import (
+    Device,
+    Dtype,
+    Force,
+    Include,
+    Json,
+    Known,
+    Like,
+    Quantize,
+    Trust,
+    console,
+    include_tasks,
+    print_json,
+)
 from toolkit.errors import UserError
+from toolkit.modeling.placement import AUTO, Placement
 
 if TYPE_CHECKING:
     from toolkit.inference.answer import Answer
@@ -83,6 +98,9 @@ def ask(
     raw: Annotated[bool, typer.Option("--raw", help="Ask in exactly your words, not in those of training.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Check the answer against the model's own depths.")] = False,
     save: Annotated[Path | None, typer.Option(metavar="PNG", help="Write the picture as the model saw it.")] = None,
+    device: Device = AUTO,
+    dtype: Dtype = AUTO,
+    quantize: Quantize = None,
     force: Force = False,
     include: Include = None,
     trust: Trust = False,
@@ -95,6 +113,7 @@ def ask(
     from toolkit.inference.scene import open_scene
 
     images, question = _pictures_and_question(words, task)
+    placement = Placement(device, dtype, quantize)
     named = parse_points(point or [])
     # All faults of the pictures, points and camera are found before the model is loaded, which may take minutes.
     scene = open_scene(images, camera_flags(intrinsics, focal, fov), named)
@@ -112,7 +131,7 @@ def ask(
             }
         )
         where = _make_grid(grid, scene.size) if grid is not None else _read_points(points, scene.size)
-        asker = load_asker(model, include, like, trust)
+        asker = load_asker(model, include, like, trust, placement)
         if grid is not None:
             where = _shown_points(asker, scene, where, grid)
         answers = _ask_many(asker, scene, question, where, task, lengths)
@@ -123,7 +142,7 @@ def ask(
         return
     if save:
         _check_save(save, images, force)
-    asker = load_asker(model, include, like, trust)
+    asker = load_asker(model, include, like, trust, placement)
     answer = asker.ask(scene, question, task=task, raw=raw, check=check, known=lengths)
     if save:
         from toolkit.utils.contact_sheet import save_png
@@ -247,7 +266,9 @@ def camera_flags(intrinsics: str | None, focal: float | None, fov: float | None)
     return CameraFlags(None if intrinsics is None else parse_intrinsics(intrinsics), focal, fov)
 
 
-def load_asker(model: str | None, include: list[Path] | None, like: str | None, trust: bool) -> "Asker":
+def load_asker(
+    model: str | None, include: list[Path] | None, like: str | None, trust: bool, placement: Placement
+) -> "Asker":
     """Load the model to ask, and before it the user's own tasks."""
     from toolkit.inference.asker import load
 
@@ -256,7 +277,7 @@ def load_asker(model: str | None, include: list[Path] | None, like: str | None, 
     # go through all of them again and again, which takes a fifth of the whole time.
     gc.disable()
     try:
-        return load(model, like, trust)
+        return load(model, like, trust, **asdict(placement))
     finally:
         gc.freeze()
         gc.enable()

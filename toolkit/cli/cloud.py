@@ -17,9 +17,10 @@ from toolkit.cli.ask import (
     known_lengths,
     load_asker,
 )
-from toolkit.cli.options import Force, Include, Known, Like, Trust, say
+from toolkit.cli.options import Device, Dtype, Force, Include, Known, Like, Quantize, Trust, say
 from toolkit.errors import UserError
 from toolkit.foreign_text import one_line
+from toolkit.modeling.placement import AUTO, Placement
 
 if TYPE_CHECKING:
     from toolkit.data.frames.frame import DepthFile, DepthType
@@ -62,14 +63,19 @@ def cloud(
         Literal["z", "euclidean"] | None, typer.Option(help="The kind of depth in the map; there is no default.")
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Take every n-th pixel of --depth in both directions.")] = 1,
+    device: Device = AUTO,
+    dtype: Dtype = AUTO,
+    quantize: Quantize = None,
     include: Include = None,
     trust: Trust = False,
     force: Force = False,
 ) -> None:
     """Make a metric point cloud of a picture, by asking a model on a grid, or from a depth map."""
     file = _depth_file(output, depth, against, (depth_scale, depth_type))
+    placement = Placement(device, dtype, quantize)
     if depth:
         _refuse_with_depth({"--point": point, "--known": known, "--camera-height": camera_height})
+        placement.check_unused("no model, but --depth")
     from toolkit.inference.cloud.adaptive_grid import Grid
     from toolkit.inference.cloud.build_cloud import (
         SurveyProgress,
@@ -90,7 +96,7 @@ def cloud(
         made = cloud_from_depth(scene, file, every=every)
     else:
         grid = Grid(columns, levels, ratio, questions)
-        asker = load_asker(model, include, like, trust)
+        asker = load_asker(model, include, like, trust, placement)
         with bar("asking", 0) as progress:
             told = SurveyProgress(progress.extend, progress.advance)
             made = cloud_from_model(asker, scene, grid, None, file, told, lengths)

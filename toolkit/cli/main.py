@@ -24,12 +24,15 @@ from toolkit.cli.interrupted import if_interrupted, told_when_interrupted
 from toolkit.cli.last_net import ForeignWordsGroup, show_hidden_characters
 from toolkit.cli.models import models
 from toolkit.cli.options import (
+    Device,
+    Dtype,
     Force,
     Include,
     Json,
     Like,
     Output,
     Overrides,
+    Quantize,
     RecipeName,
     Trust,
     console,
@@ -41,6 +44,7 @@ from toolkit.cli.options import (
 from toolkit.errors import UserError, wrapped
 from toolkit.foreign_text import one_line, visible
 from toolkit.inference.caveats import is_shipped
+from toolkit.modeling.placement import AUTO, Placement
 from toolkit.utils.interruption import asked_to_stop
 from toolkit.utils.resources import TINY
 from toolkit.utils.system_errors import system_error
@@ -224,6 +228,9 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option(min=1, help="The number of questions for each task, for a quick look.")
     ] = None,
+    device: Device = AUTO,
+    dtype: Dtype = AUTO,
+    quantize: Quantize = None,
     output: Output = None,
     include: Include = None,
     trust: Trust = False,
@@ -233,29 +240,31 @@ def evaluate(
     """Measure a checkpoint on a recipe's held-out pictures, and compare it with the best constant answer."""
     from toolkit.evaluation.ranks import joined_ranks
 
+    placement = Placement(device, dtype, quantize)
     with joined_ranks() as ranks:
         settings = recipe_of(
             recipe, [*(overrides or []), *([f"evaluation.samples={limit}"] if limit else [])], include, trust
         )
-        if tasks:
-            from toolkit.config.build import recipe_with_tasks
-
-            settings = recipe_with_tasks(settings, tasks.split(","))
+        from toolkit.config.build import recipe_with_tasks
         from toolkit.evaluation.evaluate import EvaluationSetup, evaluate_recipe
-        from toolkit.modeling.checkpoint_contract import read_contract
+        from toolkit.modeling.checkpoint_contract import read_contract, with_own_tasks
         from toolkit.modeling.fetch_model import fetch_model
         from toolkit.modeling.find_contract import is_stock
         from toolkit.utils.files import make_folder
         from toolkit.utils.progress import err
 
         measured = None if checkpoint == "-" else fetch_model(checkpoint, weights=False)
+        named = tasks.split(",") if tasks else []
         if measured is not None and not is_stock(measured):
             read_contract(measured)  # before anything is written into its folder
-        words = [*(tasks.split(",") if tasks else []), *(["like", like] if like else [])]
-        folder = output or _report_folder(measured, recipe, words, predictor, limit)
+            settings = with_own_tasks(measured, settings, named)
+        if named:
+            settings = recipe_with_tasks(settings, named)
+        words = [*named, *(["like", like] if like else [])]
+        folder = output or _report_folder(measured, recipe, words, " ".join([predictor, *placement.words]), limit)
         if_interrupted(lambda: f"{_count_kept(folder)} answers are kept in {folder}")
         make_folder(folder)
-        setup = EvaluationSetup(predictor, check, allow_overlap, ranks, like)
+        setup = EvaluationSetup(predictor, check, allow_overlap, ranks, like, placement)
         report = evaluate_recipe(measured, settings, setup, folder, force)
     if not ranks.is_first:
         return

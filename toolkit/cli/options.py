@@ -62,6 +62,15 @@ Known = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Device = Annotated[
+    str, typer.Option(metavar="auto|cpu|cuda|cuda:1|mps", help="Where the weights are put; auto is a GPU of CUDA.")
+]
+Dtype = Annotated[
+    str, typer.Option(metavar="auto|float32|bfloat16|float16", help="The type of the weights; auto keeps the files'.")
+]
+Quantize = Annotated[
+    str | None, typer.Option(metavar="4bit|8bit", help="Shorten the weights, for a big model on a small GPU.")
+]
 _PAGE_WIDTH = 120  # columns of a table that goes into a file or a pipe
 
 

@@ -28,13 +28,16 @@ from toolkit.modeling.checkpoint_contract import (
     lend_contract,
     read_contract,
     recipe_canvas,
+    with_own_tasks,
 )
 from toolkit.modeling.constant_predictor import ConstantPredictor, FixedPredictor
 from toolkit.modeling.fetch_model import fetch_model, hub_name
 from toolkit.modeling.find_contract import contract_named, is_stock, lent_contract, print_licence
+from toolkit.modeling.placement import Placement
 from toolkit.modeling.predictor import Ending, Predictor
 from toolkit.modeling.published_contract import published_name_of
-from toolkit.modeling.vlm.vlm import Vlm, load_to_ask
+from toolkit.modeling.vlm.load_placed import load_placed
+from toolkit.modeling.vlm.vlm import Vlm
 from toolkit.modeling.vlm.vlm_predictor import VlmPredictor
 from toolkit.qa.mixture import Mixture
 from toolkit.qa.tasks.task import GENERAL, Task
@@ -68,6 +71,7 @@ class EvaluationSetup:
         ranks: The processes that share the questions. All of them evaluate together, and the first one writes.
         like: What says how a model that others trained is asked, in place of the recipe: the name of a published
             model, the folder of a checkpoint, or ``stock``.
+        placement: Where the weights of the checkpoint are put, and in which type.
     """
 
     predictor: str = "vlm"
@@ -75,6 +79,7 @@ class EvaluationSetup:
     allow_overlap: bool = False
     ranks: Ranks = ALONE
     like: str | None = None
+    placement: Placement = Placement()
 
     @property
     def kind(self) -> str:
@@ -127,13 +132,15 @@ def evaluate_recipe(
             the recipe holds out, or if the predictor cannot be made or does not share its questions.
     """
     _check_shared(setup)
+    if setup.kind != "vlm":
+        setup.placement.check_unused(f"--predictor {setup.predictor}")
     lent = _lent_contract(folder, setup.like)
     stock = folder is not None and is_stock(folder)
     if lent:
         print_licence(lent)
         recipe = lend_contract(lent, recipe)
     elif folder is not None and not stock:
-        recipe = adopt_contract(folder, recipe)
+        recipe = adopt_contract(folder, with_own_tasks(folder, recipe))
         check_same_contract(folder, recipe)
     questions = _make_questions(folder, recipe, lent)
     notes = list(questions.notes)
@@ -225,7 +232,7 @@ def _make_predictor(
     rest = setup.predictor.partition(":")[2]
     tasks = {name: task for name, mixture in held_out.items() for task, _ in mixture.tasks}
     if setup.kind == "vlm" and not rest:
-        return _open_checkpoint(folder, recipe, lent)
+        return _open_checkpoint(folder, recipe, lent, setup.placement)
     if setup.kind == "constant":
         return FixedPredictor(rest) if rest else ConstantPredictor(held_out)
     if setup.kind == "depth" and rest:
@@ -244,25 +251,26 @@ def _make_predictor(
     raise UserError(f"unknown predictor {setup.predictor!r}", remedy=f"give {_PREDICTORS}")
 
 
-def _open_checkpoint(folder: Path | None, recipe: Recipe, lent: Contract | None) -> Predictor:
+def _open_checkpoint(folder: Path | None, recipe: Recipe, lent: Contract | None, placement: Placement) -> Predictor:
     """The model in a folder as a predictor, trained by this toolkit or not."""
     if folder is None:
         raise UserError("there is no checkpoint to ask", remedy="name its folder, or another --predictor")
     if lent:
-        vlm = load_checkpoint(folder, lent).vlm
+        vlm = load_checkpoint(folder, lent, placement).vlm
     else:
-        vlm = load_to_ask(folder) if is_stock(folder) else _open_trained(folder, recipe)
+        vlm = load_placed(folder, placement) if is_stock(folder) else _open_trained(folder, recipe, placement)
     settings = recipe.evaluation
-    return VlmPredictor(vlm, hub_name(folder) or folder.name, settings.batch_size, settings.max_new_tokens)
+    name = " ".join([hub_name(folder) or folder.name, *placement.words])
+    return VlmPredictor(vlm, name, settings.batch_size, settings.max_new_tokens)
 
 
-def _open_trained(folder: Path, recipe: Recipe) -> Vlm:
+def _open_trained(folder: Path, recipe: Recipe, placement: Placement) -> Vlm:
     """The model of a checkpoint, which must be trained on all tasks of the recipe but ordinary questions.
 
     Raises:
         UserError: If the model was not trained on one of the tasks.
     """
-    checkpoint = load_checkpoint(folder)
+    checkpoint = load_checkpoint(folder, placement=placement)
     _check_asked(recipe, checkpoint.tasks, f"{folder}: the model was not trained on")
     return checkpoint.vlm
 
@@ -299,8 +307,14 @@ def evaluate_predictor(
     batch_size = predictor.batch_size if isinstance(predictor, VlmPredictor) else AT_ONCE
     with bar("evaluating", asked.count) as progress:
         records = ask_all(predictor, asked, progress.advance, batch_size, setup.ranks)
-    notes = [*questions.notes, *predictor.notes, *_notes_on_endings(records)]
-    about = {"recipe": digest, **lent, "versions": versions(), "notes": notes}
+    about = {
+        "recipe": digest,
+        **lent,
+        "versions": versions(),
+        "sources": {name: source.kind for name, source in recipe.sources.items()},
+        **({"placement": predictor.placement} if isinstance(predictor, VlmPredictor) else {}),
+        "notes": [*questions.notes, *predictor.notes, *_notes_on_endings(records)],
+    }
     report = make_report(predictor.name, records, asked.tasks, central, about)
     if kept is not None and setup.ranks.is_first:
         report.save(kept.folder)

@@ -7,6 +7,9 @@ from toolkit.evaluation.reports.report import REPORT, Report, make_report, read_
 from toolkit.evaluation.sample_record import SAMPLES_FILE, read_records, rescored
 from toolkit.qa.tasks.registry import get_task, task_names
 
+_KEPT = ("recipe", "versions", "sources", "placement", "notes")
+"""What a report holds that does not follow from its samples."""
+
 
 def rescore(folder: Path) -> Report:
     """Read and score all answers of an evaluation by the tasks as they are now, and write its report anew.
@@ -21,7 +24,7 @@ def rescore(folder: Path) -> Report:
     tasks = {name: get_task(name) for name in task_names()}
     records = rescored(read_records(folder / SAMPLES_FILE, tasks), tasks)
     central = restore_central(saved["central"], tasks, folder / REPORT)
-    about: dict[str, Any] = {key: saved[key] for key in ("recipe", "contract", "versions", "notes") if key in saved}
+    about: dict[str, Any] = {key: saved[key] for key in _KEPT if key in saved}
     report = make_report(saved["predictor"], records, tasks, central, about)
     report.save(folder)
     return report

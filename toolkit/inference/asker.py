@@ -5,7 +5,7 @@
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from toolkit.config.recipe import Recipe
 from toolkit.data.frames.frame import Frame
 from toolkit.errors import UserError
 from toolkit.geometry.camera import Camera
@@ -47,6 +48,7 @@ from toolkit.modeling.checkpoint_contract import CONTRACT
 from toolkit.modeling.confidence.uncertainty import answer_interval
 from toolkit.modeling.fetch_model import fetch_model, hub_name
 from toolkit.modeling.find_contract import contract_for_remote, lent_contract, print_licence
+from toolkit.modeling.placement import AUTO, Placement
 from toolkit.modeling.predictor import Ending, Predictor, Reply
 from toolkit.qa.canonical_view import View, canonicalise
 from toolkit.qa.parsing.units import unit_in, value_to_text
@@ -84,7 +86,15 @@ def find_checkpoint(root: Path = Path("runs")) -> Path:
     return newest
 
 
-def load(model: str | Path | None = None, like: str | Path | None = None, trust: bool = False) -> "Asker":
+def load(
+    model: str | Path | None = None,
+    like: str | Path | None = None,
+    trust: bool = False,
+    *,
+    device: str = AUTO,
+    dtype: str = AUTO,
+    quantize: str | None = None,
+) -> "Asker":
     """Load a model, which can then answer many questions.
 
     Args:
@@ -96,18 +106,22 @@ def load(model: str | Path | None = None, like: str | Path | None = None, trust:
             (``facebook/DepthLM``), a checkpoint (a folder, ``tiny``, or one on the hub), or ``stock``.
         trust: Whether Python files that come with the checkpoint may run. They are then remembered as trusted, until
             they change. Those that ``toolkit train`` wrote on this machine are trusted anyway.
+        device: Where the weights are put: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        dtype: The type of the weights: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+        quantize: Whether weights are shortened to ``4bit`` or ``8bit``, on a GPU.
 
     Raises:
-        UserError: If nothing says how the model is asked, if its folder brings Python files that are not trusted, or if
-            the name of a model on a server is malformed.
+        UserError: If nothing says how the model is asked, if its folder brings Python files that are not trusted, if
+            its weights do not fit there, or if the name of a model on a server is malformed.
     """
+    placement = Placement(device, dtype, quantize)
     if not trust:
-        return _load(model, like)
+        return _load(model, like, placement)
     with trusting(True):
-        return _load(model, like)
+        return _load(model, like, placement)
 
 
-def _load(model: str | Path | None, like: str | Path | None) -> "Asker":
+def _load(model: str | Path | None, like: str | Path | None, placement: Placement) -> "Asker":
     remote = None if model is None else _remote_model(str(model))
     if remote is None:
         folder = find_checkpoint() if model is None else fetch_model(model, weights=False)
@@ -116,19 +130,27 @@ def _load(model: str | Path | None, like: str | Path | None) -> "Asker":
             print_licence(lent)
         from toolkit.modeling.checkpoint import load_checkpoint  # imports torch; a model on a server does without
 
-        return Asker.from_checkpoint(load_checkpoint(folder, lent))
+        return Asker.from_checkpoint(load_checkpoint(folder, lent, placement))
+    placement.check_unused("a model on a server")
     from toolkit.modeling.remote.address import RemoteSettings
     from toolkit.modeling.remote.remote_predictor import OpenAiPredictor
 
     contract = contract_for_remote(remote, like)
     print_licence(contract)
+    served = contract.origin == remote.name  # the checkpoint itself
+    warnings = _caveats(Path(remote.name), contract.recipe, contract.tasks) if served else _same_caveat(contract.caveat)
     predictor = OpenAiPredictor(remote, RemoteSettings(max_new_tokens=contract.max_new_tokens))
-    return Asker(predictor, contract.presenter, contract.tasks, caveats=_same_caveat(contract.caveat))
+    return Asker(predictor, contract.presenter, contract.tasks, caveats=warnings)
 
 
 def _same_caveat(text: str) -> dict[str, str]:
     """The caveats of a model about all of whose answers the same must be said; none for ""."""
     return {"": text} if text else {}
+
+
+def _caveats(folder: Path, recipe: Recipe, tasks: Iterable[str]) -> dict[str, str]:
+    """What a checkpoint's own results say about its answers (``toolkit.inference.caveats``)."""
+    return caveats(folder, {name: source.kind for name, source in recipe.sources.items()}, tasks)
 
 
 def _remote_model(name: str) -> "RemoteModel | None":
@@ -165,9 +187,12 @@ class Asker:
             checkpoint: The checkpoint.
             max_new_tokens: The highest number of tokens in an answer; by default as the checkpoint needs them.
         """
-        shipped = is_shipped(checkpoint.folder)
-        name = TINY if shipped else hub_name(checkpoint.folder) or str(checkpoint.folder)
-        warnings = caveats(checkpoint.folder) if shipped else _same_caveat(checkpoint.caveat)
+        folder = checkpoint.folder
+        name = TINY if is_shipped(folder) else hub_name(folder) or str(folder)
+        if (folder / CONTRACT).is_file():
+            warnings = _caveats(folder, checkpoint.recipe, checkpoint.tasks)
+        else:
+            warnings = _same_caveat(checkpoint.caveat)
         from toolkit.modeling.vlm.vlm_predictor import VlmPredictor  # imports torch
 
         predictor = VlmPredictor(checkpoint.vlm, name, _AT_ONCE, max_new_tokens or checkpoint.max_new_tokens)

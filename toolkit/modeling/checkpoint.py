@@ -7,7 +7,9 @@ from pathlib import Path
 from toolkit.config.recipe import Recipe
 from toolkit.errors import UserError
 from toolkit.modeling.checkpoint_contract import MAX_NEW_TOKENS, Contract, open_contract
-from toolkit.modeling.vlm.vlm import Vlm, load_to_ask
+from toolkit.modeling.placement import Placement
+from toolkit.modeling.vlm.load_placed import load_placed
+from toolkit.modeling.vlm.vlm import Vlm
 from toolkit.qa.sample import Presenter
 from toolkit.qa.tasks.task import Task
 
@@ -35,19 +37,21 @@ class Checkpoint:
     max_new_tokens: int = MAX_NEW_TOKENS
 
 
-def load_checkpoint(folder: Path, contract: Contract | None = None) -> Checkpoint:
+def load_checkpoint(folder: Path, contract: Contract | None = None, placement: Placement = Placement()) -> Checkpoint:
     """Load a checkpoint. Its contract is checked first.
 
     Args:
         folder: The folder of the model.
         contract: How the model is asked, if its folder does not say it (``toolkit.modeling.find_contract``).
+        placement: Where its weights are put, and in which type.
 
     Raises:
         UserError: If the folder is not a checkpoint of this toolkit, if the templates have changed since training, if
-            it brings Python files that are not trusted, or if its processor is not the one of the contract.
+            it brings Python files that are not trusted, if its weights cannot be put there, or if its processor is not
+            the one of the contract.
     """
     contract = contract or open_contract(folder)
-    vlm = load_to_ask(folder)
+    vlm = load_placed(folder, placement)
     _check_processor(vlm, contract, folder)
     asked = contract.on(vlm.geometry.canvas)
     return Checkpoint(folder, vlm, asked.recipe, asked.presenter, asked.tasks, asked.caveat, asked.max_new_tokens)

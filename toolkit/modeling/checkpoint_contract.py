@@ -8,7 +8,7 @@ versions of the templates. They are enforced whenever the model is used.
 import hashlib
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from toolkit.errors import UserError, UserErrors
 from toolkit.geometry.canonical import Canvas
 from toolkit.modeling.fetch_model import fetch_model
 from toolkit.qa.sample import Presenter
-from toolkit.qa.tasks.registry import loaded_file, remember_loaded
+from toolkit.qa.tasks.registry import expand_groups, load_tasks, loaded_file, remember_loaded, task_names
 from toolkit.qa.tasks.task import Task, template_version
 from toolkit.utils.files import write_bytes, write_text
 from toolkit.utils.json import read_object, to_json
@@ -193,6 +193,25 @@ def checked_recipe(folder: Path) -> tuple[Recipe, dict[str, Task]]:
     tasks = {task.name: task for task, _ in make_tasks(recipe)}
     _check_templates(folder, saved, tasks)
     return recipe, tasks
+
+
+def with_own_tasks(folder: Path, recipe: Recipe, more: Iterable[str] = ()) -> Recipe:
+    """Let a recipe that names tasks of a checkpoint's own know them: their Python files lie in the checkpoint.
+
+    Args:
+        folder: The folder of the checkpoint.
+        recipe: The recipe. If it knows all tasks itself, the checkpoint's files are not loaded.
+        more: The names of tasks that are asked beside those of the recipe.
+
+    Raises:
+        UserError: If files are needed and not trusted.
+    """
+    load_tasks(*recipe.include)
+    unknown = set(expand_groups([*recipe.tasks, *more])) - set(task_names())
+    own = tuple(sorted((folder / TASKS).glob("*.py"))) if unknown else ()
+    if own:
+        load_tasks(*own)
+    return recipe.model_copy(update={"include": (*recipe.include, *own)})
 
 
 def canvas_of(name: str | Path) -> Canvas:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.modeling.confidence.uncertainty import answer_interval
+from toolkit.modeling.confidence.uncertainty import _numbers_beginning, _quantiles, answer_interval
 from toolkit.modeling.predictor import Piece, Reply
 from toolkit.qa.parsing.answer import read_dividend, read_quantity
 
@@ -155,3 +155,24 @@ def test_it_holds_the_share_of_belief_that_it_promises(weights: list[list[float]
     tens = (digits[0] != greedy[0]) & (digits[0] > 0) & (written**2 > (digits[0] + 0.5) * (10 * digits[0] + 5))
     numbers = np.where(tens, 10 * numbers, numbers)
     assert ((numbers >= found[0]) & (numbers <= found[1])).mean() == pytest.approx(coverage, abs=0.04)
+
+
+@pytest.mark.filterwarnings("error")
+def test_digits_beyond_those_of_a_float_make_a_range_that_is_not_empty() -> None:
+    ranges = [_numbers_beginning("0.1234567890123456789012", 0, 0.5), _numbers_beginning("0.2", 0, 0.5)]
+    assert _quantiles(ranges, 0.05) == pytest.approx((0.12345678901234568, 0.29))
+    middle = [_numbers_beginning(text, 0, share) for text, share in (("0.1", 0.25), ("0.51234567890123456789", 0.5))]
+    assert _quantiles([*middle, _numbers_beginning("0.8", 0, 0.25)], 0.5) == pytest.approx(
+        (0.51234567890123456789,) * 2
+    )
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("number", ["0." + "1" * 30, "7" * 30, "7" * 299, "0." + "0" * 400, "0" * 400, "7" * 400])
+def test_numbers_of_any_length_have_an_interval_or_none(number: str) -> None:
+    doubted = [
+        (text, {**given, "3": 0.3, text: 0.7}) if text.isdigit() else (text, given) for text, given in sure(number)
+    ]
+    found = answer_interval(said(*doubted, *sure(" m")), meters, 0.9)
+    assert found is None or (np.isfinite(found).all() and found[0] <= found[1])
+    assert (found is None) == (len(number) > 300)

@@ -57,6 +57,7 @@ class DatasetInfo:
         layout: The folders and files that are expected in SOURCE.
         splits: The names that ``--split`` accepts; () where the data set has no splits, or lists them in its files.
         cameras: The names that ``--camera`` accepts; () where the data set has no choice, or lists them in its files.
+        own: Whether users make it themselves, so that it is downloaded from nowhere.
     """
 
     title: str
@@ -67,6 +68,7 @@ class DatasetInfo:
     layout: str
     splits: tuple[str, ...] = ()
     cameras: tuple[str, ...] = ()
+    own: bool = False
 
     def to_text(self) -> str:
         """Where to get the data set, its terms, and the folders that are expected, for people."""
@@ -188,10 +190,12 @@ class Skipped(Exception):
 
 def not_this_set(source: Path, info: DatasetInfo, missing: str) -> UserError:
     """The error for a SOURCE that lacks what the data set always has; it says what is expected and where to get it."""
+    wrong = "this folder cannot be converted as it is" if info.own else f"this is not {info.title} as downloaded"
+    home = "" if info.own else f"\nfrom {info.home}"
     return UserError(
-        f"{source}: this is not {info.title} as downloaded",
+        f"{source}: {wrong}",
         cause=f"there is no {missing}",
-        remedy="give the folder that holds\n" + info.layout.strip("\n") + f"\nfrom {info.home}",
+        remedy="give the folder that holds\n" + info.layout.strip("\n") + home,
     )
 
 

@@ -25,6 +25,7 @@ from toolkit.data.manifest.index import (
     ManifestStamp,
     PosedIndices,
 )
+from toolkit.data.manifest.other_format import check_format
 from toolkit.data.manifest.parse_line import ManifestLine, frame_of_checked_line
 from toolkit.data.manifest.plain_lines import LineFacts, ParsedLines, PlainLines, parse_lines
 from toolkit.errors import UserError, raise_all
@@ -64,7 +65,7 @@ def build_index(path: Path, file: BinaryIO, depth_type: DepthType | None, decode
         decode: Whether pictures and depth maps are read whole.
 
     Raises:
-        UserError: If the file holds no line, is not text, or is changed while it is read.
+        UserError: If the file holds no line, is not text, is of another format, or is changed while it is read.
         UserErrors: If lines are faulty.
     """
     stamp = ManifestStamp.of(file).read(file)
@@ -83,6 +84,8 @@ def build_index(path: Path, file: BinaryIO, depth_type: DepthType | None, decode
         raise UserError(
             f"{path}: the manifest was changed while it was read", remedy="start the command again when it is complete"
         )
+    if check.faults:
+        check_format(path)
     raise_all(str(path), check.faults)
     if not builder.count:
         raise UserError(f"{path}: the manifest is empty", remedy="it needs one JSON object a line, one a picture")

@@ -25,6 +25,8 @@ COVERAGE = 0.9
 
 _WRITTEN = re.compile(r"\d+(?:\.\d+)?")
 
+_MOST_DIGITS = 300  # of a number with more, floats do not hold the steps of the last one
+
 _SMALLEST_BELIEF = 0.5  # if less of the belief went to numbers, there is no interval
 
 _ValueOf = Callable[[str], float | None]
@@ -42,13 +44,16 @@ def answer_interval(reply: Reply, value_of: _ValueOf, coverage: float = COVERAGE
 
     Returns:
         The lowest and the highest value. None if the pieces are not known, if the answer is not complete, if the value
-        depends on no number of the text, or if the model gave more probability to words than to numbers.
+        depends on no number of the text, if that number has hundreds of digits, or if the model gave more probability
+        to words than to numbers.
     """
     text = "".join(piece.text for piece in reply.pieces) if reply.readable else ""
     value = value_of(text) if text else None
     if value is None:
         return None
     for start, end in _first_occurrences(text):
+        if end - start > _MOST_DIGITS:
+            return None
         line = _slope_and_offset(text, text[start:end], value, value_of)
         if line is None:
             continue
@@ -131,9 +136,15 @@ def _missing_digits(begun: str, number: str) -> int:
 
 
 def _numbers_beginning(begun: str, missing: int, belief: float) -> _BeliefRange:
-    """The range of all numbers that begin with ``begun`` and have ``missing`` more digits before their point."""
+    """The range of all numbers that begin with ``begun`` and have ``missing`` more digits before their point.
+
+    It is never empty: the step of the last of many digits is too small to be added to a float.
+    """
     scale = 10.0**missing
-    return _BeliefRange(float(begun) * scale, (float(begun) + _last_digit_unit(begun)) * scale, belief)
+    low = float(begun) * scale
+    return _BeliefRange(
+        low, max((float(begun) + _last_digit_unit(begun)) * scale, math.nextafter(low, math.inf)), belief
+    )
 
 
 def _last_digit_unit(number: str) -> float:

@@ -38,6 +38,7 @@ from toolkit.modeling.vlm.architectures import (
 
 if TYPE_CHECKING:
     from peft import PeftModel  # slow to import
+    from transformers import BitsAndBytesConfig
 
 transformers_logging.disable_progress_bar()  # a bar for each shard would hide what matters
 
@@ -77,6 +78,16 @@ class Vlm:
         embeddings: Any = self.model.get_input_embeddings()
         return int(embeddings.weight.shape[0])
 
+    def placement_to_json(self) -> dict[str, str | None]:
+        """Where the weights are, and with how many bits, for reports."""
+        method = getattr(self.model.config, "quantization_config", None)
+        named = torch.cuda.get_device_name(self.model.device) if self.model.device.type == "cuda" else None
+        return {
+            "device": named or self.model.device.type,
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+            "quantize": _quantization_to_text(method),
+        }
+
     @cached_property
     def geometry(self) -> PictureGeometry:
         """How pictures become image tokens in this model."""
@@ -89,6 +100,7 @@ def load_vlm(
     dtype: torch.dtype | str = "auto",
     attn_implementation: str = "sdpa",
     device: str | torch.device | None = None,
+    quantization: "BitsAndBytesConfig | None" = None,
 ) -> Vlm:
     """Load a model and its processor.
 
@@ -96,11 +108,13 @@ def load_vlm(
         name: The folder of the model.
         dtype: The type of the weights; ``auto`` keeps the type of the files.
         attn_implementation: The attention kernel, by its name in transformers.
-        device: The device that the model is moved to; by default it stays on the CPU.
+        device: The device that the model is loaded to; by default the CPU.
+        quantization: How weights are shortened while they are loaded.
 
     Raises:
         UserError: If there is no such model, if its files are not complete, or if its architecture is not supported.
     """
+    place = torch.device(device or "cpu")
     config = load_config(name)
     architecture = architecture_of(config)
     with clear_errors(name, CONFIG):
@@ -120,13 +134,22 @@ def load_vlm(
             attn_implementation=attn_implementation,
             use_safetensors=True,
             output_loading_info=True,
+            device_map=None if place.type == "cpu" else {"": place},  # without it, all weights pass the CPU's memory
+            quantization_config=quantization,
             **LOADING_OPTIONS,
         )
     model, report = loaded
     check_weights(name, report)
-    vlm = Vlm(model.to(device) if device else model, processor, architecture)
+    vlm = Vlm(model, processor, architecture)
     _try_processor(vlm, name)
     return vlm
+
+
+def _quantization_to_text(method: Any) -> str | None:
+    """How weights were shortened, as in ``--quantize``, or by the name of another method; None if they were not."""
+    settings = method if isinstance(method, dict) else {} if method is None else method.to_dict()
+    bits = next((bits for bits in ("4bit", "8bit") if settings.get(f"load_in_{bits}")), None)
+    return bits or settings.get("quant_method")
 
 
 def _try_processor(vlm: Vlm, name: str | Path) -> None:

@@ -26,6 +26,11 @@ class VlmPredictor:
         self.batch_size = batch_size
         self._max_new_tokens = max_new_tokens
 
+    @property
+    def placement(self) -> dict[str, str | None]:
+        """Where the weights are, and with how many bits."""
+        return self._vlm.placement_to_json()
+
     def answer(self, samples: Sequence[Sample]) -> list[Reply]:
         """Give one Reply for each Sample, in order.
 

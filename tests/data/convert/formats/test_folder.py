@@ -12,7 +12,9 @@ import pytest
 from PIL import Image
 
 from tests.support.convert_scenes import FORWARD, converted, depth_map, grey, label_errors, pose
+from toolkit.data.convert.base_format import ConvertOptions
 from toolkit.data.convert.convert import convert
+from toolkit.data.convert.formats.folder import items
 from toolkit.data.convert.parallel.job import ConvertJob, ConvertOutcome
 from toolkit.data.convert.readers.depth_png import encode_depth_png
 from toolkit.data.frames.frame import DepthFile
@@ -214,3 +216,10 @@ def test_depth_maps_of_turned_pictures(tmp_path: Path, orientation: int) -> None
     for frame in converted("folder", root, tmp_path / "out", license="CC0"):
         assert isinstance(frame.labels, DepthFile) and frame.labels.orientation == orientation
         assert len(frame.labels.read(frame.camera)[0])
+
+
+def test_an_empty_folder_is_told_what_it_lacks(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="this folder cannot be converted as it is") as error:
+        items(tmp_path, ConvertOptions())
+    assert error.value.cause == "there is no camera.json"
+    assert "downloaded" not in str(error.value) and not error.value.remedy.endswith("your own camera")

@@ -41,6 +41,7 @@ depth/**/NAME    depth maps: 16-bit PNG, float TIFF or .npy; or
 points/**/NAME   .txt, .csv or .npy with rows u, v, depth [m]
 poses/**/NAME    .txt with the 16 numbers of world_from_camera, by rows; may be left out
 """,
+    own=True,
 )
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp", ".webp")
