@@ -56,6 +56,7 @@ def test_intrinsics_of_a_resized_picture_are_scaled_to_it(scale: float, width: i
         (319.5, 239.5, "a picture of about 640 x 480 px; then pass --intrinsics 2000,2000,639.5,479.5"),
         (200, 479.5, "that is so if it was cut from a larger one"),
         (700, 400, ""),
+        (-0.5, 1, "that is so if it was cut from a larger one"),
     ],
 )
 def test_a_principal_point_far_from_the_middle(cx: float, cy: float, doubt: str) -> None:

@@ -35,6 +35,15 @@ def test_headers_of_all_versions_are_read(tmp_path: Path, version: int) -> None:
     assert read_array(tmp_path / "a.npy").shape == (3, 4)
 
 
+def test_what_python_2_wrote_is_read_without_a_word(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    content = npy(npy_header("(3L, 4L)"), 1)
+    (tmp_path / "a.npy").write_bytes(content)
+    npz(tmp_path / "a.npz", {"a.npy": content})
+    assert read_array(tmp_path / "a.npy").shape == (3, 4)
+    assert read_named_arrays(tmp_path / "a.npz")["a"].shape == (3, 4)
+    assert not recwarn.list
+
+
 BAD_HEADERS = {
     "claims": npy_header("(200000, 200000)"),
     "one more": npy_header("(13,)"),

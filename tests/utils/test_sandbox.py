@@ -78,6 +78,7 @@ BOMBS = {
     "blocks in blocks": "{% if 1 %}" * 3000 + "{% endif %}" * 3000,
     "statements": "{{ 1 }}" * 12_000,
     "characters": "x" * 200_000,
+    "digits": f"{{{{ {'9' * 6000} }}}}",
     "never run, computed when compiled": "{% if true %}{{ 'x'|center(10**10) }}{% endif %}",
 }
 

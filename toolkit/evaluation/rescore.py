@@ -7,7 +7,7 @@ from toolkit.evaluation.reports.report import REPORT, Report, make_report, read_
 from toolkit.evaluation.sample_record import SAMPLES_FILE, read_records, rescored
 from toolkit.qa.tasks.registry import get_task, task_names
 
-_KEPT = ("recipe", "versions", "sources", "placement", "notes")
+_KEPT = ("recipe", "contract", "versions", "sources", "placement", "notes")
 """What a report holds that does not follow from its samples."""
 
 

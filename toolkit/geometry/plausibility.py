@@ -120,6 +120,8 @@ def likely_meaning(camera: Camera, source: CameraSource) -> str:
 def likely_intrinsics(camera: Camera) -> str:
     """What intrinsics with a principal point far from the middle are likely to be; "" if nothing is likely."""
     size = 2 * camera.cx + 1, 2 * camera.cy + 1
+    if min(size) <= 0:
+        return ""
     across, down = camera.width / size[0], camera.height / size[1]
     if not 1 / _SAME_SCALE < across / down < _SAME_SCALE:
         return ""

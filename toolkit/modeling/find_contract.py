@@ -4,6 +4,7 @@ A model on a server or a plain model folder does not say how it wants to be aske
 published model, a checkpoint whose contract also holds for the model, or ``stock``.
 """
 
+import difflib
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ STOCK = "stock"
 
 _PAPER_RECIPE, _PAPER_CANVAS = "depthlm_qwen2_5_vl_3b", Canvas(multiple=28)
 _ALL_TASKS = "all_tasks"
+_MISSPELT = 0.85  # how alike names are of which one is taken for the other, misspelt (difflib)
 _STOCK_TOKENS = 256  # stock models do not come to the point at once
 _STOCK_CAVEAT = (
     "this model is asked as a stock model, which was never trained for such questions. Of those, Qwen2.5-VL-7B reaches "
@@ -61,7 +63,8 @@ def contract_named(like: str | Path) -> Contract:
         return stock_contract()
     if (name := published_name_of(like)) and not Path(like, CONTRACT).is_file():
         return load_published(name).contract()
-    folder = fetch_model(like, weights=False)
+    misspelt = not Path(like).exists() and difflib.get_close_matches(str(like), published_names(), cutoff=_MISSPELT)
+    folder = Path(like) if misspelt else fetch_model(like, weights=False)
     if not folder.exists():
         raise UserError(
             f"--like {like}: there is no such contract",

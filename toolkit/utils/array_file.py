@@ -4,12 +4,14 @@ Format: NumPy documentation, "numpy.lib.format"; a .npz file is a ZIP archive of
 """
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from tokenize import TokenError
 from typing import IO, TYPE_CHECKING, Any
+from warnings import catch_warnings, filterwarnings
 
 import numpy as np
 from numpy.lib import format as npy
@@ -82,7 +84,8 @@ class ArrayFile(AbstractContextManager["ArrayFile"]):
     def read(self) -> NDArray[Any]:
         """The array, of the shape and the type that ``header`` says."""
         self._file.seek(0)
-        return np.asarray(np.load(self._file, allow_pickle=False))
+        with _old_headers_too():
+            return np.asarray(np.load(self._file, allow_pickle=False))
 
 
 def read_array(path: Path) -> NDArray[Any]:
@@ -149,8 +152,16 @@ def _member(path: Path, archive: "ZipFile", member: "ZipInfo") -> NDArray[Any]:
     """The array (...) of one member."""
     with archive.open(member) as file:
         _read_header(f"{path}, {member.filename[:80]}", file, member.file_size)
-    with archive.open(member) as file:
+    with archive.open(member) as file, _old_headers_too():
         return np.asarray(npy.read_array(file, allow_pickle=False))
+
+
+@contextmanager
+def _old_headers_too() -> Iterator[None]:
+    """Read what Python 2 wrote without NumPy's advice to write it again: the file is the user's own matter."""
+    with catch_warnings():
+        filterwarnings("ignore", "Reading `.npy`")
+        yield
 
 
 def _read_header(where: str, file: IO[bytes], size: int) -> ArrayHeader:
@@ -168,7 +179,8 @@ def _read_header(where: str, file: IO[bytes], size: int) -> ArrayHeader:
         version = npy.read_magic(file)
         # Versions 2 and 3 differ in the encoding of the names of fields alone.
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = read(file)
+        with _old_headers_too():
+            shape, _, dtype = read(file)
     except _BAD_HEADER as error:
         raise _damaged(where, " ".join(str(error).split())[:120]) from None
     header = ArrayHeader(shape, dtype)

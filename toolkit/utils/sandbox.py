@@ -76,6 +76,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
                 return self.from_string(source)
             except SyntaxError:  # of the Python code that Jinja makes
                 raise TemplateBoundError("its expressions nest too deeply, or name what Python cannot name") from None
+            except ValueError:  # of the Python code, where a number has thousands of digits
+                raise TemplateBoundError("a number in it has thousands of digits") from None
 
     def _generate(self, source: nodes.Template, *args: Any, **options: Any) -> str:
         return super()._generate(_Payments().visit(source), *args, **options)

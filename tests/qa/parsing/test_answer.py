@@ -112,6 +112,8 @@ MARKED = [
     ("thinking without its opening tag, 7 m</think> 2.4 m", "m", 2.4),
 ]
 NO_QUANTITY = [
+    ("1e+300", "m"),
+    ("1e13 m", "m"),
     ("", "m"),
     ("I cannot tell", "m"),
     ("I can't determine the distance from image 1.", "m"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from toolkit.errors import UserError
+from toolkit.modeling.fetch_model import fetch_weights
 from toolkit.modeling.placement import AUTO, Placement
 from toolkit.modeling.safe_loading import load_config
 from toolkit.modeling.vlm.architectures import architecture_of

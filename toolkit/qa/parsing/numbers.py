@@ -46,6 +46,8 @@ DECIMAL = rf"(?:{_THOUSANDS}|{_POINT_THOUSANDS}|\d+,\d+|\d+(?:\.\d+)?{_EXPONENT}
 SIGN = r"(?:(?<![\w)'\"])-)?"
 """A pattern for an optional minus sign, which is neither a hyphen nor the dash of a range."""
 
+_LARGEST = 1e12  # of any unit; nobody means a larger number
+
 _NUMBER = re.compile(
     rf"(?<![\w.^])(?<!\d,)(?<!not )(?<!not -)(?P<sign>{SIGN})"
     rf"(?:(?P<whole>\d+ )?(?P<over>\d+)/(?P<under>\d+)(?![.,]?\d)|(?P<decimal>{DECIMAL}))"
@@ -202,7 +204,7 @@ def _read_match(match: re.Match[str]) -> Number:
     unit = unit_named(match["unit"] or "")
     value = magnitude * unit.factor * (-1 if match["sign"] else 1)
     bare = unit == NO_UNIT and _BARE.match(match.string, match.end()) is not None
-    return Number(value, unit, match.start(), match.end(), bare, math.isfinite(value))
+    return Number(value, unit, match.start(), match.end(), bare, abs(value) <= _LARGEST)
 
 
 def _fraction(match: re.Match[str]) -> float:
