@@ -34,7 +34,7 @@ def changed(record: SampleRecord, keys: str, value: Any) -> str:
 
 @pytest.mark.parametrize("line", ["", "1.5", "null", "[]", '"x"', "[" * 100_000, "9" * 6_000, '{"schema": 2}', "{}"])
 def test_a_line_without_a_record(line: str) -> None:
-    with pytest.raises(ValueError, match=r"Expecting|object|nested|digits|schema|required"):
+    with pytest.raises(ValueError, match=r"Expecting|object|brackets|digits|schema|required"):
         parse_record(line, TASKS)
 
 
