@@ -200,7 +200,7 @@ def _make_paths_absolute(value: Any, base: Path, place: KeyPath = ()) -> Any:
 def _absolute(value: str, base: Path) -> str:
     """A path made absolute. One that cannot be a path stays, and is refused by the check of its key."""
     try:
-        return str((base / os.path.expanduser(value)).resolve())
+        return str((base / Path(value).expanduser()).resolve())
     except (RuntimeError, ValueError):
         return value
 
