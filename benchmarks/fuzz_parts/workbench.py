@@ -48,6 +48,8 @@ _HEAVY = (
 """What takes seconds to import, and would stay half imported in this process if that were stopped."""
 
 _MEMORY = 3 << 30  # bytes that a case may take beside what the process has already
+_ANYWHERE = {"device": "auto", "dtype": "auto", "quantize": None}  # where a model is put if the user does not say it
+
 _KEPT_CACHE = "_load_known"  # the built-in tasks are registered once in a process
 _LINKED = 1 << 16  # larger sound files are linked, not copied
 
@@ -307,9 +309,9 @@ def _loading_once(load: Callable[..., Any]) -> Callable[..., Any]:
     """Like ``toolkit.inference.asker.load``, but the model that comes with the toolkit is loaded once."""
     known: dict[str, Any] = {}
 
-    def cached(model: Any = None, like: Any = None, trust: bool = False) -> Any:
-        if model != TINY or like is not None:
-            return load(model, like, trust)
+    def cached(model: Any = None, like: Any = None, trust: bool = False, **placement: str | None) -> Any:
+        if model != TINY or like is not None or placement != _ANYWHERE:
+            return load(model, like, trust, **placement)
         if TINY not in known:
             known[TINY] = load(model)
         return known[TINY]

@@ -17,6 +17,7 @@ from toolkit.config.load import load_recipe
 from toolkit.training.train import train
 
 NAME = HOSTILE[:90]
+WORDS = HOSTILE.replace("\udc80", "")  # a manifest with half a character is refused
 """Hostile text that is short enough for the name of a file."""
 
 _AT_ONCE = {"retry-after-ms": "1"}
@@ -53,7 +54,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _write_data(folder: Path) -> None:
     rows = [
-        line(index, image=f"{index}{NAME}.png", sequence=f"{index // 4}{HOSTILE}", license=HOSTILE, attribution=HOSTILE)
+        line(index, image=f"{index}{NAME}.png", sequence=f"{index // 4}{WORDS}", license=WORDS, attribution=WORDS)
         for index in range(8)
     ]
     exif = Image.Exif()

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from tests.support.training import interrupt_at, save_bfloat16_base
 from toolkit.config.build import make_plan
 from toolkit.config.load import load_recipe
-from toolkit.config.recipe import LoraSettings, ModelSettings
+from toolkit.config.recipe import LoraSettings, ModelSettings, Recipe
 from toolkit.config.validate import validate
 from toolkit.errors import UserError
 from toolkit.modeling.checkpoint import load_checkpoint
@@ -295,17 +295,24 @@ def test_an_optional_speed_up_says_what_is_missing(quick: Path, tmp_path: Path) 
     assert not (tmp_path / "run" / "toolkit.json").exists()
 
 
+def _unbounded(recipe: Recipe, **settings: float) -> Recipe:
+    """The recipe with settings of its trainer that no recipe may have."""
+    return recipe.model_copy(update={"trainer": recipe.trainer.model_copy(update=settings)})
+
+
 def test_a_run_that_diverges_is_stopped(quick: Path, tmp_path: Path) -> None:
+    recipe = _unbounded(load_recipe(quick, ["evaluation.samples=0"]), learning_rate=1e30)
     with pytest.raises(UserError, match="not a finite number any more") as caught:
-        train(load_recipe(quick, ["trainer.learning_rate=1e30", "evaluation.samples=0"]), tmp_path / "run")
+        train(recipe, tmp_path / "run")
     assert "lower trainer.learning_rate" in caught.value.remedy
     assert not (tmp_path / "run" / "toolkit.json").exists()
 
 
 def test_a_run_whose_loss_explodes_is_stopped(quick: Path, tmp_path: Path) -> None:
     """Also where no step but the first is logged."""
-    settings = ["learning_rate=3", "warmup=0", "max_grad_norm=1e9", "steps=4", "log_every=100"]
+    settings = ["warmup=0", "steps=4", "log_every=100"]
     recipe = load_recipe(quick, ["evaluation.samples=0", *(f"trainer.{each}" for each in settings)])
+    recipe = _unbounded(recipe, learning_rate=3, max_grad_norm=1e9)
     with pytest.raises(UserError, match=r"the loss has exploded: \d+.* at step 4, where a blind guess has 6") as caught:
         train(recipe, tmp_path / "run")
     assert "lower trainer.learning_rate" in caught.value.remedy

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import UserError
+from toolkit.foreign_text import one_line
 from toolkit.modeling.vet_model import ADAPTER_CONFIG, CONFIG, DOWNLOAD_AGAIN, vet_config
 from toolkit.utils.json import read_object
 
@@ -121,8 +122,7 @@ def _cause_of(error: BaseException) -> str:
     text = " ".join(str(error).split())
     if not isinstance(error, OSError | ValueError) or not text:
         text = f"{type(error).__name__}: {text}".removesuffix(": ")
-    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    return shown if len(shown) <= _LONGEST_CAUSE else f"{shown[:_LONGEST_CAUSE]} …"
+    return one_line(text, _LONGEST_CAUSE)
 
 
 def _file_with_code(name: str | Path) -> str | None:

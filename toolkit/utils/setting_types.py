@@ -21,8 +21,8 @@ def _check_path(path: Path) -> Path:
     text = str(path)
     if len(text) > _LONGEST_PATH:
         raise ValueError(f"no path has {len(text)} characters")
-    if not text.isprintable():
-        raise ValueError("no path holds control characters or halves of characters")
+    if "\0" in text:
+        raise ValueError("no path holds the character NUL")
     if text.startswith("~"):
         raise ValueError("there is no user of this name, whose home folder ~ would stand for")
     return path

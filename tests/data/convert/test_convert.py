@@ -304,7 +304,7 @@ def test_every_format_says_what_it_needs_and_refuses_an_empty_folder(name: str, 
     assert info.title in info.to_text()
     with pytest.raises(UserError) as caught:
         convert(ConvertJob(name, tmp_path, tmp_path / "out"))
-    assert info.home in caught.value.remedy
+    assert info.own or info.home in caught.value.remedy
     assert info.layout.strip().splitlines()[0] in caught.value.remedy
     assert not (tmp_path / "out").exists()
 

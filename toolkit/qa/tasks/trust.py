@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from toolkit.errors import UserError
+from toolkit.foreign_text import one_line
 from toolkit.utils.resources import TASKS
 
 _LARGEST = 1 << 20  # bytes of one task file
@@ -150,19 +151,13 @@ def _check_remembered(files: Sequence[TaskFile]) -> None:
     strange = [file for file in files if file.digest not in known]
     if not strange:
         return
-    listed = [f"  {_shown(file.path)}, {len(file.source):,} bytes" for file in strange]
+    listed = [f"  {one_line(file.path)}, {len(file.source):,} bytes" for file in strange]
     raise UserError(
         "\n".join(["Python code is not trusted, and nothing of it has run:", *listed]),
         cause="it came with a checkpoint or is included by a recipe, and could do anything on this machine",
-        remedy=f"read it: less {shlex.join(_shown(file.path) for file in strange)}; then give the same command with "
+        remedy=f"read it: less {shlex.join(one_line(file.path) for file in strange)}; then give the same command with "
         "--trust (in Python: trust=True), which is remembered until the code changes",
     )
-
-
-def _shown(path: Path) -> str:
-    """A path without characters that a terminal would obey."""
-    text = str(path)
-    return text if text.isprintable() else ascii(text)
 
 
 def remember(files: Sequence[TaskFile]) -> None:
