@@ -188,7 +188,7 @@ def test_wrong_values(quick: Path, override: str, message: str) -> None:
         ("sources.rooms.settings.noise=true", "sources.rooms.settings.noise", "not true or false"),
         ("sources.s={kind: shapes, settings: {height: [9, 1e9]}}", "sources.s.settings.height", "give 16 to 4096"),
         ("sources.m={path: a, held_out: .nan}", "sources.m.held_out", "finite"),
-        ('output="a\\0b"', "output", "control characters"),
+        ('output="a\\0b"', "output", "NUL"),
         ("output=~no_such_user/x", "output", "no user of this name"),
     ],
 )

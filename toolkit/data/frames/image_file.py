@@ -262,23 +262,22 @@ def exif_of(image: Image.Image) -> Mapping[int, Any] | None:
 def count_frames(image: Image.Image) -> int:
     """The number of pictures in a file; 1 if those after the first one are damaged. Many in a TIFF are not counted."""
     try:
-        if image.format == "TIFF" and _has_frame(image, _MOST_COUNTED):
-            return _MOST_COUNTED
-        return int(getattr(image, "n_frames", 1))
+        return _count_pages(image) if image.format == "TIFF" else int(getattr(image, "n_frames", 1))
     except DAMAGED:
         return 1
 
 
-def _has_frame(image: Image.Image, number: int) -> bool:
-    """Whether a file has a picture with this number; the first has the number 0."""
-    current = image.tell()
+def _count_pages(image: Image.Image) -> int:
+    """The number of pictures in a TIFF, at most ``_MOST_COUNTED``. Pillow's own count is wrong after a failed seek."""
+    current, found = image.tell(), 0
     try:
-        image.seek(number)
+        for found in range(1, _MOST_COUNTED):
+            image.seek(found)
     except EOFError:
-        return False
+        return found
     finally:
         image.seek(current)
-    return True
+    return _MOST_COUNTED
 
 
 def _no_file(path: Path) -> UserError:
