@@ -234,12 +234,14 @@ def test_a_run_that_is_dated_in_the_future_is_told(tmp_path: Path, capsys: pytes
 
 
 def test_the_toolkits_own_model_says_how_a_server_is_asked() -> None:
+    pytest.importorskip("openai", reason="the extra `remote` is not installed")
     asker = load("openai:served@http://127.0.0.1:9/v1", like="tiny")
     assert asker.presenter == load("openai:served@http://127.0.0.1:9/v1", like=model_folder("tiny")).presenter
     assert asker.presenter != load("openai:served@http://127.0.0.1:9/v1").presenter
 
 
 def test_a_checkpoint_on_the_hub_says_how_a_server_is_asked(hub: HubServer) -> None:
+    pytest.importorskip("openai", reason="the extra `remote` is not installed")
     hub.add("ada/tiny", Path(model_folder("tiny")))
     asker = load("openai:served@http://127.0.0.1:9/v1", like="ada/tiny")
     assert asker.presenter == load("openai:served@http://127.0.0.1:9/v1", like="tiny").presenter
