@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,8 @@ def test_one_line_says_what_is_kept_and_how_to_go_on(
         time.sleep(10)
         pytest.fail("the signal did nothing")
 
+    for module in ("inference.cloud.build_cloud", "training.train"):  # what is imported later would keep the function
+        import_module(f"toolkit.{module}")
     monkeypatch.setattr(COMMANDS[words], interrupted)
     if words[0] == "compare":
         monkeypatch.setattr("toolkit.evaluation.reports.compare.read_evaluation", lambda path, tasks: None)
